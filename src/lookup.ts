@@ -1,0 +1,34 @@
+/** The outcomes of an SRS lookup, as the `outcome` label of `postvouch_srs_lookups_total` spells them. */
+export const OUTCOMES = [
+  "rewritten",
+  "own",
+  "null",
+  "already",
+  "not_srs",
+  "bad_hash",
+  "expired",
+  "malformed",
+  "too_long",
+  "tempfail",
+] as const;
+
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What a table answers for one key. All text is latin1: one character is one byte on the wire. */
+export type LookupResult =
+  /** The address to use instead of the key, in external (RFC 5321, quoted where needed) form. */
+  | { readonly status: "found"; readonly outcome: Outcome; readonly value: string }
+  /** The key stays as it is. Postfix believes this for good, so it is only for facts of the data. */
+  | { readonly status: "notFound"; readonly outcome: Outcome; readonly reason: string }
+  /** Trouble of ours: Postfix keeps the mail and asks again later. */
+  | { readonly status: "tempFail"; readonly outcome: "tempfail"; readonly reason: string };
+
+/**
+ * One map, as tcp_table(5) and socketmap_table(5) both see it: the seam between SRS and the lookup protocols.
+ * The answer is a plain value unless something outside the process has to be asked.
+ */
+export interface LookupTable {
+  /** The map's name, as socketmap clients and the `map` label spell it. */
+  readonly name: string;
+  get(key: string): LookupResult | Promise<LookupResult>;
+}
