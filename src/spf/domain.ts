@@ -1,0 +1,50 @@
+import { isIP } from "node:net";
+import { domainToASCII } from "node:url";
+
+const MAX_NAME_OCTETS = 253;
+const MAX_LABEL_OCTETS = 63;
+const NON_ASCII = /[^\x00-\x7f]/;
+
+/**
+ * The name with its U-labels as A-labels (RFC 8616 section 4, RFC 5890 section 2.3.2.1); other labels stay as given.
+ *
+ * Label by label, because `domainToASCII` of a whole name reads `1.2.3` as an IPv4 address and undoes percent signs.
+ *
+ * @param name latin1 octets, so that UTF-8 comes as one character per byte.
+ * @returns `undefined` if a label is neither ASCII nor UTF-8 that IDNA allows.
+ */
+export function toALabels(name: string): string | undefined {
+  if (!NON_ASCII.test(name)) return name;
+  const text = Buffer.from(name, "latin1").toString("utf8");
+  const labels = text.split(/[.\u3002\uff0e\uff61]/).map(toALabel);
+  return labels.includes(undefined) ? undefined : labels.join(".");
+}
+
+function toALabel(label: string): string | undefined {
+  if (!NON_ASCII.test(label)) return label;
+  const ascii = domainToASCII(label);
+  return /^[a-z0-9_-]+$/.test(ascii) ? ascii : undefined;
+}
+
+/**
+ * Whether check_host() can be asked about a name: several labels, none empty or too long, and no bare address or
+ * address literal (RFC 7208 section 4.3). Any octet may stand in a label, underscores are common in the wild.
+ *
+ * @param name without a trailing dot.
+ */
+export function isMultiLabelName(name: string): boolean {
+  if (name.length > MAX_NAME_OCTETS || name.startsWith("[") || isIP(name) !== 0) return false;
+  let labels = 0;
+  for (let start = 0; start <= name.length; labels++) {
+    const dot = name.indexOf(".", start);
+    const end = dot === -1 ? name.length : dot;
+    if (end === start || end - start > MAX_LABEL_OCTETS) return false;
+    start = end + 1;
+  }
+  return labels >= 2;
+}
+
+/** The name without the dot that stands for the root. */
+export function withoutRootDot(name: string): string {
+  return name.endsWith(".") ? name.slice(0, -1) : name;
+}

@@ -1,0 +1,120 @@
+import type { DnsAnswer, RecordData, RecordType, Resolver } from "../dns/types.ts";
+import { StopEvaluation } from "./stop.ts";
+
+export interface LookupLimits {
+  /** Terms that cause DNS queries (RFC 7208 section 4.6.4); 0 allows none. */
+  readonly maxDnsLookups: number;
+  /** Of those, terms whose question found nothing; 0 allows none. */
+  readonly maxVoidLookups: number;
+}
+
+/** Is told of each question when its answer is there. Answers of PTR names may come in any order. */
+export type QuestionObserver = (
+  name: string,
+  type: RecordType,
+  answer: DnsAnswer<RecordType>,
+  elapsedMs: number,
+) => void;
+
+export interface LookupContext {
+  readonly resolver: Resolver;
+  readonly limits: LookupLimits;
+  /** On the clock of `nowMs`. */
+  readonly deadlineMs: number;
+  /** Milliseconds on the clock of `performance.now()`. */
+  readonly nowMs: () => number;
+  readonly observe: QuestionObserver | undefined;
+}
+
+type Records<T extends RecordType> = readonly RecordData[T][];
+
+/** Asks DNS for one check and counts against its limits. An answer that is at hand comes back without a promise. */
+export class Lookups {
+  /** Terms that asked DNS, so far. */
+  terms = 0;
+  /** Of those, the ones whose question found nothing. */
+  voidTerms = 0;
+  /** When the first of the answers used so far must be asked for anew. */
+  expiresAtMs = Number.POSITIVE_INFINITY;
+  /** Whether a question failed, even if the evaluation went on: nothing may be remembered then. */
+  sawTrouble = false;
+  #voidCounted = true;
+  readonly #context: LookupContext;
+
+  constructor(context: LookupContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Counts a term that asks DNS.
+   *
+   * @throws {StopEvaluation} permerror, if it is one too many.
+   */
+  startTerm(term: string): void {
+    const { maxDnsLookups } = this.#context.limits;
+    if (this.terms >= maxDnsLookups) {
+      throw new StopEvaluation("permerror", `Cannot evaluate "${term}": over ${maxDnsLookups} terms with DNS lookups`);
+    }
+    this.terms++;
+    this.#voidCounted = false;
+  }
+
+  /**
+   * The records that answer the term's own question; none if the name or the type does not exist, which counts as a
+   * void lookup once per term.
+   *
+   * @throws {StopEvaluation} temperror without an answer in time, permerror over the limit of void lookups. While an
+   * answer is waited for, the promise rejects instead.
+   */
+  ask<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
+    return this.#question(name, type, true);
+  }
+
+  /** As `ask`, for questions that never count: the first TXT, addresses of MX and PTR names, explanations. */
+  askUncounted<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
+    return this.#question(name, type, false);
+  }
+
+  #question<T extends RecordType>(name: string, type: T, counted: boolean): Records<T> | Promise<Records<T>> {
+    const { resolver, deadlineMs, nowMs } = this.#context;
+    const startMs = nowMs();
+    if (startMs >= deadlineMs) throw this.#outOfTime();
+    const answer = resolver.resolve(name, type, { deadlineMs });
+    if (answer instanceof Promise) return answer.then((late) => this.#take(name, type, late, startMs, counted));
+    return this.#take(name, type, answer, startMs, counted);
+  }
+
+  #take<T extends RecordType>(
+    name: string,
+    type: T,
+    answer: DnsAnswer<T>,
+    startMs: number,
+    counted: boolean,
+  ): Records<T> {
+    const { nowMs, observe, deadlineMs } = this.#context;
+    observe?.(name, type, answer, nowMs() - startMs);
+    if (answer.status === "error") {
+      this.sawTrouble = true;
+      if (nowMs() >= deadlineMs) throw this.#outOfTime();
+      throw new StopEvaluation("temperror", `Cannot look up ${type} of "${name}": ${answer.trouble}`);
+    }
+    this.expiresAtMs = Math.min(this.expiresAtMs, answer.expiresAtMs);
+    if (answer.status === "ok") return answer.records;
+    if (counted) this.#countVoid(name, type);
+    return [];
+  }
+
+  #countVoid(name: string, type: RecordType): void {
+    if (this.#voidCounted) return;
+    this.#voidCounted = true;
+    this.voidTerms++;
+    const { maxVoidLookups } = this.#context.limits;
+    if (this.voidTerms <= maxVoidLookups) return;
+    throw new StopEvaluation("permerror", `Cannot find ${type} of "${name}": over ${maxVoidLookups} void lookups`);
+  }
+
+  #outOfTime(): StopEvaluation {
+    this.sawTrouble = true;
+    return new StopEvaluation("temperror", "Cannot finish the check: out of time", { outOfTime: true });
+  }
+}

@@ -1,0 +1,50 @@
+/**
+ * The SPF record of a domain, taken apart (RFC 7208 sections 4.5 and 4.6.1).
+ *
+ *     record     = "v=spf1" *( 1*SP term ) *SP
+ *     directive  = [ "+" / "-" / "?" / "~" ] mechanism        all include a mx ptr ip4 ip6 exists
+ *     modifier   = name "=" macro-string                      redirect= exp= and unknown ones
+ */
+
+/** Longest record that is evaluated, in octets: ten times what the largest senders publish, cheap even if hostile. */
+export const MAX_RECORD_OCTETS = 16_384;
+
+/** One term as it stands in the record. */
+export interface Term {
+  readonly text: string;
+  /** The mechanism's or the modifier's name in lower case. */
+  readonly name: string;
+  /** `+`, `-`, `?` or `~`, `+` if none is written; `=` marks a modifier. */
+  readonly qualifier: "+" | "-" | "?" | "~" | "=";
+  /** What follows the colon of a mechanism or the equals sign of a modifier; a prefix length alone is kept out. */
+  readonly value: string;
+}
+
+/** The texts among a name's TXT records that are SPF records (RFC 7208 section 4.5). */
+export function spfRecords(texts: readonly string[]): string[] {
+  return texts.filter((text) => /^v=spf1(?: |$)/i.test(text));
+}
+
+/** The terms of a record in order. The record need not be correct: what makes no sense becomes an unknown name. */
+export function splitTerms(record: string): Term[] {
+  return record
+    .split(" ")
+    .filter((text) => text !== "")
+    .slice(1)
+    .map(readTerm);
+}
+
+function readTerm(text: string): Term {
+  const modifier = /^([^:/=]*)=(.*)$/s.exec(text);
+  if (modifier !== null) return { text, name: lower(modifier[1]), qualifier: "=", value: modifier[2] ?? "" };
+  const directive = /^([+\-?~]?)([^:/]*):?(.*)$/s.exec(text);
+  return { text, name: lower(directive?.[2]), qualifier: readQualifier(directive?.[1]), value: directive?.[3] ?? "" };
+}
+
+function lower(name: string | undefined): string {
+  return (name ?? "").toLowerCase();
+}
+
+function readQualifier(text: string | undefined): Term["qualifier"] {
+  return text === "-" || text === "?" || text === "~" ? text : "+";
+}

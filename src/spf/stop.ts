@@ -1,0 +1,20 @@
+/**
+ * Ends the evaluation with an error result. mailauth can be stopped in no other way, so the walk above it uses the
+ * same one; `evaluate.ts` catches it, nothing else does.
+ */
+export class StopEvaluation extends Error {
+  override name = "StopEvaluation";
+  readonly result: "temperror" | "permerror";
+  /** How mailauth spells the result: it lets a permerror out of PTR lookups, where it swallows DNS errors. */
+  readonly spfResult: { readonly error: "temperror" | "permerror"; readonly text: string };
+  /** mailauth's mark for "out of time", the only temperror that it lets out of PTR lookups. */
+  readonly code: "ESPFTIMELIMIT" | undefined;
+
+  constructor(result: "temperror" | "permerror", problem: string, options: { outOfTime?: boolean } = {}) {
+    super(problem);
+    this.result = result;
+    // Not frozen: mailauth notes the record on it.
+    this.spfResult = { error: result, text: problem };
+    this.code = options.outOfTime === true ? "ESPFTIMELIMIT" : undefined;
+  }
+}

@@ -1,0 +1,185 @@
+import type { DnsAnswer, RecordType } from "../dns/types.ts";
+import type { Term } from "./record.ts";
+import type { SpfResult } from "./verdict.ts";
+
+/** How an evaluation went, as a tree that JSON can carry: what `postvouch spf --explain` shows. */
+export interface Trace {
+  readonly clientAddress: string;
+  readonly domain: string;
+  /** The domain's record; absent if nothing was asked. */
+  readonly record: TraceRecord | undefined;
+  /** Terms that asked DNS, those of them that found nothing, and the limits of both (RFC 7208 section 4.6.4). */
+  readonly lookups: number;
+  readonly maxDnsLookups: number;
+  readonly voidLookups: number;
+  readonly maxVoidLookups: number;
+  /** What exp= gave, if it was asked for. */
+  readonly explanation: TraceExplanation | undefined;
+  readonly elapsedMs: number;
+}
+
+/** One record: the domain's own, an included one, or the target of redirect=. */
+export interface TraceRecord {
+  readonly domain: string;
+  /** The question for the record. */
+  readonly lookups: readonly TraceLookup[];
+  /** The SPF records found: one is right. */
+  readonly records: readonly string[];
+  readonly terms: readonly TraceTerm[];
+  readonly result: SpfResult | undefined;
+}
+
+export interface TraceTerm {
+  readonly text: string;
+  /** Name of the mechanism or modifier, in lower case. */
+  readonly mechanism: string;
+  /** The name that was asked for, macros expanded. */
+  readonly target: string | undefined;
+  readonly lookups: readonly TraceLookup[];
+  /** The record of include or redirect=. */
+  readonly record: TraceRecord | undefined;
+  readonly outcome: "match" | "no match" | "followed" | "error" | "not evaluated" | "modifier";
+}
+
+export interface TraceLookup {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly outcome: "ok" | "nodata" | "nxdomain" | "error";
+  /** Records as text, MX as `10 mx.example.com`; for an error, what was wrong. */
+  readonly answers: readonly string[];
+  /** How long the answer still holds, in whole seconds. */
+  readonly ttlSeconds: number | undefined;
+  readonly elapsedMs: number;
+}
+
+export interface TraceExplanation {
+  readonly domainSpec: string;
+  readonly lookups: readonly TraceLookup[];
+  readonly text: string | undefined;
+}
+
+type Open<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] };
+type OpenTerm = Open<TraceTerm>;
+interface OpenRecord extends Open<Omit<TraceRecord, "terms">> {
+  terms: OpenTerm[];
+}
+
+/** Grows the tree while the evaluation walks: records open inside the term that led to them. */
+export class TraceBuilder {
+  #root: OpenRecord | undefined;
+  #explanation: Open<TraceExplanation> | undefined;
+  /** The records and terms being evaluated, the innermost last. */
+  readonly #path: { record: OpenRecord; term: OpenTerm | undefined }[] = [];
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number) {
+    this.#nowMs = nowMs;
+  }
+
+  get root(): TraceRecord | undefined {
+    return this.#root;
+  }
+
+  get explanation(): TraceExplanation | undefined {
+    return this.#explanation;
+  }
+
+  openRecord(domain: string): void {
+    const record: OpenRecord = { domain, lookups: [], records: [], terms: [], result: undefined };
+    const parent = this.#path.at(-1)?.term;
+    if (parent === undefined) this.#root = record;
+    else {
+      parent.record = record;
+      parent.target = domain;
+    }
+    this.#path.push({ record, term: undefined });
+  }
+
+  foundRecords(records: readonly string[]): void {
+    this.#path.at(-1)?.record.records.push(...records);
+  }
+
+  foundTerms(terms: readonly Term[]): void {
+    const open = terms.map(
+      ({ text, name, qualifier }): OpenTerm => ({
+        text,
+        mechanism: name,
+        target: undefined,
+        lookups: [],
+        record: undefined,
+        outcome: qualifier === "=" ? "modifier" : "not evaluated",
+      }),
+    );
+    this.#path.at(-1)?.record.terms.push(...open);
+  }
+
+  /** @param index of the term in its record. */
+  openTerm(index: number): void {
+    const level = this.#path.at(-1);
+    if (level !== undefined) level.term = level.record.terms[index];
+  }
+
+  /** Ends the open term. */
+  closeTerm(outcome: TraceTerm["outcome"]): void {
+    const level = this.#path.at(-1);
+    if (level?.term === undefined) return;
+    level.term.outcome = outcome;
+    level.term = undefined;
+  }
+
+  /** Ends a run of `count` directives: those up to the matching one were evaluated. */
+  closeRun(start: number, count: number, match: number | undefined): void {
+    const evaluated = match === undefined ? count : match + 1;
+    for (let i = 0; i < evaluated; i++) {
+      this.openTerm(start + i);
+      this.closeTerm(i === match ? "match" : "no match");
+    }
+  }
+
+  closeRecord(result: SpfResult): void {
+    const level = this.#path.pop();
+    if (level !== undefined) level.record.result = result;
+  }
+
+  /** The evaluation ended here with an error: marks the term and the records that it happened in. */
+  stop(result: SpfResult): void {
+    while (this.#path.length > 0) {
+      this.closeTerm("error");
+      this.closeRecord(result);
+    }
+  }
+
+  openExplanation(domainSpec: string): void {
+    this.#explanation = { domainSpec, lookups: [], text: undefined };
+  }
+
+  closeExplanation(text: string | undefined): void {
+    if (this.#explanation !== undefined) this.#explanation.text = text;
+  }
+
+  lookedUp(name: string, type: RecordType, answer: DnsAnswer<RecordType>, elapsedMs: number): void {
+    const lookup: TraceLookup = {
+      name,
+      type,
+      outcome: answer.status,
+      answers: answerTexts(answer),
+      ttlSeconds: answer.status === "error" ? undefined : Math.floor((answer.expiresAtMs - this.#nowMs()) / 1000),
+      elapsedMs,
+    };
+    const level = this.#path.at(-1);
+    if (level?.term !== undefined && type !== "PTR") level.term.target ??= name;
+    (this.#explanation ?? level?.term ?? level?.record)?.lookups.push(lookup);
+  }
+}
+
+function answerTexts(answer: DnsAnswer<RecordType>): string[] {
+  switch (answer.status) {
+    case "ok":
+      return answer.records.map((data) => (typeof data === "object" ? `${data.preference} ${data.exchange}` : data));
+    case "error":
+      return [answer.detail === "" ? answer.trouble : `${answer.trouble}: ${answer.detail}`];
+    case "nodata":
+    case "nxdomain":
+      return [];
+  }
+}
