@@ -15,9 +15,14 @@ export interface Expiring {
 export class ExpiringCache<V extends Expiring> {
   readonly #entries: LRUCache<string, V>;
 
-  /** @param maxEntries at least 1; the memory for that many slots is taken at once. */
-  constructor(maxEntries: number) {
-    this.#entries = new LRUCache({ max: maxEntries });
+  /**
+   * @param maxEntries at least 1; the memory for that many slots is taken at once.
+   * @param maxOctets where entries differ much in size: a bound of the sum of what `set` is told of them
+   */
+  constructor(maxEntries: number, maxOctets?: number) {
+    this.#entries = new LRUCache(
+      maxOctets === undefined ? { max: maxEntries } : { max: maxEntries, maxSize: maxOctets },
+    );
   }
 
   /** The number of entries held, with those that have expired and were not asked for since. */
@@ -33,8 +38,14 @@ export class ExpiringCache<V extends Expiring> {
     return undefined;
   }
 
-  set(key: string, entry: V): void {
-    this.#entries.set(key, entry);
+  /** @param octets what the entry counts against `maxOctets`, at least 1; one that is bigger than all of it is not kept */
+  set(key: string, entry: V, octets = 1): void {
+    this.#entries.set(key, entry, this.#entries.maxSize === 0 ? undefined : { size: octets });
+  }
+
+  /** The entries that are still valid at `nowMs`. Looks at every one: for metrics, not for lookups. */
+  *values(nowMs: number): Generator<V> {
+    for (const entry of this.#entries.values()) if (entry.expiresAtMs > nowMs) yield entry;
   }
 
   clear(): void {

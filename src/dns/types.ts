@@ -1,6 +1,12 @@
 /** The record types that SPF asks for (RFC 7208 section 5). */
 export type RecordType = "A" | "AAAA" | "MX" | "TXT" | "PTR";
 
+/**
+ * Octets kept of one TXT record; what follows is cut off. No honest record comes near it, and an SPF record of 64 kB
+ * costs its reader 50 ms. A record of exactly this length must be taken for one that is too long to be understood.
+ */
+export const MAX_TXT_OCTETS = 8192;
+
 /** What each type's records look like. Names are latin1 octets without a trailing dot, in the case they came. */
 export interface RecordData {
   readonly A: string;

@@ -1,0 +1,82 @@
+import { ExpiringCache } from "../cache.ts";
+import type { DnsAnswer, DnsTrouble, RecordType } from "./types.ts";
+
+/** An answer to a question of any type. */
+export type AnyAnswer = DnsAnswer<RecordType>;
+
+/** Octets of records that the cache may hold, per answer it may hold: a mean, so that big answers crowd out others. */
+const MEAN_ANSWER_OCTETS = 1024;
+/** Room for the biggest answer, however small the cache. */
+const MIN_OCTETS = 0x20000;
+/** What an answer and its key weigh beside their text. */
+const ANSWER_OCTETS = 128;
+const RECORD_OCTETS = 32;
+
+/**
+ * How long trouble is remembered (RFC 9520 wants 1 s to 5 min), in milliseconds: short where the fault is near us and
+ * may be over in a moment, such as a resolver that starts anew. What is absent is not remembered.
+ */
+const FAILURE_MS: Readonly<Partial<Record<DnsTrouble, number>>> = {
+  network: 5_000,
+  timeout: 10_000,
+  servfail: 20_000,
+  malformed: 20_000,
+  refused: 30_000,
+  formerr: 30_000,
+  notimp: 30_000,
+  rcode: 30_000,
+};
+
+type LastingAnswer = Exclude<AnyAnswer, { status: "error" }>;
+
+class Failure {
+  readonly answer: AnyAnswer;
+  readonly expiresAtMs: number;
+
+  constructor(answer: AnyAnswer, expiresAtMs: number) {
+    this.answer = answer;
+    this.expiresAtMs = expiresAtMs;
+  }
+}
+
+/** Answers until they expire; the ones not asked for longest go first when there are too many, or too big ones. */
+export class AnswerCache {
+  readonly #entries: ExpiringCache<LastingAnswer | Failure> | undefined;
+
+  /** @param capacity answers that are kept; 0 keeps none */
+  constructor(capacity: number) {
+    const maxOctets = Math.max(capacity * MEAN_ANSWER_OCTETS, MIN_OCTETS);
+    this.#entries = capacity > 0 ? new ExpiringCache(capacity, maxOctets) : undefined;
+  }
+
+  get size(): number {
+    return this.#entries?.size ?? 0;
+  }
+
+  get(key: string, nowMs: number): AnyAnswer | undefined {
+    const entry = this.#entries?.get(key, nowMs);
+    return entry instanceof Failure ? entry.answer : entry;
+  }
+
+  /** Keeps `answer` as long as it holds. Trouble is kept for a while that depends on its kind. */
+  set(key: string, answer: AnyAnswer, nowMs: number): void {
+    const lifetimeMs = answer.status === "error" ? FAILURE_MS[answer.trouble] : answer.expiresAtMs - nowMs;
+    if (lifetimeMs === undefined || lifetimeMs <= 0) return;
+    const entry = answer.status === "error" ? new Failure(answer, Math.floor(nowMs + lifetimeMs)) : answer;
+    this.#entries?.set(key, entry, weigh(key, answer));
+  }
+
+  clear(): void {
+    this.#entries?.clear();
+  }
+}
+
+/** About how many octets of memory the answer takes. */
+function weigh(key: string, answer: AnyAnswer): number {
+  let octets = ANSWER_OCTETS + key.length;
+  if (answer.status !== "ok") return octets;
+  for (const record of answer.records) {
+    octets += RECORD_OCTETS + (typeof record === "string" ? record.length : record.exchange.length);
+  }
+  return octets;
+}

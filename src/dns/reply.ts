@@ -1,0 +1,189 @@
+import { CLASS_IN, HEADER_OCTETS, TYPE_CODE } from "./message.ts";
+import { lowerCase, toQueryName } from "./names.ts";
+import { READ_RECORD } from "./records.ts";
+import type { DnsTrouble, RecordData, RecordType } from "./types.ts";
+import { isNameAt, MalformedMessage, readName, readUint16, readUint32, skipName } from "./wire.ts";
+
+/** CNAME and DNAME steps that are followed for one question, as many as unbound allows within one answer. */
+export const MAX_ALIASES = 16;
+
+/** Records kept of one answer. No honest set comes near it; the reader pays for each one again and again. */
+const MAX_RECORDS = 1024;
+
+/** What a reply says about the question. TTLs are in seconds, the smallest on the way. */
+export type Reading =
+  | { readonly kind: "records"; readonly records: readonly RecordData[RecordType][]; readonly ttlS: number }
+  /** `ttlS` after RFC 2308 section 5; `undefined` without a SOA: not to be cached. */
+  | { readonly kind: "nodata" | "nxdomain"; readonly ttlS: number | undefined }
+  /** The name is an alias, and the reply says nothing about `target` (as `toQueryName` gives it). */
+  | { readonly kind: "alias"; readonly target: string; readonly aliases: number; readonly ttlS: number }
+  /** The rest has to be fetched over TCP. */
+  | { readonly kind: "truncated" }
+  | { readonly kind: "trouble"; readonly trouble: QueryTrouble; readonly detail: string };
+
+/** What can go wrong with a query that was sent. */
+export type QueryTrouble = Exclude<DnsTrouble, "overload">;
+
+interface Resource {
+  readonly ownerAt: number;
+  readonly type: number;
+  readonly ttlS: number;
+  readonly at: number;
+  readonly end: number;
+}
+
+interface Chain {
+  readonly name: string;
+  readonly aliases: number;
+  readonly ttlS: number;
+}
+
+const TROUBLE_OF_RCODE: Readonly<Record<number, QueryTrouble>> = {
+  1: "formerr",
+  2: "servfail",
+  4: "notimp",
+  5: "refused",
+};
+const RCODE_NOERROR = 0;
+const RCODE_NXDOMAIN = 3;
+const FLAG_AUTHORITATIVE = 0x0400;
+const FLAG_TRUNCATED = 0x0200;
+const FLAG_RECURSION_AVAILABLE = 0x0080;
+
+/**
+ * Reads a reply that `isReplyTo` has let in. `name` and `type` are what was asked, `name` as `toQueryName` gives it.
+ * Never throws: what cannot be read is `malformed`.
+ */
+export function readReply(bytes: Buffer, name: string, type: RecordType): Reading {
+  try {
+    const flags = readUint16(bytes, 2);
+    const rcode = flags & 0xf;
+    if (rcode !== RCODE_NOERROR && rcode !== RCODE_NXDOMAIN) return rcodeTrouble(rcode);
+    if (flags & FLAG_TRUNCATED) return { kind: "truncated" };
+    return readSections(bytes, flags, name, type);
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error;
+    return { kind: "trouble", trouble: "malformed", detail: error.message };
+  }
+}
+
+function readSections(bytes: Buffer, flags: number, name: string, type: RecordType): Reading {
+  const answers: Resource[] = [];
+  const authorityAt = readSection(bytes, skipName(bytes, HEADER_OCTETS) + 4, readUint16(bytes, 6), answers);
+
+  const chain = followAliases(bytes, answers, name);
+  if ((flags & 0xf) === RCODE_NOERROR) {
+    const found = readRecords(bytes, answers, chain, type);
+    if (found !== undefined) return found;
+  }
+  return readAbsence(bytes, authorityAt, flags, chain);
+}
+
+/** Collects the records of class IN from one section; gives the place where it ends. */
+function readSection(bytes: Buffer, from: number, count: number, resources: Resource[]): number {
+  let ownerAt = from;
+  for (let index = 0; index < count; index += 1) {
+    const fieldsAt = skipName(bytes, ownerAt);
+    const type = readUint16(bytes, fieldsAt);
+    const at = fieldsAt + 10;
+    const end = at + readUint16(bytes, fieldsAt + 8);
+    if (end > bytes.length) throw new MalformedMessage("Cannot read record: it leaves the message");
+    if (type === TYPE_CODE.OPT || readUint16(bytes, fieldsAt + 2) === CLASS_IN) {
+      resources.push({ ownerAt, type, ttlS: readUint32(bytes, fieldsAt + 4), at, end });
+    }
+    ownerAt = end;
+  }
+  return ownerAt;
+}
+
+/** RFC 1034 3.6.2, RFC 6672 3.1: goes from name to name as long as this answer knows of an alias. */
+function followAliases(bytes: Buffer, answers: readonly Resource[], name: string): Chain {
+  const aliases = answers.filter(({ type }) => type === TYPE_CODE.CNAME || type === TYPE_CODE.DNAME);
+  // A DNAME comes with the CNAME made from it. More than that is no chain, but an attempt to keep us busy.
+  if (aliases.length > 2 * MAX_ALIASES) throw new MalformedMessage(`Cannot follow aliases: ${aliases.length} records`);
+
+  let chain: Chain = { name, aliases: 0, ttlS: Number.POSITIVE_INFINITY };
+  while (chain.aliases <= MAX_ALIASES) {
+    const current = chain.name;
+    const alias = aliases.find((candidate) => isAliasOf(bytes, candidate, current));
+    if (alias === undefined) return chain;
+    const target = lowerCase(readName(bytes, alias.at));
+    const next = alias.type === TYPE_CODE.CNAME ? target : substitute(bytes, alias, current, target);
+    chain = { name: next, aliases: chain.aliases + 1, ttlS: Math.min(chain.ttlS, lifetimeS(alias)) };
+  }
+  throw new MalformedMessage(`Cannot follow aliases: over ${MAX_ALIASES}`);
+}
+
+function isAliasOf(bytes: Buffer, alias: Resource, name: string): boolean {
+  if (alias.type === TYPE_CODE.CNAME) return isNameAt(bytes, alias.ownerAt, name);
+  return name.endsWith(`.${lowerCase(readName(bytes, alias.ownerAt))}`);
+}
+
+function substitute(bytes: Buffer, dname: Resource, name: string, target: string): string {
+  const owner = readName(bytes, dname.ownerAt);
+  const prefix = name.slice(0, name.length - owner.length - 1);
+  return target === "" ? prefix : `${prefix}.${target}`;
+}
+
+function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, type: RecordType): Reading | undefined {
+  const records: RecordData[RecordType][] = [];
+  let ttlS = chain.ttlS;
+  let known = false;
+  for (const answer of answers) {
+    if (answer.type !== TYPE_CODE[type] || !isNameAt(bytes, answer.ownerAt, chain.name)) continue;
+    known = true;
+    ttlS = Math.min(ttlS, lifetimeS(answer));
+    const record = READ_RECORD[type](bytes, answer.at, answer.end);
+    if (record !== undefined) records.push(record);
+    if (records.length === MAX_RECORDS) break;
+  }
+  if (records.length > 0) return { kind: "records", records, ttlS };
+  return known ? { kind: "nodata", ttlS } : undefined;
+}
+
+/** No records: because there are none (RFC 2308 section 2), or because this server does not know. */
+function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: Chain): Reading {
+  const authority: Resource[] = [];
+  const additional: Resource[] = [];
+  const additionalAt = readSection(bytes, authorityAt, readUint16(bytes, 8), authority);
+  readSection(bytes, additionalAt, readUint16(bytes, 10), additional);
+
+  const extendedRcode = (additional.find(({ type }) => type === TYPE_CODE.OPT)?.ttlS ?? 0) >>> 24;
+  if (extendedRcode !== 0) return rcodeTrouble((extendedRcode << 4) | (flags & 0xf));
+
+  const soa = authority.find(({ type }) => type === TYPE_CODE.SOA);
+  const ttlS = soa && Math.min(chain.ttlS, lifetimeS(soa), minimumS(bytes, soa));
+  if ((flags & 0xf) === RCODE_NXDOMAIN) return { kind: "nxdomain", ttlS };
+  if (soa !== undefined) return { kind: "nodata", ttlS };
+  if (chain.aliases > 0) return toAlias(chain);
+  if (isReferral(flags, authority)) {
+    return { kind: "trouble", trouble: "refused", detail: "a referral: the server does not recurse" };
+  }
+  return { kind: "nodata", ttlS: undefined };
+}
+
+function toAlias(chain: Chain): Reading {
+  const target = toQueryName(chain.name);
+  if (target === undefined) return { kind: "nxdomain", ttlS: chain.ttlS };
+  return { kind: "alias", target, aliases: chain.aliases, ttlS: chain.ttlS };
+}
+
+function isReferral(flags: number, authority: readonly Resource[]): boolean {
+  const isFinal = (flags & (FLAG_AUTHORITATIVE | FLAG_RECURSION_AVAILABLE)) !== 0;
+  return !isFinal && authority.some(({ type }) => type === TYPE_CODE.NS);
+}
+
+/** RFC 2181 section 8: a TTL with its top bit set is zero. */
+function lifetimeS(resource: Resource): number {
+  return resource.ttlS > 0x7fffffff ? 0 : resource.ttlS;
+}
+
+/** The last field of a SOA record, which ends in five of 32 bits after two names. */
+function minimumS(bytes: Buffer, soa: Resource): number {
+  if (soa.end - soa.at < 22) throw new MalformedMessage("Cannot read SOA record: too short");
+  return readUint32(bytes, soa.end - 4);
+}
+
+function rcodeTrouble(rcode: number): Reading {
+  return { kind: "trouble", trouble: TROUBLE_OF_RCODE[rcode] ?? "rcode", detail: `RCODE ${rcode}` };
+}

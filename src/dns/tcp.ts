@@ -1,0 +1,65 @@
+import { createConnection, type Socket } from "node:net";
+import type { RandomIds } from "./ids.ts";
+import { encodeQuery, isReplyTo } from "./message.ts";
+import type { ServerAddress } from "./servers.ts";
+import type { PendingQuery, ReplyListener } from "./udp.ts";
+
+const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();
+
+/** Asks over a TCP connection of its own, where each message has its length before it (RFC 1035 4.2.2, RFC 7766). */
+export function askOverTcp(
+  { host, port }: ServerAddress,
+  question: Buffer,
+  ids: RandomIds,
+  listener: ReplyListener,
+): PendingQuery {
+  const id = ids.next(NONE_TAKEN);
+  const query = encodeQuery(id, question, true);
+  const socket = createConnection({ host, port, noDelay: true });
+  let isOver = false;
+  const end = () => {
+    isOver = true;
+    socket.destroy();
+  };
+  const fail = (detail: string) => {
+    if (isOver) return;
+    end();
+    listener.onFailure(detail);
+  };
+
+  socket.unref();
+  socket.on("error", (error) => fail(error.message));
+  socket.on("close", () => fail("connection closed before the reply"));
+  onMessages(socket, (message) => {
+    if (isOver || !isReplyTo(message, id, question)) return;
+    end();
+    listener.onReply(message);
+  });
+  // One write: some servers cannot read a length that comes alone.
+  const prefixed = Buffer.allocUnsafe(query.length + 2);
+  prefixed.writeUInt16BE(query.length, 0);
+  prefixed.set(query, 2);
+  socket.write(prefixed);
+  return { cancel: end };
+}
+
+/** Calls `onMessage` with each message, however the stream is cut. Holds no more than one message of 64 kB and a chunk. */
+function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void {
+  let chunks: Buffer[] = [];
+  let octets = 0;
+  socket.on("data", (chunk: Buffer) => {
+    chunks.push(chunk);
+    octets += chunk.length;
+    const [first] = chunks;
+    if (first !== undefined && first.length >= 2 && octets < first.readUInt16BE(0) + 2) return;
+
+    let rest = Buffer.concat(chunks, octets);
+    while (rest.length >= 2 && rest.length >= rest.readUInt16BE(0) + 2) {
+      const end = rest.readUInt16BE(0) + 2;
+      onMessage(rest.subarray(2, end));
+      rest = rest.subarray(end);
+    }
+    chunks = [rest];
+    octets = rest.length;
+  });
+}

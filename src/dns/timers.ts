@@ -1,0 +1,108 @@
+/** How coarse the wheel is: a timer fires up to this much late, never early. */
+const TICK_MS = 20;
+const SLOTS = 512;
+/** Ticks without a timer after which the wheel stands still. */
+const IDLE_TICKS = 100;
+
+/** Something to be called at a time, by the clock that the wheel has. One object is armed again and again. */
+export class Timer {
+  /** The slot it stands in, or -1. Only the wheel writes it. */
+  slot = -1;
+  atMs = 0;
+  readonly fire: () => void;
+
+  constructor(fire: () => void) {
+    this.fire = fire;
+  }
+}
+
+/**
+ * One interval for thousands of timeouts: to arm and to disarm costs two set operations, where `setTimeout` would cost a
+ * microsecond and a heap. It keeps the process alive as long as a timer is armed, and no longer.
+ */
+export class TimerWheel {
+  readonly #now: () => number;
+  readonly #slots: readonly Set<Timer>[] = Array.from({ length: SLOTS }, () => new Set<Timer>());
+  #interval: NodeJS.Timeout | undefined;
+  #armed = 0;
+  #idleTicks = 0;
+  #tick = 0;
+
+  /** @param now milliseconds; the clock of every `atMs` */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  /** Lets `timer` fire at `atMs` instead of when it would have fired. A time in the past means the next tick. */
+  arm(timer: Timer, atMs: number): void {
+    this.#start();
+    this.#remove(timer);
+    timer.atMs = atMs;
+    // A timer whose time is beyond the wheel's turn is passed over until its turn has come.
+    const tick = Number.isFinite(atMs) ? Math.max(Math.ceil(atMs / TICK_MS), this.#tick + 1) : this.#tick;
+    timer.slot = tick % SLOTS;
+    this.#slots[timer.slot]?.add(timer);
+    if ((this.#armed += 1) === 1) this.#interval?.ref();
+  }
+
+  disarm(timer: Timer): void {
+    if (!this.#remove(timer)) return;
+    if (this.#armed === 0) this.#interval?.unref();
+  }
+
+  /** Forgets every timer. */
+  close(): void {
+    this.#stop();
+    for (const slot of this.#slots) {
+      for (const timer of slot) timer.slot = -1;
+      slot.clear();
+    }
+    this.#armed = 0;
+  }
+
+  #remove(timer: Timer): boolean {
+    if (timer.slot === -1) return false;
+    this.#slots[timer.slot]?.delete(timer);
+    timer.slot = -1;
+    this.#armed -= 1;
+    return true;
+  }
+
+  #start(): void {
+    if (this.#interval !== undefined) return;
+    this.#tick = Math.floor(this.#now() / TICK_MS);
+    this.#idleTicks = 0;
+    this.#interval = setInterval(() => this.#turn(), TICK_MS);
+    this.#interval.unref();
+  }
+
+  #stop(): void {
+    clearInterval(this.#interval);
+    this.#interval = undefined;
+  }
+
+  #turn(): void {
+    this.#idleTicks = this.#armed === 0 ? this.#idleTicks + 1 : 0;
+    if (this.#idleTicks > IDLE_TICKS) {
+      this.#stop();
+      return;
+    }
+
+    const nowMs = this.#now();
+    const last = Math.floor(nowMs / TICK_MS);
+    // After a long pause each slot is still visited only once.
+    this.#tick = Math.max(this.#tick, last - SLOTS);
+    while (this.#tick < last) {
+      this.#tick += 1;
+      this.#fireDue(this.#tick % SLOTS, nowMs);
+    }
+  }
+
+  #fireDue(slot: number, nowMs: number): void {
+    for (const timer of this.#slots[slot] ?? []) {
+      if (timer.atMs > nowMs) continue;
+      this.disarm(timer);
+      timer.fire();
+    }
+  }
+}

@@ -1,0 +1,161 @@
+import { createSocket, type Socket } from "node:dgram";
+import { isIPv6 } from "node:net";
+import type { RandomIds } from "./ids.ts";
+import { encodeQuery, isReplyTo } from "./message.ts";
+import type { ServerAddress } from "./servers.ts";
+
+/** Who waits for the reply to one query. At most one of the two is called, and only once. */
+export interface ReplyListener {
+  /** Takes a message that has the query's id and question, and came from the server asked. */
+  onReply(bytes: Buffer): void;
+  /** Learns that none will come, and why. */
+  onFailure(detail: string): void;
+}
+
+/** A query on its way. After `cancel` its listener hears nothing more. */
+export interface PendingQuery {
+  cancel(): void;
+}
+
+/** Queries without a reply that one socket carries: more of them, and the kernel would drop replies. */
+const MAX_PENDING = 128;
+/** Queries after which a socket gives way to one with another port, so that a forger cannot learn the port in time. */
+const MAX_QUERIES = 512;
+const MAX_AGE_MS = 10_000;
+const RECEIVE_BUFFER_OCTETS = 1 << 20;
+
+/**
+ * One UDP socket, connected to one server: the kernel lets in only what comes from there. The kernel chooses the port,
+ * at random.
+ */
+class Port {
+  readonly #socket: Socket;
+  readonly #pending = new Map<number, { readonly question: Buffer; readonly listener: ReplyListener }>();
+  readonly #ids: RandomIds;
+  readonly #openedAtMs: number;
+  readonly #onSent = (error: Error | null) => error && this.#fail(error);
+  #unsent: Buffer[] | undefined = [];
+  #queries = 0;
+  #retired = false;
+  #closed = false;
+
+  constructor({ host, port }: ServerAddress, ids: RandomIds, nowMs: number) {
+    const family = isIPv6(host) ? 6 : 4;
+    this.#ids = ids;
+    this.#openedAtMs = nowMs;
+    this.#socket = createSocket({
+      type: family === 6 ? "udp6" : "udp4",
+      recvBufferSize: RECEIVE_BUFFER_OCTETS,
+      // Our servers are addresses: there is nothing to look up.
+      lookup: (address, _options, callback) => callback(null, address, family),
+    });
+    this.#socket.on("message", (bytes) => this.#onMessage(bytes));
+    this.#socket.on("error", (error) => this.#fail(error));
+    this.#socket.on("connect", () => this.#flush());
+    this.#socket.connect(port, host);
+    this.#socket.unref();
+  }
+
+  get hasRoom(): boolean {
+    return this.#pending.size < MAX_PENDING;
+  }
+
+  isSpent(nowMs: number): boolean {
+    return this.#closed || this.#queries >= MAX_QUERIES || nowMs - this.#openedAtMs > MAX_AGE_MS;
+  }
+
+  ask(question: Buffer, edns: boolean, listener: ReplyListener): PendingQuery {
+    const id = this.#ids.next(this.#pending);
+    this.#queries += 1;
+    this.#pending.set(id, { question, listener });
+    const query = encodeQuery(id, question, edns);
+    // A socket that could not be opened fails before its first query is known.
+    if (this.#closed) queueMicrotask(() => this.#fail(new Error("socket closed")));
+    else if (this.#unsent === undefined) this.#socket.send(query, this.#onSent);
+    else this.#unsent.push(query);
+    return {
+      cancel: () => {
+        if (this.#pending.get(id)?.listener === listener) this.#drop(id);
+      },
+    };
+  }
+
+  /** Takes no more queries, and closes when the last reply has come. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#pending.size === 0) this.close();
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.close();
+  }
+
+  #flush(): void {
+    const queries = this.#unsent ?? [];
+    this.#unsent = undefined;
+    for (const query of queries) if (!this.#closed) this.#socket.send(query, this.#onSent);
+  }
+
+  #onMessage(bytes: Buffer): void {
+    if (bytes.length < 2) return;
+    const id = bytes.readUInt16BE(0);
+    const pending = this.#pending.get(id);
+    if (pending === undefined || !isReplyTo(bytes, id, pending.question)) return;
+    this.#drop(id);
+    pending.listener.onReply(bytes);
+  }
+
+  #drop(id: number): void {
+    this.#pending.delete(id);
+    if (this.#retired && this.#pending.size === 0) this.close();
+  }
+
+  /** Mostly ECONNREFUSED: nobody listens there. What the socket carried is lost with it. */
+  #fail(error: Error): void {
+    const lost = [...this.#pending.values()];
+    this.#pending.clear();
+    this.close();
+    for (const { listener } of lost) listener.onFailure(error.message);
+  }
+}
+
+/** The UDP sockets towards one server: as many as the questions in flight want, and never one for long. */
+export class UdpPorts {
+  readonly #server: ServerAddress;
+  readonly #ids: RandomIds;
+  #ports: Port[] = [];
+
+  constructor(server: ServerAddress, ids: RandomIds) {
+    this.#server = server;
+    this.#ids = ids;
+  }
+
+  /** Sends one query. `listener` is never called before this returns. */
+  ask(question: Buffer, edns: boolean, listener: ReplyListener, nowMs: number): PendingQuery {
+    return this.#pick(nowMs).ask(question, edns, listener);
+  }
+
+  /** Lets what is on its way arrive, then closes. */
+  retire(): void {
+    for (const port of this.#ports) port.retire();
+    this.#ports = [];
+  }
+
+  close(): void {
+    for (const port of this.#ports) port.close();
+    this.#ports = [];
+  }
+
+  #pick(nowMs: number): Port {
+    for (const port of this.#ports) {
+      if (port.isSpent(nowMs)) port.retire();
+      else if (port.hasRoom) return port;
+    }
+    this.#ports = this.#ports.filter((port) => !port.isSpent(nowMs));
+    const port = new Port(this.#server, this.#ids, nowMs);
+    this.#ports.push(port);
+    return port;
+  }
+}

@@ -1,0 +1,99 @@
+import type { RandomIds } from "./ids.ts";
+import { formatServer, type ServerAddress } from "./servers.ts";
+import { askOverTcp } from "./tcp.ts";
+import { type PendingQuery, type ReplyListener, UdpPorts } from "./udp.ts";
+
+/** How long a server that fell silent is asked last; then one question tries it again. */
+const SILENCE_MS = 10_000;
+
+/** One DNS server: how to ask it, and whether it is worth asking first. */
+export class Upstream {
+  /** As `formatServer` writes it. */
+  readonly name: string;
+  readonly #address: ServerAddress;
+  readonly #ids: RandomIds;
+  readonly #ports: UdpPorts;
+  #heardAtMs = Number.NEGATIVE_INFINITY;
+  /** When to try it again; `undefined` while it answers. */
+  #retryAtMs: number | undefined;
+
+  constructor(address: ServerAddress, ids: RandomIds) {
+    this.name = formatServer(address);
+    this.#address = address;
+    this.#ids = ids;
+    this.#ports = new UdpPorts(address, ids);
+  }
+
+  askUdp(question: Buffer, edns: boolean, listener: ReplyListener, nowMs: number): PendingQuery {
+    return this.#ports.ask(question, edns, listener, nowMs);
+  }
+
+  askTcp(question: Buffer, listener: ReplyListener): PendingQuery {
+    return askOverTcp(this.#address, question, this.#ids, listener);
+  }
+
+  noteReply(nowMs: number): void {
+    this.#heardAtMs = nowMs;
+    this.#retryAtMs = undefined;
+  }
+
+  /**
+   * Notes that a query of `askedAtMs` got nothing. A server that has answered others since then is not dead: it waits
+   * itself, for a domain whose servers are.
+   */
+  noteSilence(askedAtMs: number, nowMs: number): void {
+    if (this.#heardAtMs < askedAtMs) this.#retryAtMs = nowMs + SILENCE_MS;
+  }
+
+  /** Whether to ask it in its turn. True for one question only when a silent server is due for a trial. */
+  takesTurn(nowMs: number): boolean {
+    if (this.#retryAtMs === undefined) return true;
+    if (nowMs < this.#retryAtMs) return false;
+    this.#retryAtMs = nowMs + SILENCE_MS;
+    return true;
+  }
+
+  retire(): void {
+    this.#ports.retire();
+  }
+
+  close(): void {
+    this.#ports.close();
+  }
+}
+
+/** The servers in their order. */
+export class Upstreams {
+  readonly #ids: RandomIds;
+  #upstreams: readonly Upstream[] = [];
+
+  constructor(ids: RandomIds) {
+    this.#ids = ids;
+  }
+
+  get names(): string[] {
+    return this.#upstreams.map(({ name }) => name);
+  }
+
+  /** Takes other servers into use; those that stay keep what is known of them. */
+  replace(addresses: readonly ServerAddress[]): void {
+    const before = this.#upstreams;
+    this.#upstreams = addresses.map((address) => {
+      const name = formatServer(address);
+      return before.find((upstream) => upstream.name === name) ?? new Upstream(address, this.#ids);
+    });
+    for (const upstream of before) if (!this.#upstreams.includes(upstream)) upstream.retire();
+  }
+
+  /** Whom one question asks, one after the other: every server `rounds` times, silent ones last in each round. */
+  schedule(rounds: number, nowMs: number): Upstream[] {
+    const answering: Upstream[] = [];
+    const silent: Upstream[] = [];
+    for (const upstream of this.#upstreams) (upstream.takesTurn(nowMs) ? answering : silent).push(upstream);
+    return Array.from({ length: rounds }, () => [...answering, ...silent]).flat();
+  }
+
+  close(): void {
+    for (const upstream of this.#upstreams) upstream.close();
+  }
+}
