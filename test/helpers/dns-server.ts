@@ -1,0 +1,175 @@
+import { createSocket, type Socket as UdpSocket } from "node:dgram";
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+import type { Authority, AuthorityAnswer } from "./authority.ts";
+import { encodeReply, type ReadQuery, readQuery } from "./dns-message.ts";
+
+/** What the server has been asked. */
+export interface SeenQuery extends ReadQuery {
+  readonly transport: "udp" | "tcp";
+  readonly clientPort: number;
+}
+
+/**
+ * How to answer one query otherwise than the authority says.
+ *
+ * `forge` sends a false reply (to another id or question, or from another port), then the true one. `cut` sends the
+ * reply without its last octets, `bytes` sends what it is given under the query's id, `close` ends a TCP connection.
+ */
+export type Quirk =
+  | "drop"
+  | "truncate"
+  | "cut"
+  | "close"
+  | "without-question"
+  | "no-recursion"
+  | { readonly forge: "id" | "question" | "port" }
+  | { readonly rcode: number }
+  | { readonly extendedRcode: number }
+  | { readonly delayMs: number }
+  | { readonly bytes: Buffer };
+
+export interface DnsServer extends AsyncDisposable {
+  /** As the resolver's settings take it: `127.0.0.1:12345`. */
+  readonly address: string;
+  /** Every query, in order; those dropped too. */
+  readonly queries: SeenQuery[];
+  /** Asked for each query; `undefined` lets the authority's answer through. */
+  quirk: (query: SeenQuery) => Quirk | undefined;
+}
+
+export interface DnsServerOptions {
+  readonly host?: string;
+  readonly quirk?: (query: SeenQuery) => Quirk | undefined;
+}
+
+const DEFAULT_PAYLOAD_OCTETS = 512;
+const FORGED: Exclude<AuthorityAnswer, "drop"> = { rcode: 3, answers: [], authority: [] };
+
+/** Serves `authority` over UDP and TCP, on a free port of the loopback interface. */
+export async function startDnsServer(authority: Authority, options: DnsServerOptions = {}): Promise<DnsServer> {
+  const host = options.host ?? "127.0.0.1";
+  const { udp, tcp, port } = await bindBoth(host);
+  const stranger = createSocket(host.includes(":") ? "udp6" : "udp4");
+  const connections = new Set<Socket>();
+  const server: DnsServer = {
+    address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
+    queries: [],
+    quirk: options.quirk ?? (() => undefined),
+    [Symbol.asyncDispose]: async () => {
+      for (const connection of connections) connection.destroy();
+      udp.close();
+      stranger.close();
+      tcp.close();
+      await Promise.all([once(udp, "close"), once(tcp, "close")]);
+    },
+  };
+
+  udp.on("message", (bytes, { port: clientPort, address }) => {
+    const send = (reply: Buffer, from: "server" | "stranger" = "server") =>
+      (from === "server" ? udp : stranger).send(reply, clientPort, address, () => {});
+    serve({ server, authority, send, close: () => {} }, { ...readQuery(bytes), transport: "udp", clientPort });
+  });
+  tcp.on("connection", (connection) => {
+    connections.add(connection);
+    connection.on("close", () => connections.delete(connection));
+    connection.on("error", () => {});
+    const clientPort = connection.remotePort ?? 0;
+    const send = (reply: Buffer) => connection.writable && connection.write(prefixLength(reply));
+    onMessages(connection, (bytes) =>
+      serve(
+        { server, authority, send, close: () => connection.destroy() },
+        { ...readQuery(bytes), transport: "tcp", clientPort },
+      ),
+    );
+  });
+  return server;
+}
+
+interface Exchange {
+  readonly server: DnsServer;
+  readonly authority: Authority;
+  readonly send: (reply: Buffer, from?: "server" | "stranger") => void;
+  readonly close: () => void;
+}
+
+function serve(exchange: Exchange, query: SeenQuery): void {
+  exchange.server.queries.push(query);
+  const quirk = exchange.server.quirk(query);
+  const answer = exchange.authority.answer(query.name, query.type);
+  if (quirk === "close") exchange.close();
+  if (answer === "drop" || quirk === "drop" || quirk === "close") return;
+  if (typeof quirk === "object" && "forge" in quirk) forge(exchange, query, quirk.forge);
+  const reply = encodeFor(query, quirk, answer);
+  if (typeof quirk === "object" && "delayMs" in quirk) setTimeout(() => exchange.send(reply), quirk.delayMs);
+  else exchange.send(reply);
+}
+
+function forge({ send }: Exchange, query: SeenQuery, what: "id" | "question" | "port"): void {
+  const id = what === "id" ? query.id ^ 1 : query.id;
+  const name = what === "question" ? `other.${query.name}` : query.name;
+  send(encodeReply({ id, name, type: query.type }, FORGED), what === "port" ? "stranger" : "server");
+}
+
+function encodeFor(query: SeenQuery, quirk: Quirk | undefined, answer: Exclude<AuthorityAnswer, "drop">): Buffer {
+  if (quirk === "without-question") return encodeReply({ ...query, withoutQuestion: true }, { ...FORGED, rcode: 1 });
+  if (quirk === "truncate" && query.transport === "udp") return encodeReply({ ...query, truncated: true }, answer);
+  if (quirk === "no-recursion") return encodeReply({ ...query, recursionAvailable: false }, answer);
+  if (quirk === "cut") return encodeReply(query, answer).subarray(0, -3);
+  if (typeof quirk === "object" && "rcode" in quirk) return encodeReply(query, { ...FORGED, rcode: quirk.rcode });
+  if (typeof quirk === "object" && "extendedRcode" in quirk) {
+    return encodeReply({ ...query, extendedRcode: quirk.extendedRcode }, { ...FORGED, rcode: 0 });
+  }
+  if (typeof quirk === "object" && "bytes" in quirk) {
+    const bytes = Buffer.from(quirk.bytes);
+    bytes.writeUInt16BE(query.id, 0);
+    return bytes;
+  }
+  const whole = encodeReply(query, answer);
+  const fits = query.transport === "tcp" || whole.length <= (query.payloadOctets ?? DEFAULT_PAYLOAD_OCTETS);
+  return fits ? whole : encodeReply({ ...query, truncated: true }, answer);
+}
+
+function prefixLength(message: Buffer): Buffer {
+  const prefix = Buffer.alloc(2);
+  prefix.writeUInt16BE(message.length);
+  return Buffer.concat([prefix, message]);
+}
+
+function onMessages(connection: Socket, onMessage: (bytes: Buffer) => void): void {
+  let bytes = Buffer.alloc(0);
+  connection.on("data", (chunk: Buffer) => {
+    bytes = Buffer.concat([bytes, chunk]);
+    while (bytes.length >= 2 && bytes.length >= bytes.readUInt16BE() + 2) {
+      const end = bytes.readUInt16BE() + 2;
+      onMessage(bytes.subarray(2, end));
+      bytes = bytes.subarray(end);
+    }
+  });
+}
+
+/** One port number that is free for both; the other protocol's may be taken by a stranger, so it tries again. */
+async function bindBoth(host: string) {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const tcp = createServer();
+    tcp.listen(0, host);
+    await once(tcp, "listening");
+    const address = tcp.address();
+    if (address === null || typeof address === "string") throw new Error("Cannot listen on TCP: no port");
+    const udp = createSocket({ type: host.includes(":") ? "udp6" : "udp4", recvBufferSize: 1 << 20 });
+    if (await isBound(udp, address.port, host)) return { udp, tcp, port: address.port };
+    tcp.close();
+  }
+  throw new Error("Cannot find a port: none is free for UDP and TCP");
+}
+
+async function isBound(udp: UdpSocket, port: number, host: string): Promise<boolean> {
+  udp.bind(port, host);
+  try {
+    await once(udp, "listening");
+    return true;
+  } catch {
+    udp.close();
+    return false;
+  }
+}
