@@ -12,15 +12,19 @@ export interface OwnDomains {
  * A lookup costs one step for each label, whatever the length of the list.
  */
 export class DomainList implements OwnDomains {
-  readonly #names: ReadonlySet<string>;
-  readonly #hasSuffixes: boolean;
+  readonly #names = new Set<string>();
+  #hasSuffixes = false;
 
   constructor(entries: Iterable<string>) {
-    const names = new Set<string>();
-    for (const entry of entries) names.add(normalizeDomain(entry));
-    names.delete("");
-    this.#names = names;
-    this.#hasSuffixes = [...names].some((name) => name.startsWith("."));
+    for (const entry of entries) this.add(entry);
+  }
+
+  /** For lists too long to be built in one go; before the list is used. */
+  add(entry: string): void {
+    const name = normalizeDomain(entry);
+    if (name === "") return;
+    this.#names.add(name);
+    if (name.startsWith(".")) this.#hasSuffixes = true;
   }
 
   get size(): number {

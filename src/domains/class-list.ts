@@ -1,0 +1,89 @@
+import type { MatchItem } from "../postfix/match-list.ts";
+import { DomainList } from "../srs/own-domains.ts";
+import { asciiName, type LookupName } from "./name.ts";
+import type { TableLookups } from "./table-lookups.ts";
+
+/**
+ * What a name in a match list stands for (postconf(5), "parent_domain_matches_subdomains"): itself; itself, and with a
+ * dot before it all names below; or itself and all names below.
+ */
+export type MatchStyle = "exact" | "dotted" | "parents";
+
+type Step =
+  | { readonly negated: boolean; readonly names: DomainList }
+  | { readonly negated: boolean; readonly table: string };
+
+/** Types that Postfix asks for the whole name only: their patterns can match the domains above it by themselves. */
+const PATTERN_TYPES = /^(?:proxy:)*(?:regexp|pcre|cidr|tcp|socketmap|randmap|fail):/;
+
+/** One of Postfix's domain lists, e.g. relay_domains, matched as Postfix does: the first item that fits decides. */
+export class ClassList {
+  readonly #style: MatchStyle;
+  readonly #lookups: TableLookups;
+  readonly #steps: Step[] = [];
+  /** The lookup tables in the list. */
+  readonly tables: string[] = [];
+  #count = 0;
+
+  constructor(style: MatchStyle, lookups: TableLookups) {
+    this.#style = style;
+    this.#lookups = lookups;
+  }
+
+  /** The names in the list, those that are excluded not counted. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Appends an item; before the list is used. What is no domain name, as `[192.0.2.1]`, can match none and is left out. */
+  add(item: MatchItem): void {
+    if (item.kind === "table") {
+      this.tables.push(item.text);
+      this.#steps.push({ negated: item.negated, table: item.text });
+      return;
+    }
+    const dotted = item.text.startsWith(".");
+    const name = asciiName(dotted ? item.text.slice(1) : item.text);
+    if (name === undefined || (dotted && this.#style !== "dotted")) return;
+    const names = this.#namesFor(item.negated);
+    names.add(dotted ? `.${name}` : name);
+    if (this.#style === "parents") names.add(`.${name}`);
+    if (!item.negated) this.#count += 1;
+  }
+
+  has(name: LookupName): boolean | Promise<boolean> {
+    return this.#from(0, name);
+  }
+
+  #from(start: number, name: LookupName): boolean | Promise<boolean> {
+    for (const [index, step] of this.#steps.entries()) {
+      if (index < start) continue;
+      const matches = "names" in step ? step.names.has(name.ascii) : this.#find(step.table, name);
+      if (typeof matches !== "boolean") {
+        return matches.then((found) => (found ? !step.negated : this.#from(index + 1, name)));
+      }
+      if (matches) return !step.negated;
+    }
+    return false;
+  }
+
+  #find(table: string, name: LookupName): boolean | Promise<boolean> {
+    const whole = this.#style === "exact" || PATTERN_TYPES.test(table);
+    return this.#lookups.find(table, name, (spelling) => [spelling, ...(whole ? [] : this.#namesAbove(spelling))]);
+  }
+
+  #namesAbove(name: string): string[] {
+    const labels = name.split(".");
+    const dot = this.#style === "dotted" ? "." : "";
+    return labels.slice(1).map((_, index) => dot + labels.slice(index + 1).join("."));
+  }
+
+  /** A run of names is one set, so that a long list costs no more than a short one. */
+  #namesFor(negated: boolean): DomainList {
+    const last = this.#steps.at(-1);
+    if (last !== undefined && last.negated === negated && "names" in last) return last.names;
+    const names = new DomainList([]);
+    this.#steps.push({ negated, names });
+    return names;
+  }
+}

@@ -1,0 +1,47 @@
+/**
+ * Lists of own domains as an admin writes them, in the configuration or in a file:
+ *
+ *     example.net        that name alone
+ *     .example.net       every name below it
+ *     # …                a comment to the end of the line
+ *
+ * Blanks and commas separate entries on a line. Text is UTF-8; `bücher.example` and `xn--bcher-kva.example` are one.
+ */
+import { asciiName } from "./name.ts";
+
+/** An entry in the form in which it is compared, or what is wrong with it. */
+export type DomainEntry = { readonly entry: string } | { readonly problem: string };
+
+/** The entries of a file. A problem begins with `file:line: `. */
+export function* parseDomainFile(text: string, file: string): Generator<DomainEntry> {
+  let lineNumber = 0;
+  for (const line of text.replace(/^\uFEFF/, "").split("\n")) {
+    lineNumber += 1;
+    for (const word of line.replace(/#.*/s, "").split(/[\s,]+/)) {
+      if (word === "") continue;
+      const entry = parseDomainEntry(word);
+      yield "entry" in entry ? entry : { problem: `${file}:${lineNumber}: ${entry.problem}` };
+    }
+  }
+}
+
+/** One entry. */
+export function parseDomainEntry(word: string): DomainEntry {
+  const suffix = word.startsWith(".") ? "." : "";
+  const name = asciiName(word.slice(suffix.length));
+  if (name !== undefined && !isMistaken(name)) return { entry: suffix + name };
+  const shown = word.replaceAll(/[^\x21-\x7e\u{a0}-\u{10ffff}]/gu, "?").slice(0, 80);
+  return { problem: `Cannot use "${shown}" as an own domain: ${whatIsWanted(word)}` };
+}
+
+/** The second column of a Postfix table, and numbers: the syntax is a name's, but nobody's mail domain is `OK` or `1`. */
+function isMistaken(name: string): boolean {
+  return name === "ok" || /^\d+$/.test(name.slice(name.lastIndexOf(".") + 1));
+}
+
+function whatIsWanted(word: string): string {
+  if (word.includes("@")) return "want a domain, not an address";
+  if (word.includes("*")) return 'want ".example.net" for all names below example.net';
+  if (/^(?:ok|\d+)$/i.test(word)) return "want names only; for a Postfix table there is postfix_tables";
+  return "want a domain name";
+}

@@ -1,0 +1,138 @@
+/**
+ * Own domains from every place that knows them, kept up to date while lookups go on. A lookup sees one whole state; a
+ * new one is built aside and takes the place of the old one at once, or not at all.
+ */
+import { askPostmap } from "../postfix/postmap.ts";
+import type { PostfixCommand } from "../postfix/run.ts";
+import type { OwnDomains } from "../srs/own-domains.ts";
+import { anyHas, type Check } from "./check.ts";
+import type { OwnDomainsEvent, SourceHooks } from "./events.ts";
+import { LiveClasses } from "./live-classes.ts";
+import { LiveFiles } from "./live-files.ts";
+import { lookupName } from "./name.ts";
+import { type LoadedState, type LoadReport, loadState, type OwnDomainSettings, PROBE_DOMAIN } from "./state.ts";
+import { TableLookups } from "./table-lookups.ts";
+
+/** The `source` label of the metrics: the keys of `[srs.own_domains]`. */
+export type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
+
+export interface OwnDomainOptions {
+  readonly onEvent: (event: OwnDomainsEvent) => void;
+  /** Milliseconds since 1970 on a clock that never runs backwards. Default: the machine's. Never a frozen one. */
+  readonly nowMs?: () => number;
+  readonly postfix?: PostfixCommand;
+  /** How often main.cf is read again and tables are asked whether they are there. Default 300,000. */
+  readonly refreshMs?: number;
+}
+
+export interface OwnDomainSources extends OwnDomains {
+  /**
+   * Reads everything again, by new settings if given: first of all, before any lookup, and on SIGHUP. With errors in
+   * the report, what was in force before stays. Never rejects.
+   */
+  reload(settings?: OwnDomainSettings): Promise<LoadReport>;
+  /** Domains for each source that is in use. Of a table, those that were asked for and found. */
+  counts(): Map<SourceName, number>;
+  /** When each source was last seen in order, all of it, in seconds since 1970. */
+  lastSuccess(): Map<SourceName, number>;
+  close(): void;
+}
+
+const DEFAULT_REFRESH_MS = 300_000;
+
+/** Nothing is own until the first `reload`. */
+export function createOwnDomainSources(settings: OwnDomainSettings, options: OwnDomainOptions): OwnDomainSources {
+  return new Sources(settings, options);
+}
+
+class Sources implements OwnDomainSources {
+  readonly #nowMs: () => number;
+  readonly #postfix: PostfixCommand;
+  readonly #lookups: TableLookups;
+  readonly #files: LiveFiles;
+  readonly #classes: LiveClasses;
+  readonly #timer: NodeJS.Timeout;
+  #settings: OwnDomainSettings;
+  #turn: Promise<unknown> = Promise.resolve();
+  #checks: readonly Check[] = [];
+  #domainCount = 0;
+
+  constructor(settings: OwnDomainSettings, options: OwnDomainOptions) {
+    this.#settings = settings;
+    this.#nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
+    this.#postfix = options.postfix ?? {};
+    const hooks: SourceHooks = { onEvent: options.onEvent, nowMs: this.#nowMs };
+    this.#lookups = new TableLookups(askPostmap(this.#postfix), hooks);
+    this.#files = new LiveFiles(hooks);
+    this.#classes = new LiveClasses(this.#lookups, this.#postfix, hooks);
+    this.#timer = setInterval(() => void this.#refresh(), options.refreshMs ?? DEFAULT_REFRESH_MS);
+    this.#timer.unref();
+  }
+
+  has(domain: string): boolean | Promise<boolean> {
+    const name = lookupName(domain);
+    return name !== undefined && anyHas(this.#checks, name);
+  }
+
+  reload(settings?: OwnDomainSettings): Promise<LoadReport> {
+    // One after the other, or an older reading could undo a newer one.
+    const report = this.#turn.then(() => this.#load(settings ?? this.#settings));
+    this.#turn = report;
+    return report;
+  }
+
+  counts(): Map<SourceName, number> {
+    const { files, postfixTables } = this.#settings;
+    const counts = new Map<SourceName, number>([["domains", this.#domainCount]]);
+    if (files.length > 0) counts.set("files", this.#files.count);
+    if (postfixTables.length > 0) counts.set("postfix_tables", this.#lookups.countFound(postfixTables));
+    if (this.#classes.count !== undefined) counts.set("postfix_classes", this.#classes.count);
+    return counts;
+  }
+
+  lastSuccess(): Map<SourceName, number> {
+    const tables = this.#settings.postfixTables.map((table) => this.#lookups.lastAnswerMs(table) ?? 0);
+    const timesMs: [SourceName, number | undefined][] = [
+      ["domains", this.#nowMs()],
+      ["files", this.#files.lastSuccessMs],
+      ["postfix_tables", tables.length === 0 ? undefined : Math.min(...tables)],
+      ["postfix_classes", this.#classes.lastSuccessMs],
+    ];
+    return new Map(timesMs.flatMap(([source, ms]) => (ms === undefined ? [] : [[source, Math.floor(ms / 1000)]])));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#files.close();
+    this.#classes.close();
+  }
+
+  async #load(settings: OwnDomainSettings): Promise<LoadReport> {
+    const { state, errors, warnings } = await loadState(settings, this.#lookups, this.#postfix);
+    if (errors.length === 0) this.#takeOver(settings, state);
+    return { errors, warnings };
+  }
+
+  #takeOver(settings: OwnDomainSettings, { fixed, files, classes }: LoadedState): void {
+    const lookups = this.#lookups;
+    const whole = (spelling: string) => [spelling];
+    this.#settings = settings;
+    this.#domainCount = settings.domains.length;
+    this.#files.replace(files);
+    this.#classes.replace(classes);
+    lookups.distrust();
+    this.#checks = [
+      { has: (name) => fixed.has(name.ascii) },
+      this.#files,
+      this.#classes,
+      ...settings.postfixTables.map((table): Check => ({ has: (name) => lookups.find(table, name, whole) })),
+    ];
+  }
+
+  /** Never rejects. */
+  async #refresh(): Promise<void> {
+    await this.#classes.refresh();
+    const tables = new Set([...this.#settings.postfixTables, ...this.#classes.tables]);
+    await Promise.all([...tables].map((table) => this.#lookups.probe(table, PROBE_DOMAIN)));
+  }
+}

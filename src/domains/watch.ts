@@ -1,0 +1,63 @@
+/**
+ * Notices changed files by asking for their state several times a second.
+ *
+ * Not inotify: a watch is bound to an inode or a directory, so it is blind to a link that is swapped further up the path
+ * (Kubernetes), to a file that is mounted by itself (Docker) and to network file systems. A stat follows the same path
+ * that opening the file does, and costs microseconds.
+ */
+import { fileSignature } from "./signature.ts";
+
+/** How often files are looked at. A change must be seen twice, so it is live within three times this. */
+const POLL_MS = 250;
+
+interface Watched {
+  /** The state that was read, or tried to. */
+  signature: string;
+  /** A newer state, seen once: perhaps half written. */
+  seen: string | undefined;
+}
+
+/** Calls `onChange` with the path of each watched file that has changed and was left alone since. */
+export class FileWatch {
+  readonly #onChange: (path: string) => void;
+  #files = new Map<string, Watched>();
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(onChange: (path: string) => void) {
+    this.#onChange = onChange;
+  }
+
+  /** Watches these files instead of those before. @param signatures path to the state that the caller has read. */
+  watch(signatures: ReadonlyMap<string, string>): void {
+    this.#files = new Map([...signatures].map(([path, signature]) => [path, { signature, seen: undefined }]));
+    if (this.#timer === undefined && signatures.size > 0) this.#schedule();
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(): void {
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => void this.#look(), POLL_MS);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const files = this.#files;
+    for (const [path, watched] of files) {
+      const signature = await fileSignature(path);
+      if (files === this.#files && !this.#closed && hasSettled(watched, signature)) this.#onChange(path);
+    }
+    this.#schedule();
+  }
+}
+
+function hasSettled(watched: Watched, signature: string): boolean {
+  const settled = signature !== watched.signature && signature === watched.seen;
+  if (settled) watched.signature = signature;
+  watched.seen = signature === watched.signature ? undefined : signature;
+  return settled;
+}

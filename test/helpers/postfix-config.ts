@@ -1,0 +1,34 @@
+import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface TemporaryDirectory extends Disposable {
+  readonly path: string;
+  /** Writes a file in it and gives its path. */
+  write(name: string, text: string): string;
+}
+
+/** A directory that goes when its scope ends. Readable by all, for programs that give up their rights. */
+export function temporaryDirectory(): TemporaryDirectory {
+  const path = mkdtempSync(join(tmpdir(), "postvouch-test-"));
+  chmodSync(path, 0o755);
+  return {
+    path,
+    write(name, text) {
+      const file = join(path, name);
+      writeFileSync(file, text);
+      // Postfix reads a file of the last second again and again, lest it is still being written.
+      utimesSync(file, 1_000_000_000, 1_000_000_000);
+      return file;
+    },
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** The same with a Postfix configuration in it, for `-c`. */
+export function postfixConfig(mainCf: string): TemporaryDirectory {
+  const directory = temporaryDirectory();
+  directory.write("main.cf", `compatibility_level = 3.6\n${mainCf}`);
+  directory.write("master.cf", "");
+  return directory;
+}

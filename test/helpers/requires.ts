@@ -1,0 +1,36 @@
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
+
+/**
+ * Why a test that needs these programs cannot run here, or `undefined` when it can:
+ * `test.skipIf(missing)` with `missing` in the name of the suite.
+ *
+ * @throws {Error} when one is missing and `CI=true`: there, a test that silently does not run is a failed one.
+ */
+export function requirePrograms(...names: readonly string[]): string | undefined {
+  const missing = names.filter((name) => programPath(name) === undefined);
+  if (missing.length === 0) return undefined;
+  const reason = `Cannot run: ${missing.join(", ")} not installed`;
+  if (environment("CI") === "true") throw new Error(reason);
+  return reason;
+}
+
+/** Where a program is, sbin directories included. */
+export function programPath(name: string): string | undefined {
+  const directories = [...(environment("PATH") ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin", "/sbin"];
+  return directories.map((directory) => join(directory, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function environment(name: string): string | undefined {
+  // biome-ignore lint/style/noProcessEnv: what is installed is a fact of the environment
+  return process.env[name];
+}
