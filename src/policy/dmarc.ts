@@ -1,0 +1,43 @@
+/**
+ * Whether a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: the domain itself, then each
+ * domain above it. It needs no public suffix list.
+ */
+import type { Resolver } from "../dns/types.ts";
+import { chain, type Eventual } from "./chain.ts";
+import { normalizeName } from "./names.ts";
+
+/** A name with more labels is asked for itself, then from this many labels on: at most 8 questions for any name. */
+const MAX_PARENT_LABELS = 7;
+
+const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
+
+/**
+ * Asks for the records. DNS trouble counts as published: what hangs on the answer is a rejection, and a message whose
+ * DKIM signature may speak for it must not be lost because a name server did not answer.
+ *
+ * @param domain latin1, A-labels
+ * @param deadlineMs on the clock of `performance.now()`
+ */
+export function publishesDmarc(domain: string, resolver: Resolver, deadlineMs: number): Eventual<boolean> {
+  return anyPublishes(treeWalk(domain), resolver, deadlineMs);
+}
+
+function anyPublishes(domains: readonly string[], resolver: Resolver, deadlineMs: number): Eventual<boolean> {
+  const [domain, ...above] = domains;
+  if (domain === undefined) return false;
+  return chain(resolver.resolve(`_dmarc.${domain}`, "TXT", { deadlineMs }), (answer) => {
+    if (answer.status === "error") return true;
+    // Of several records none is valid (RFC 9989 4.10), and the walk goes on.
+    const records = answer.status === "ok" ? answer.records.filter((text) => DMARC_RECORD.test(text)) : [];
+    return records.length === 1 || anyPublishes(above, resolver, deadlineMs);
+  });
+}
+
+/** The domain and those above it, down to the top-level domain. */
+function treeWalk(domain: string): string[] {
+  const name = normalizeName(domain);
+  const labels = name.split(".");
+  if (labels.includes("")) return [];
+  const parents = labels.slice(Math.max(1, labels.length - MAX_PARENT_LABELS));
+  return [name, ...parents.map((_label, index) => parents.slice(index).join("."))];
+}

@@ -1,0 +1,77 @@
+/**
+ * The Received-SPF header field (RFC 7208 section 9.1) as one line, for PREPEND.
+ *
+ *     Received-SPF: result (comment) key=value; key=value ...
+ *
+ * It tells of one identity, and says which. `receiver` is our own name: only by that, and by standing on top, can a
+ * reader tell our field from one that came with the message.
+ */
+import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
+import { asciiHeaderValue, comment, headerValue, MAX_HEADER_LINE_BYTES } from "./header-text.ts";
+import { explanationText } from "./reply-text.ts";
+
+/** What a header tells of the SMTP session. */
+export interface HeaderContext {
+  /** In canonical text. */
+  readonly clientAddress: string;
+  readonly heloName: string;
+  /** MAIL FROM without brackets; empty for the null sender. */
+  readonly sender: string;
+  /** The name of the checking host, or `unknown`. */
+  readonly receiver: string;
+}
+
+/** The field for `verdict`, without line end. At most MAX_HEADER_LINE_BYTES: what is least needed is left out. */
+export function receivedSpf(verdict: SpfVerdict, context: HeaderContext): string {
+  return assemble(verdict.result, explanationText(verdict), [
+    ...sessionPairs(context),
+    ["identity", verdict.identity],
+    ["mechanism", verdict.mechanism === undefined ? "" : asciiHeaderValue(verdict.mechanism)],
+    ["problem", verdict.problem === undefined ? "" : asciiHeaderValue(verdict.problem)],
+    ["receiver", asciiHeaderValue(context.receiver)],
+  ]);
+}
+
+/**
+ * The field for a message that was not checked. It has to be there: OpenDMARC believes the first Received-SPF that
+ * names the envelope sender, so that without ours a sender could bring a `pass` along.
+ */
+export function receivedSpfUnchecked(identity: SpfIdentity, reason: string, context: HeaderContext): string {
+  return assemble("none", reason, [
+    ...sessionPairs(context),
+    ["identity", identity],
+    ["receiver", asciiHeaderValue(context.receiver)],
+  ]);
+}
+
+type Pair = readonly [key: string, value: string];
+
+/** The null sender is no mailbox, so it has no `envelope-from`; `identity=helo` then says what was checked. */
+function sessionPairs(context: HeaderContext): readonly Pair[] {
+  return [
+    ["client-ip", headerValue(context.clientAddress)],
+    ["envelope-from", context.sender === "" ? "" : headerValue(context.sender)],
+    ["helo", context.heloName === "" ? "" : asciiHeaderValue(context.heloName)],
+  ];
+}
+
+/** What goes first when the line is too long. The client's address, the identity and our name always fit. */
+const DISPENSABLE = ["problem", "mechanism", "comment", "helo", "envelope-from"];
+
+function assemble(result: string, text: string, pairs: readonly Pair[]): string {
+  const left = new Map<string, string>([["comment", comment(text)], ...pairs.filter(([, value]) => value !== "")]);
+  let line = join(result, left);
+  for (const key of DISPENSABLE) {
+    if (line.length <= MAX_HEADER_LINE_BYTES) break;
+    left.delete(key);
+    line = join(result, left);
+  }
+  return line;
+}
+
+function join(result: string, parts: ReadonlyMap<string, string>): string {
+  const pairs = [...parts].filter(([key]) => key !== "comment").map(([key, value]) => `${key}=${value}`);
+  return ["Received-SPF:", result, parts.get("comment"), pairs.join("; ")]
+    .filter((part) => part !== undefined)
+    .join(" ");
+}

@@ -1,0 +1,105 @@
+/**
+ * What is remembered of a message, over its recipients, restriction lists and connections.
+ *
+ * Postfix asks once for each recipient and each list that names us, each list on a connection of its own, and keeps
+ * every header that it is told to prepend. From RCPT on, `instance` is the same for all requests of a message and for
+ * no other. At MAIL (with smtpd_delay_reject = no) it is empty: such requests are told apart by the SMTP session,
+ * client address and port, and the first RCPT that has an instance takes over what its session was given.
+ */
+import { ExpiringCache } from "../cache.ts";
+import type { SpfVerdict } from "../spf/verdict.ts";
+import type { Exemption } from "./allow.ts";
+import { Once } from "./once.ts";
+import type { PolicyRequest } from "./protocol.ts";
+import type { HeaderType } from "./settings.ts";
+
+/** More than a busy server has under way at once; 16,384 entries take about 10 MB. */
+const MAX_MESSAGES = 16_384;
+
+/** Longer than Postfix waits for the client's next command (smtpd_timeout, 300 s). */
+const MESSAGE_LIFE_MS = 600_000;
+
+/** From MAIL to the first RCPT. Not renewed, so that a long session does not live on old verdicts. */
+const SESSION_LIFE_MS = 60_000;
+
+/** One message: its verdicts and the headers that it has been given. */
+export class Message {
+  readonly helo = new Once<SpfVerdict>();
+  readonly mailFrom = new Once<SpfVerdict>();
+  readonly exemption = new Once<Exemption>();
+  expiresAtMs: number;
+  isIdentified: boolean;
+  readonly #given = new Set<HeaderType>();
+
+  /** @param isIdentified whether its requests carry an `instance` */
+  constructor(isIdentified: boolean, expiresAtMs: number) {
+    this.isIdentified = isIdentified;
+    this.expiresAtMs = expiresAtMs;
+  }
+
+  /**
+   * The first of `headers` that this message was not given yet, which is thereby given; `undefined` when it has all.
+   * Without an instance it cannot be known that the next request is for the same message, and a message without our
+   * header is worse than one with two: there, all begins anew.
+   */
+  takeHeader(headers: readonly HeaderType[]): HeaderType | undefined {
+    let next = headers.find((header) => !this.#given.has(header));
+    if (next === undefined && !this.isIdentified) {
+      this.#given.clear();
+      next = headers[0];
+    }
+    if (next !== undefined) this.#given.add(next);
+    return next;
+  }
+}
+
+/** The messages under way. Bounded in number and in time. */
+export class Messages {
+  readonly #messages = new ExpiringCache<Message>(MAX_MESSAGES);
+
+  /** The message that `request` belongs to, known already or new. */
+  of(request: PolicyRequest, nowMs: number): Message {
+    return request.instance === "" ? this.#inSession(request, nowMs) : this.#identified(request, nowMs);
+  }
+
+  #identified(request: PolicyRequest, nowMs: number): Message {
+    const key = messageKey(request);
+    const expiresAtMs = nowMs + MESSAGE_LIFE_MS;
+    const known = this.#messages.get(key, nowMs);
+    if (known !== undefined) {
+      known.expiresAtMs = expiresAtMs;
+      return known;
+    }
+    const message = this.#unclaimed(sessionKey(request), nowMs) ?? new Message(true, expiresAtMs);
+    message.isIdentified = true;
+    message.expiresAtMs = expiresAtMs;
+    this.#messages.set(key, message);
+    return message;
+  }
+
+  #inSession(request: PolicyRequest, nowMs: number): Message {
+    const key = sessionKey(request);
+    const known = this.#unclaimed(key, nowMs);
+    if (known !== undefined) return known;
+    const message = new Message(false, nowMs + SESSION_LIFE_MS);
+    if (key !== undefined) this.#messages.set(key, message);
+    return message;
+  }
+
+  /** The message that the session was last asked about at MAIL, unless a RCPT has taken it over. */
+  #unclaimed(key: string | undefined, nowMs: number): Message | undefined {
+    const message = key === undefined ? undefined : this.#messages.get(key, nowMs);
+    return message === undefined || message.isIdentified ? undefined : message;
+  }
+}
+
+/** The instance is unique on one host only, and several may share this service. No value can hold a line end. */
+function messageKey(request: PolicyRequest): string {
+  return `${request.instance}\n${request.client_address}\n${request.helo_name}\n${request.sender}`;
+}
+
+/** Without a port (Postfix before 3.0) two sessions of one client cannot be told apart: nothing is remembered. */
+function sessionKey(request: PolicyRequest): string | undefined {
+  if (request.client_port === "") return undefined;
+  return `\n${request.client_address}\n${request.client_port}\n${request.helo_name}\n${request.sender}`;
+}

@@ -1,0 +1,85 @@
+/** The settings that hold for one request: those of [policy], changed by the first override that matches. */
+import { AddressSet, type ClientAddress } from "./addresses.ts";
+import { domainOf, MailboxSet, NameSet } from "./names.ts";
+import type { PolicyRequest } from "./protocol.ts";
+import type {
+  Dispositions,
+  HeaderType,
+  IdentityChange,
+  IdentitySettings,
+  Override,
+  OverrideMatch,
+  PolicyMode,
+  PolicySettings,
+} from "./settings.ts";
+
+/** What overrides can change. */
+export interface Profile {
+  readonly mode: PolicyMode;
+  readonly headers: readonly HeaderType[];
+  readonly rejectMessage: string;
+  readonly deferMessage: string;
+  readonly helo: IdentitySettings;
+  readonly mailFrom: IdentitySettings;
+}
+
+type Test = (request: PolicyRequest, client: ClientAddress) => boolean;
+
+/** Prepares `settings` and returns the choice: the profile for a request of `client`. */
+export function createProfiles(settings: PolicySettings): (request: PolicyRequest, client: ClientAddress) => Profile {
+  const rows = settings.overrides.map((override) => ({
+    matches: createTest(override.match),
+    profile: changed(settings, override),
+  }));
+  return (request, client) => rows.find((row) => row.matches(request, client))?.profile ?? settings;
+}
+
+/** Lists that are empty ask nothing; the others must all agree. */
+function createTest(match: OverrideMatch): Test {
+  const tests: Test[] = [];
+  const add = (list: readonly unknown[], test: Test) => {
+    if (list.length > 0) tests.push(test);
+  };
+  const recipients = new MailboxSet(match.recipients);
+  add(match.recipients, (request) => recipients.has(request.recipient));
+  const senders = new MailboxSet(match.senders);
+  add(match.senders, (request) => senders.has(request.sender));
+  const senderDomains = new NameSet(match.senderDomains);
+  add(match.senderDomains, (request) => senderDomains.has(domainOf(request.sender)));
+  const heloNames = new NameSet(match.heloNames);
+  add(match.heloNames, (request) => heloNames.has(request.helo_name));
+  const clients = new AddressSet(match.clientAddresses);
+  add(match.clientAddresses, (_request, client) => clients.has(client));
+  return (request, client) => tests.every((test) => test(request, client));
+}
+
+function changed(base: PolicySettings, { change }: Override): Profile {
+  return {
+    mode: change.mode ?? base.mode,
+    headers: change.headers ?? base.headers,
+    rejectMessage: change.rejectMessage ?? base.rejectMessage,
+    deferMessage: change.deferMessage ?? base.deferMessage,
+    helo: changedIdentity(base.helo, change.helo),
+    mailFrom: changedIdentity(base.mailFrom, change.mailFrom),
+  };
+}
+
+function changedIdentity(base: IdentitySettings, change: IdentityChange | undefined): IdentitySettings {
+  if (change === undefined) return base;
+  return {
+    check: change.check ?? base.check,
+    dispositions: changedDispositions(base.dispositions, change.dispositions ?? {}),
+  };
+}
+
+function changedDispositions(base: Dispositions, change: NonNullable<IdentityChange["dispositions"]>): Dispositions {
+  return {
+    none: change.none ?? base.none,
+    neutral: change.neutral ?? base.neutral,
+    pass: change.pass ?? base.pass,
+    fail: change.fail ?? base.fail,
+    softfail: change.softfail ?? base.softfail,
+    temperror: change.temperror ?? base.temperror,
+    permerror: change.permerror ?? base.permerror,
+  };
+}

@@ -1,0 +1,177 @@
+/**
+ * What [policy] of the configuration says, parsed: the shape that `createPolicyService` works on. The keys' names in
+ * the file are spec'd in snake_case (`mail_from`, `time_limit`); here they are camelCase, with the unit in the name.
+ */
+import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
+import type { Cidr } from "./addresses.ts";
+
+/** What to do with one SPF result. */
+export type Disposition =
+  /** Let the mail pass, with the header. */
+  | { readonly kind: "tag" }
+  | { readonly kind: "reject" }
+  | { readonly kind: "defer" }
+  /** Reject, but tag when the domain publishes DMARC: then DKIM may still speak for forwarded mail. */
+  | { readonly kind: "reject-unless-dmarc" }
+  /** Reject only when the domain's whole policy is `v=spf1 -all`, otherwise tag. */
+  | { readonly kind: "reject-no-mail" }
+  /** Answer this access(5) action as it stands. */
+  | { readonly kind: "action"; readonly action: string };
+
+/** The dispositions that are one word in the configuration. */
+export const DISPOSITION_NAMES = ["tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail"] as const;
+
+/** What a disposition may look like, for error messages and `--help`. */
+export const DISPOSITION_WISH = `one of ${DISPOSITION_NAMES.map((name) => `"${name}"`).join(", ")}, or "action:" and an access(5) action`;
+
+const ACTION_PREFIX = "action:";
+
+/**
+ * Reads a disposition as the configuration spells it; `undefined` when it is none. An action must be one line of
+ * printable ASCII and not empty: to Postfix an empty action means PERMIT.
+ */
+export function parseDisposition(text: string): Disposition | undefined {
+  for (const kind of DISPOSITION_NAMES) {
+    if (text === kind) return { kind };
+  }
+  if (!text.startsWith(ACTION_PREFIX)) return undefined;
+  const action = text.slice(ACTION_PREFIX.length).trim();
+  return /^[\x20-\x7e]{1,512}$/.test(action) ? { kind: "action", action } : undefined;
+}
+
+/** The header types that can be given, as `headers` names them. */
+export const HEADER_TYPES = ["received-spf", "authentication-results"] as const;
+
+export type HeaderType = (typeof HEADER_TYPES)[number];
+
+/** `report`: the reply only tags; what it would have been is observed. */
+export const POLICY_MODES = ["enforce", "report"] as const;
+
+export type PolicyMode = (typeof POLICY_MODES)[number];
+
+/** A disposition for each result of check_host(). */
+export type Dispositions = Readonly<Record<SpfResult, Disposition>>;
+
+/** `[policy.helo]` or `[policy.mail_from]`. */
+export interface IdentitySettings {
+  /** `false`: this identity is not looked at. */
+  readonly check: boolean;
+  readonly dispositions: Dispositions;
+}
+
+/** `[policy.allow]`: clients that are not checked. A client needs to be on one of the lists only. */
+export interface AllowSettings {
+  readonly addresses: readonly Cidr[];
+  /** The client passes SPF of one of these (known forwarders). */
+  readonly spfDomains: readonly string[];
+  /** HELO equals one of these and its A/AAAA holds the client. */
+  readonly heloNames: readonly string[];
+  /** The forward-confirmed reverse name is one of these, or below a `.name`. */
+  readonly ptrDomains: readonly string[];
+}
+
+/** What an override asks of a request. Each list that is not empty must hold the request's value. */
+export interface OverrideMatch {
+  /** `user@example.org`, or `@example.org` for every address there. */
+  readonly recipients: readonly string[];
+  /** The same, or `<>` for the null sender. */
+  readonly senders: readonly string[];
+  /** `example.org`, or `.example.org` for every name below. */
+  readonly senderDomains: readonly string[];
+  /** The same. */
+  readonly heloNames: readonly string[];
+  readonly clientAddresses: readonly Cidr[];
+}
+
+/** What an override changes; what is left out stays as it is. */
+export interface OverrideChange {
+  readonly mode?: PolicyMode | undefined;
+  readonly headers?: readonly HeaderType[] | undefined;
+  readonly rejectMessage?: string | undefined;
+  readonly deferMessage?: string | undefined;
+  readonly helo?: IdentityChange | undefined;
+  readonly mailFrom?: IdentityChange | undefined;
+}
+
+/** The part of `[policy.helo]` or `[policy.mail_from]` that an override changes. */
+export interface IdentityChange {
+  readonly check?: boolean | undefined;
+  readonly dispositions?: { readonly [Result in SpfResult]?: Disposition | undefined } | undefined;
+}
+
+/** One `[[policy.override]]`. */
+export interface Override {
+  readonly match: OverrideMatch;
+  readonly change: OverrideChange;
+}
+
+/** All of `[policy]` but its endpoints. */
+export interface PolicySettings {
+  readonly mode: PolicyMode;
+  /** Each type at most once; none: mail that passes gets DUNNO. */
+  readonly headers: readonly HeaderType[];
+  /** The authserv-id of Authentication-Results; empty: our host name. */
+  readonly authservId: string;
+  /** The budget for one request, with every DNS question that it costs; at most MAX_TIME_LIMIT_MS. */
+  readonly timeLimitMs: number;
+  /** Clients with `sasl_username` are not checked. */
+  readonly skipAuthenticated: boolean;
+  /** Clients that are ours: not checked, and nothing is added to their mail. */
+  readonly skipAddresses: readonly Cidr[];
+  /** Reply texts, with the placeholders of `reply-text.ts`. */
+  readonly rejectMessage: string;
+  readonly deferMessage: string;
+  /** `false`: replies without X.7.23 and X.7.24 (RFC 7372). */
+  readonly enhancedStatusCodes: boolean;
+  /** `true`: headers say `receiver=unknown` instead of our host name. */
+  readonly hideReceiver: boolean;
+  /** Check this address instead of the client's, and add no header: would our own mail pass elsewhere? Empty: off. */
+  readonly prospectiveAddress: string;
+  /** For the SPF checker; RFC 7208 section 4.6.4. */
+  readonly maxDnsLookups: number;
+  readonly maxVoidLookups: number;
+  readonly helo: IdentitySettings;
+  readonly mailFrom: IdentitySettings;
+  readonly allow: AllowSettings;
+  /** The first that matches counts, alone. */
+  readonly overrides: readonly Override[];
+}
+
+/** Postfix gives up after 100 s (smtpd_policy_service_timeout): our answer must come before. */
+export const MAX_TIME_LIMIT_MS = 90_000;
+
+/** RFC 7208 section 8: only a fail is the domain owner's word that the mail is not theirs. */
+const DEFAULT_DISPOSITIONS: Dispositions = {
+  ...everyResult({ kind: "tag" }),
+  fail: { kind: "reject" },
+};
+
+/** The settings of a configuration without `[policy]`. */
+export const DEFAULT_POLICY_SETTINGS: PolicySettings = {
+  mode: "enforce",
+  headers: ["received-spf"],
+  authservId: "",
+  timeLimitMs: 20_000,
+  skipAuthenticated: true,
+  skipAddresses: [
+    { address: "127.0.0.0", prefixBits: 8, family: "ipv4" },
+    { address: "::1", prefixBits: 128, family: "ipv6" },
+  ],
+  rejectMessage: "Message rejected due to: SPF {result}: {explanation}",
+  deferMessage: "Message deferred due to: SPF {result}: {explanation}",
+  enhancedStatusCodes: true,
+  hideReceiver: false,
+  prospectiveAddress: "",
+  maxDnsLookups: 10,
+  maxVoidLookups: 2,
+  helo: { check: true, dispositions: DEFAULT_DISPOSITIONS },
+  mailFrom: { check: true, dispositions: DEFAULT_DISPOSITIONS },
+  allow: { addresses: [], spfDomains: [], heloNames: [], ptrDomains: [] },
+  overrides: [],
+};
+
+/** The same disposition for every result. */
+export function everyResult(disposition: Disposition): Dispositions {
+  const entries = SPF_RESULTS.map((result) => [result, disposition] as const);
+  return Object.fromEntries(entries) as Record<SpfResult, Disposition>;
+}

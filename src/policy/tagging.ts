@@ -1,0 +1,41 @@
+/** The header that goes with mail that is let through, if it is this request's turn to give one. */
+import { type Answer, DUNNO, toPrepend } from "./action.ts";
+import type { Exemption } from "./allow.ts";
+import { authenticationResults, authenticationResultsUnchecked } from "./authentication-results.ts";
+import { receivedSpf, receivedSpfUnchecked } from "./header.ts";
+import type { Judgement } from "./judge.ts";
+import type { Message } from "./messages.ts";
+import type { Session } from "./session.ts";
+import type { HeaderType } from "./settings.ts";
+
+/**
+ * The answer for mail that was checked. Received-SPF tells of MAIL FROM, or of HELO where that is all that was
+ * checked; Authentication-Results of both.
+ */
+export function tag(session: Session, message: Message, { helo, mailFrom }: Judgement, authservId: string): Answer {
+  const verdicts = [mailFrom, helo].filter((verdict) => verdict !== undefined);
+  const [told] = verdicts;
+  if (told === undefined) return DUNNO;
+  return give(session, message, {
+    "received-spf": () => receivedSpf(told, session.context),
+    "authentication-results": () => authenticationResults(authservId, verdicts),
+  });
+}
+
+/**
+ * The answer for a client of `[policy.allow]`. It is told that nothing was checked: mail of known forwarders is mail
+ * of strangers, and OpenDMARC would believe a Received-SPF that a stranger put in.
+ */
+export function tagUnchecked(session: Session, message: Message, list: Exemption, authservId: string): Answer {
+  const reason = `SPF not checked: client is on the allow list ${list}`;
+  const identity = session.plan.mailFrom === undefined ? "helo" : "mailfrom";
+  return give(session, message, {
+    "received-spf": () => receivedSpfUnchecked(identity, reason, session.context),
+    "authentication-results": () => authenticationResultsUnchecked(authservId, reason),
+  });
+}
+
+function give(session: Session, message: Message, encode: Readonly<Record<HeaderType, () => string>>): Answer {
+  const type = session.takesHeader ? message.takeHeader(session.profile.headers) : undefined;
+  return type === undefined ? DUNNO : toPrepend(encode[type]());
+}
