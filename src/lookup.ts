@@ -32,3 +32,28 @@ export interface LookupTable {
   readonly name: string;
   get(key: string): LookupResult | Promise<LookupResult>;
 }
+
+/** Is told of every lookup: how counters and log lines come about without the tables knowing of them. */
+export interface LookupObserver {
+  /** The time of day for durations, in milliseconds on a clock that never steps back. */
+  now(): number;
+  looked(map: string, key: string, result: LookupResult, elapsedMs: number): void;
+  /** A request that broke its protocol but could be answered. */
+  badRequest(problem: string): void;
+}
+
+/** Asks the table and tells the observer. A table that fails for want of something of ours is a temporary failure. */
+export function answerLookup(
+  table: LookupTable,
+  key: string,
+  observer: LookupObserver,
+  encode: (result: LookupResult) => string,
+): string | Promise<string> {
+  const startedMs = observer.now();
+  const finish = (result: LookupResult): string => {
+    observer.looked(table.name, key, result, observer.now() - startedMs);
+    return encode(result);
+  };
+  const result = table.get(key);
+  return result instanceof Promise ? result.then(finish) : finish(result);
+}

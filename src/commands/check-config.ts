@@ -1,0 +1,22 @@
+/** `postvouch check-config`: reads everything that `serve` would read, binds nothing. */
+import { openOwnDomains } from "../setup/own-domains.ts";
+import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { EXIT } from "../sysexits.ts";
+import type { Output } from "./output.ts";
+
+/**
+ * @returns the exit code
+ * @throws {Failure} naming every problem
+ */
+export async function checkConfig(around: Surroundings, output: Output): Promise<number> {
+  const setup = await readSetup(around, "skip");
+  const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
+  const counted = [...ownDomains.counts()].map(([source, count]) => `${source}: ${count}`);
+  ownDomains.close();
+  for (const warning of [...setup.warnings, ...warnings]) output.problem(`warning: ${warning}`);
+  output.line(`${setup.configFile ?? "no configuration file, so the defaults"}: ok`);
+  output.line(`hostname ${setup.hostname}, srs.domain ${setup.srsDomain}`);
+  output.line(`secrets: ${setup.secrets.length} in ${setup.secretsFile}`);
+  output.line(`own domains: ${[setup.srsDomain, setup.hostname, ...counted].join(", ")}`);
+  return EXIT.ok;
+}

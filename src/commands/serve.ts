@@ -1,0 +1,99 @@
+/** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
+import { Daemon } from "../daemon.ts";
+import { createLogger, type Logger } from "../log.ts";
+import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
+import { EXIT, errorText, Failure } from "../sysexits.ts";
+import { mainCfLines } from "./main-cf.ts";
+
+export interface ServeOptions {
+  readonly around: Surroundings;
+  readonly version: string;
+  /** The clock that SRS reads, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** `$POSTVOUCH_NOW` is set: worth a warning. */
+  readonly isClockFrozen: boolean;
+  /** Standard error goes to journald. */
+  readonly journal: boolean;
+}
+
+/**
+ * Runs until SIGTERM or SIGINT.
+ *
+ * @returns the exit code
+ * @throws {Failure} when it cannot start
+ */
+export async function serve(options: ServeOptions): Promise<number> {
+  const setup = await readSetup(options.around, "create");
+  const logger = createLogger({
+    level: setup.config["log.level"],
+    format: setup.config["log.format"],
+    journal: options.journal,
+  });
+  try {
+    logStart(setup, options, logger);
+    const daemon = await Daemon.start(setup, { logger, version: options.version, now: options.now });
+    process.stdout.write(mainCfLines(setup));
+    logger.flush();
+    await untilStopped(daemon, options, logger);
+    return EXIT.ok;
+  } finally {
+    logger.flush();
+  }
+}
+
+function logStart(setup: Setup, options: ServeOptions, logger: Logger): void {
+  logger.log("info", "starting", {
+    version: options.version,
+    node: process.versions.node,
+    config: setup.configFile ?? "none, defaults run",
+    hostname: setup.hostname,
+    srs_domain: setup.srsDomain,
+    secrets_file: setup.secretsFile,
+    secrets: setup.secrets.length,
+  });
+  for (const warning of setup.warnings) logger.log("warn", "config", { warning });
+  if (options.isClockFrozen) {
+    const now = Math.floor(options.now() / 1000);
+    logger.log("warn", "clock", { warning: "POSTVOUCH_NOW is set: SRS reads a frozen clock", now });
+  }
+}
+
+function untilStopped(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { exitCode } = EXIT_BY_SIGNAL;
+  let stopping = false;
+  let reloading = Promise.resolve();
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      logger.log("warn", "stopping", { signal, again: true });
+      logger.flush();
+      process.exit(exitCode);
+    }
+    stopping = true;
+    logger.log("info", "stopping", { signal });
+    daemon.stop().then(resolve, reject);
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(() => reload(daemon, options, logger));
+  });
+  return promise;
+}
+
+/** What a second signal ends the process with. */
+const EXIT_BY_SIGNAL = { exitCode: EXIT.ok } as const;
+
+async function reload(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
+  try {
+    const setup = await readSetup(options.around, "create");
+    await daemon.reload(setup);
+    daemon.reloaded(true);
+    logger.log("info", "reload", { result: "ok", config: setup.configFile, secrets: setup.secrets.length });
+    for (const warning of setup.warnings) logger.log("warn", "config", { warning });
+  } catch (error) {
+    daemon.reloaded(false);
+    const problems = error instanceof Failure ? error.lines : [errorText(error)];
+    for (const problem of problems) logger.log("error", "reload", { result: "failed, the old state stays", problem });
+  }
+}

@@ -1,0 +1,97 @@
+/** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
+import { parse as parseToml, TomlError } from "smol-toml";
+import { type Config, PARAMETERS, type Parameter } from "./parameters.ts";
+import type { ValueProblem } from "./value.ts";
+
+export interface ParsedConfig {
+  /** Where a key is wrong, its default stands here: good enough to look for further problems. */
+  readonly config: Config;
+  /** One line for each thing that is wrong, naming the key, what it got and what it wants. */
+  readonly problems: readonly string[];
+}
+
+/**
+ * Reads the text of a configuration file; `""` gives the defaults.
+ *
+ * @param source what problems name the file by
+ */
+export function parseConfig(toml: string, source: string): ParsedConfig {
+  let tree: Record<string, unknown>;
+  try {
+    tree = parseToml(toml);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+    const { config } = parseConfig("", source);
+    return { config, problems: [`${source}:${error.line}:${error.column}: not valid TOML: ${what}`] };
+  }
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  const unread = flatten(tree);
+  for (const [name, parameter] of Object.entries<Parameter<unknown>>(PARAMETERS)) {
+    const given = unread.get(name);
+    unread.delete(name);
+    const parsed = parameter.kind.parse(given === undefined ? parameter.default : given);
+    values[name] = parsed.ok ? parsed.value : defaultOf(parameter);
+    if (!parsed.ok) problems.push(...parsed.problems.map((problem) => name + describe(problem)));
+  }
+  for (const name of unread.keys()) problems.push(`${name}: unknown key${suggest(name)}`);
+  const config = Object.freeze(values) as Config;
+  problems.push(...checkTogether(config));
+  return { config, problems: problems.map((problem) => `${source}: ${problem}`) };
+}
+
+function defaultOf(parameter: Parameter<unknown>): unknown {
+  const parsed = parameter.kind.parse(parameter.default);
+  return parsed.ok ? parsed.value : undefined;
+}
+
+/** Dotted names of all values. A table whose own name is a parameter is a value, as is a table where one is wanted. */
+function flatten(tree: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
+  const values = new Map<string, unknown>();
+  for (const [key, value] of Object.entries(tree)) {
+    const name = prefix + key;
+    const isSection = Object.keys(PARAMETERS).some((parameter) => parameter.startsWith(`${name}.`));
+    if (isSection && isTable(value)) for (const [inner, v] of flatten(value, `${name}.`)) values.set(inner, v);
+    else values.set(name, value);
+  }
+  return values;
+}
+
+function isTable(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
+function describe(problem: ValueProblem): string {
+  const got = problem.got === undefined ? "nothing" : show(problem.got);
+  return `${problem.path}: got ${got}, want ${problem.want}`;
+}
+
+function show(value: unknown): string {
+  const shown = JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? Number(v) : v)) ?? String(value);
+  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown;
+}
+
+function suggest(name: string): string {
+  const last = name
+    .slice(name.lastIndexOf(".") + 1)
+    .replaceAll("-", "_")
+    .toLowerCase();
+  const near = Object.keys(PARAMETERS).find((parameter) => parameter.endsWith(`.${last}`) || parameter === last);
+  return near === undefined ? "" : ` (is ${near} meant?)`;
+}
+
+/** What is wrong only in combination. */
+function checkTogether(config: Config): string[] {
+  const problems: string[] = [];
+  const [length, min] = [config["srs.hash_length"], config["srs.hash_min_length"]];
+  if (min > length) {
+    problems.push(
+      `srs.hash_min_length: got ${min}, want at most srs.hash_length (${length}): nothing would ever verify`,
+    );
+  }
+  if (config["srs.store.mode"] === "all" && config["srs.store.url"] === "") {
+    problems.push('srs.store.url: got "", want a store, because srs.store.mode is "all"');
+  }
+  return problems;
+}

@@ -1,0 +1,66 @@
+/** From the keys of [policy] to the settings that the policy service works on. */
+import type { Disposition, IdentityChange, IdentitySettings, Override, PolicySettings } from "../policy/settings.ts";
+import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
+import type { Config, OverrideTable } from "./parameters.ts";
+
+/** @param hostname what an empty authserv_id stands for */
+export function policySettings(config: Config, hostname: string): PolicySettings {
+  return {
+    mode: config["policy.mode"],
+    headers: [...new Set(config["policy.headers"])],
+    authservId: config["policy.authserv_id"] || hostname,
+    timeLimitMs: config["policy.time_limit"],
+    skipAuthenticated: config["policy.skip_authenticated"],
+    skipAddresses: config["policy.skip_addresses"],
+    rejectMessage: config["policy.reject_message"],
+    deferMessage: config["policy.defer_message"],
+    enhancedStatusCodes: config["policy.enhanced_status_codes"],
+    hideReceiver: config["policy.hide_receiver"],
+    prospectiveAddress: config["policy.prospective_address"],
+    maxDnsLookups: config["policy.max_dns_lookups"],
+    maxVoidLookups: config["policy.max_void_lookups"],
+    helo: identitySettings(config, "policy.helo"),
+    mailFrom: identitySettings(config, "policy.mail_from"),
+    allow: {
+      addresses: config["policy.allow.addresses"],
+      spfDomains: config["policy.allow.spf_domains"],
+      heloNames: config["policy.allow.helo_names"],
+      ptrDomains: config["policy.allow.ptr_domains"],
+    },
+    overrides: config["policy.override"].map(toOverride),
+  };
+}
+
+function identitySettings(config: Config, section: "policy.helo" | "policy.mail_from"): IdentitySettings {
+  const entries = SPF_RESULTS.map((result) => [result, config[`${section}.${result}`]] as const);
+  return {
+    check: config[`${section}.check`],
+    dispositions: Object.fromEntries(entries) as Record<SpfResult, Disposition>,
+  };
+}
+
+function toOverride(table: OverrideTable): Override {
+  return {
+    match: {
+      recipients: table.recipient ?? [],
+      senders: table.sender ?? [],
+      senderDomains: table.sender_domain ?? [],
+      heloNames: table.helo_name ?? [],
+      clientAddresses: table.client_address ?? [],
+    },
+    change: {
+      mode: table.mode,
+      headers: table.headers,
+      rejectMessage: table.reject_message,
+      deferMessage: table.defer_message,
+      helo: identityChange(table.helo),
+      mailFrom: identityChange(table.mail_from),
+    },
+  };
+}
+
+function identityChange(table: OverrideTable["helo"]): IdentityChange | undefined {
+  if (table === undefined) return undefined;
+  const { check, ...dispositions } = table;
+  return { check, dispositions };
+}

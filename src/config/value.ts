@@ -1,0 +1,160 @@
+/** How single values of the configuration are read: what is wanted, in words, and the value in the unit that code uses. */
+import { isIP } from "node:net";
+import { type Endpoint, parseEndpoint } from "../net/endpoint.ts";
+import { type Cidr, parseCidr } from "../policy/addresses.ts";
+
+/** Something wrong with a value: where (below the key that was read), what it was, and what was wanted. */
+export interface ValueProblem {
+  /** The rest of the key, e.g. `[2]` or `.mail_from.fail`; empty for the value itself. */
+  readonly path: string;
+  /** What stands there, or `undefined` for something missing. */
+  readonly got: unknown;
+  readonly want: string;
+}
+
+export type Parsed<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly problems: readonly ValueProblem[] };
+
+/** Reads one TOML value. `want` completes the sentence "want …" in errors and documentation. */
+export interface Kind<T> {
+  readonly want: string;
+  parse(value: unknown): Parsed<T>;
+}
+
+/** A kind from a function that gives `undefined` for what it does not take. */
+export function kind<T>(want: string, read: (value: unknown) => T | undefined): Kind<T> {
+  return {
+    want,
+    parse(value) {
+      const parsed = read(value);
+      return parsed === undefined ? wrong(value, want) : { ok: true, value: parsed };
+    },
+  };
+}
+
+export function wrong(got: unknown, want: string, path = ""): { ok: false; problems: ValueProblem[] } {
+  return { ok: false, problems: [{ path, got, want }] };
+}
+
+/** A list of values of one kind. */
+export function listOf<T>(item: Kind<T>): Kind<readonly T[]> {
+  const want = `a list of: ${item.want}`;
+  return {
+    want,
+    parse(value) {
+      if (!Array.isArray(value)) return wrong(value, want);
+      const values: T[] = [];
+      const problems: ValueProblem[] = [];
+      value.forEach((element: unknown, index) => {
+        const parsed = item.parse(element);
+        if (parsed.ok) values.push(parsed.value);
+        else problems.push(...parsed.problems.map((problem) => ({ ...problem, path: `[${index}]${problem.path}` })));
+      });
+      return problems.length === 0 ? { ok: true, value: values } : { ok: false, problems };
+    },
+  };
+}
+
+/** One of the given words. */
+export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  const want = `one of ${words.map((word) => JSON.stringify(word)).join(", ")}`;
+  return kind(want, (value) => words.find((word) => word === value));
+}
+
+export function integer(min: number, max: number): Kind<number> {
+  return kind(`a whole number from ${min} to ${max}`, (value) =>
+    typeof value === "number" && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
+  );
+}
+
+export const flag: Kind<boolean> = kind("true or false", (value) => (typeof value === "boolean" ? value : undefined));
+
+export const text: Kind<string> = kind("a string", (value) => (typeof value === "string" ? value : undefined));
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+};
+
+/** A duration as Postfix writes it, in milliseconds. */
+export function duration(min: string, max: string): Kind<number> {
+  const [minMs, maxMs] = [readDuration(min) ?? 0, readDuration(max) ?? 0];
+  return kind(`a duration from "${min}" to "${max}", such as "20s", "5m" or "21d"`, (value) => {
+    const ms = readDuration(value);
+    return ms !== undefined && ms >= minMs && ms <= maxMs ? ms : undefined;
+  });
+}
+
+function readDuration(value: unknown): number | undefined {
+  const match = typeof value === "string" ? /^(\d{1,9})(ms|[smhdw])$/.exec(value) : null;
+  return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 0);
+}
+
+export const endpoint: Kind<Endpoint> = kind('"address:port", "[v6address]:port" or "unix:/path"', (value) =>
+  typeof value === "string" ? parseEndpoint(value) : undefined,
+);
+
+/** A mode as chmod(1) takes it. */
+export const fileMode: Kind<number> = kind('file permissions in octal, such as "0666"', (value) =>
+  typeof value === "string" && /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : undefined,
+);
+
+/** A host or domain name in A-labels; what stands for "not set" is the empty string. */
+export const domainName: Kind<string> = kind('a domain name such as "example.net"', (value) =>
+  typeof value === "string" && (value === "" || isDomainName(value)) ? value : undefined,
+);
+
+/** A domain, or with a leading dot every name below it. */
+export const domainPattern: Kind<string> = kind(
+  'a domain name such as "example.net", or ".example.net" for every name below it',
+  (value) =>
+    typeof value === "string" && isDomainName(value.startsWith(".") ? value.slice(1) : value) ? value : undefined,
+);
+
+export function isDomainName(name: string): boolean {
+  return (
+    name.length <= 253 && /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*$/.test(name) && isIP(name) === 0
+  );
+}
+
+/** An address or a network. */
+export const cidr: Kind<Cidr> = kind('an address or a network such as "192.0.2.0/24"', (value) =>
+  typeof value === "string" ? parseCidr(value) : undefined,
+);
+
+/** One value or a list of them, as a list. */
+export function oneOrMore<T>(item: Kind<T>): Kind<readonly T[]> {
+  const list = listOf(item);
+  return { want: `${item.want}, or a list`, parse: (value) => list.parse(Array.isArray(value) ? value : [value]) };
+}
+
+export const absolutePath: Kind<string> = kind("an absolute path", (value) =>
+  typeof value === "string" && (value === "" || value.startsWith("/")) && !value.includes("\0") ? value : undefined,
+);
+
+/** A TOML table with the given keys, each of which may be absent. */
+export function tableOf<Shape extends Readonly<Record<string, Kind<unknown>>>>(
+  shape: Shape,
+): Kind<{ readonly [Key in keyof Shape]?: Shape[Key] extends Kind<infer T> ? T : never }> {
+  const want = `a table with any of: ${Object.keys(shape).join(", ")}`;
+  return {
+    want,
+    parse(value) {
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return wrong(value, want);
+      const values: Record<string, unknown> = {};
+      const problems: ValueProblem[] = [];
+      for (const [key, inner] of Object.entries(value)) {
+        const parsed = shape[key]?.parse(inner) ?? wrong(inner, `no such key; ${want}`);
+        if (parsed.ok) values[key] = parsed.value;
+        else problems.push(...parsed.problems.map((problem) => ({ ...problem, path: `.${key}${problem.path}` })));
+      }
+      if (problems.length > 0) return { ok: false, problems };
+      return { ok: true, value: values as { readonly [Key in keyof Shape]?: never } };
+    },
+  };
+}

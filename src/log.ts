@@ -1,0 +1,121 @@
+/** Log lines: one event each, with its fields. The only importer of pino. */
+import { destination, pino } from "pino";
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Values of one event. Text may come from outside as it is (latin1 octets): the logger escapes it. */
+export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
+
+export interface Logger {
+  /** Whether events of this level are written, for fields that cost something to make. */
+  enabled(level: LogLevel): boolean;
+  log(level: LogLevel, event: string, fields?: LogFields): void;
+  /** Writes out what is buffered, before the process ends. */
+  flush(): void;
+}
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "text" | "json";
+  /** Begin each line with the priority that journald reads (sd-daemon(3)). */
+  readonly journal: boolean;
+}
+
+/** Lines wait for company up to this many bytes or milliseconds: a write for each would be most of a lookup's cost. */
+const BUFFER_BYTES = 8192;
+const FLUSH_MS = 100;
+
+/** A logger on standard error. */
+export function createLogger(options: LogOptions): Logger {
+  const out = destination({ dest: 2, sync: false, minLength: BUFFER_BYTES });
+  // Nobody reads our standard error any more: mail goes on, lines are lost.
+  out.on("error", () => {});
+  const timer = setInterval(() => out.flush(), FLUSH_MS);
+  timer.unref();
+  const threshold = LOG_LEVELS.indexOf(options.level);
+  const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= threshold;
+  const write = options.format === "json" ? jsonWriter(options.level, out) : textWriter(options.journal, out);
+  return {
+    enabled,
+    log(level, event, fields = {}) {
+      if (enabled(level)) write(level, event, fields);
+    },
+    flush() {
+      try {
+        out.flushSync();
+      } catch {
+        // The destination never opened or is gone: there is no place left to say so.
+      }
+    },
+  };
+}
+
+type Destination = ReturnType<typeof destination>;
+type Writer = (level: LogLevel, event: string, fields: LogFields) => void;
+
+function jsonWriter(level: LogLevel, out: Destination): Writer {
+  const logger = pino({ level, base: { pid: process.pid }, messageKey: "event" }, out);
+  return (eventLevel, event, fields) => {
+    const readable: Record<string, string | number | boolean | undefined> = {};
+    for (const [key, value] of Object.entries(fields))
+      readable[key] = typeof value === "string" ? decode(value) : value;
+    logger[eventLevel](readable, event);
+  };
+}
+
+const JOURNAL_PRIORITY: Readonly<Record<LogLevel, string>> = {
+  trace: "<7>",
+  debug: "<7>",
+  info: "<6>",
+  warn: "<4>",
+  error: "<3>",
+  fatal: "<2>",
+};
+
+function textWriter(journal: boolean, out: Destination): Writer {
+  return (level, event, fields) => {
+    out.write(`${journal ? JOURNAL_PRIORITY[level] : ""}${formatLine(level, event, fields)}\n`);
+  };
+}
+
+/** `level event key=value …`; a field that is `undefined` is left out. */
+export function formatLine(level: LogLevel, event: string, fields: LogFields): string {
+  let line = `${level} ${event}`;
+  for (const key in fields) {
+    const value = fields[key];
+    if (value === undefined) continue;
+    line += typeof value === "string" ? ` ${key}=${formatValue(value)}` : ` ${key}=${String(value)}`;
+  }
+  return line;
+}
+
+const PLAIN = /^[\x21\x23-\x3c\x3e-\x5b\x5d-\x7e]+$/;
+
+function formatValue(value: string): string {
+  if (PLAIN.test(value)) return value;
+  const escaped = decode(value).replace(/["\\\p{Cc}\p{Cf}\u2028\u2029\ufffd]/gu, escapeChar);
+  return `"${escaped}"`;
+}
+
+function escapeChar(char: string): string {
+  if (char === '"' || char === "\\") return `\\${char}`;
+  if (char === "\n") return "\\n";
+  if (char === "\r") return "\\r";
+  if (char === "\t") return "\\t";
+  const code = char.codePointAt(0) ?? 0;
+  return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Octets that are UTF-8 are shown as what they mean; others stay one character each. */
+function decode(value: string): string {
+  if (!/[\x80-\xff]/.test(value) || /[^\0-\xff]/.test(value)) return value;
+  try {
+    return utf8.decode(Buffer.from(value, "latin1"));
+  } catch {
+    return value;
+  }
+}

@@ -1,0 +1,75 @@
+/**
+ * Counters and histograms that cost an addition each, where prom-client's cost 330 and 180 ns: at a hundred thousand
+ * lookups a second that is the difference. `metrics.ts` turns them into prom-client's form when somebody scrapes.
+ */
+
+/** Counts by a fixed set of label combinations, each of which is there from the start with 0. */
+export class PlainCounter {
+  readonly #index = new Map<string, number>();
+  readonly #counts: number[] = [];
+  readonly #labels: Readonly<Record<string, string>>[] = [];
+
+  /** @param labels for each label name the values it may have */
+  constructor(labels: Readonly<Record<string, readonly string[]>>) {
+    for (const combination of combine(Object.entries(labels))) {
+      this.#index.set(Object.values(combination).join(" "), this.#counts.length);
+      this.#labels.push(combination);
+      this.#counts.push(0);
+    }
+  }
+
+  /** The number under which a combination is counted; asked once, used often. */
+  slot(...values: readonly string[]): number {
+    const slot = this.#index.get(values.join(" "));
+    if (slot === undefined) throw new RangeError(`Cannot count "${values.join(" ")}": want known label values`);
+    return slot;
+  }
+
+  add(slot: number): void {
+    this.#counts[slot] = (this.#counts[slot] ?? 0) + 1;
+  }
+
+  /** Counts a combination by its values. */
+  inc(...values: readonly string[]): void {
+    this.add(this.slot(...values));
+  }
+
+  values(): { labels: Readonly<Record<string, string>>; value: number }[] {
+    return this.#labels.map((labels, slot) => ({ labels, value: this.#counts[slot] ?? 0 }));
+  }
+}
+
+function combine(labels: readonly [string, readonly string[]][]): Record<string, string>[] {
+  const [first, ...rest] = labels;
+  if (first === undefined) return [{}];
+  const [name, values] = first;
+  return values.flatMap((value) => combine(rest).map((others) => ({ [name]: value, ...others })));
+}
+
+/** Durations in fixed buckets. */
+export class PlainHistogram {
+  /** Upper bounds in seconds, ascending. */
+  readonly boundsSeconds: readonly number[];
+  readonly #boundsMs: readonly number[];
+  readonly #counts: number[];
+  #sumMs = 0;
+
+  constructor(boundsSeconds: readonly number[]) {
+    this.boundsSeconds = boundsSeconds;
+    this.#boundsMs = boundsSeconds.map((bound) => bound * 1000);
+    this.#counts = new Array<number>(boundsSeconds.length + 1).fill(0);
+  }
+
+  observeMs(elapsedMs: number): void {
+    let bucket = 0;
+    while (bucket < this.#boundsMs.length && elapsedMs > (this.#boundsMs[bucket] as number)) bucket++;
+    this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+    this.#sumMs += elapsedMs;
+  }
+
+  /** Counts up to and including each bound, then all of them; and the sum in seconds. */
+  snapshot(): { readonly cumulative: readonly number[]; readonly sumSeconds: number } {
+    let total = 0;
+    return { cumulative: this.#counts.map((count) => (total += count)), sumSeconds: this.#sumMs / 1000 };
+  }
+}

@@ -1,0 +1,29 @@
+import { isIP, isIPv6 } from "node:net";
+
+/** Where a service listens: an address and a port, or the path of a unix-domain socket. */
+export type Endpoint =
+  | { readonly type: "inet"; readonly host: string; readonly port: number }
+  | { readonly type: "unix"; readonly path: string };
+
+/**
+ * Reads `127.0.0.1:10001`, `[::1]:10001` or `unix:/path`.
+ *
+ * @returns `undefined` for anything else
+ */
+export function parseEndpoint(text: string): Endpoint | undefined {
+  if (text.startsWith("unix:")) {
+    const path = text.slice("unix:".length);
+    return path.startsWith("/") && !path.includes("\0") ? { type: "unix", path } : undefined;
+  }
+  const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/.exec(text);
+  const host = match?.groups?.v6 ?? match?.groups?.v4 ?? "";
+  const port = Number(match?.groups?.port);
+  if (isIP(host) === 0 || isIPv6(host) !== text.startsWith("[") || port > 65_535) return undefined;
+  return { type: "inet", host, port };
+}
+
+/** The endpoint as the configuration spells it. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  if (endpoint.type === "unix") return `unix:${endpoint.path}`;
+  return isIPv6(endpoint.host) ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
+}

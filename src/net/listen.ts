@@ -1,0 +1,94 @@
+/** Opens and closes listeners: inet and unix-domain sockets alike. */
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { errorCode } from "../sysexits.ts";
+import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+
+/** Connections that may wait for us to accept them. The kernel caps it (net.core.somaxconn). */
+const BACKLOG = 4096;
+
+/** An endpoint could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
+export class ListenError extends Error {
+  override name = "ListenError";
+  readonly code: string;
+  /** What was to listen there, as the configuration names it: `tcptable.forward`. */
+  readonly listener: string;
+
+  constructor(listener: string, endpoint: Endpoint, cause: unknown) {
+    const code = errorCode(cause);
+    super(`Cannot listen on ${formatEndpoint(endpoint)} for ${listener}: ${describe(code, cause)}`, { cause });
+    this.code = code;
+    this.listener = listener;
+  }
+}
+
+export interface ListenOptions {
+  /** What listens, as the configuration names it. */
+  readonly name: string;
+  /** Mode of unix: sockets, e.g. 0o666. */
+  readonly socketMode: number;
+  onConnection(socket: Socket): void;
+}
+
+/**
+ * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not.
+ *
+ * @throws {ListenError}
+ */
+export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Server> {
+  // allowHalfOpen: Exim's readsocket and others close their half before they read the answer.
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, options.onConnection);
+  try {
+    if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(
+        endpoint.type === "unix"
+          ? { path: endpoint.path, backlog: BACKLOG }
+          : { host: endpoint.host, port: endpoint.port, backlog: BACKLOG },
+        () => resolve(),
+      );
+    });
+    if (endpoint.type === "unix") chmodSync(endpoint.path, options.socketMode);
+  } catch (error) {
+    server.close();
+    throw new ListenError(options.name, endpoint, error);
+  }
+  return server;
+}
+
+async function removeStaleSocket(path: string): Promise<void> {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  if (stat === undefined) return;
+  if (!stat.isSocket()) throw Object.assign(new Error("the path exists and is no socket"), { code: "EEXIST" });
+  if (await isAnswered(path)) throw Object.assign(new Error("another process listens there"), { code: "EADDRINUSE" });
+  unlinkSync(path);
+}
+
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED"));
+  });
+}
+
+function describe(code: string, cause: unknown): string {
+  switch (code) {
+    case "EADDRINUSE":
+      return "another process has it (EADDRINUSE)";
+    case "EACCES":
+    case "EPERM":
+      return `no permission (${code})`;
+    case "EADDRNOTAVAIL":
+      return "this machine has no such address (EADDRNOTAVAIL)";
+    case "ENOENT":
+    case "ENOTDIR":
+      return `its directory does not exist (${code})`;
+    default:
+      return cause instanceof Error ? cause.message : String(cause);
+  }
+}

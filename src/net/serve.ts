@@ -1,0 +1,110 @@
+/** Bytes in, bytes out, for every protocol: the one place where a socket meets a decoder, and the one catch. */
+import type { Socket } from "node:net";
+import { type Decoder, ProtocolError, type Service } from "./codec.ts";
+
+/** Is told what went wrong on a connection. */
+export interface ServeHooks {
+  /** The peer broke its protocol; the connection is closed. */
+  protocolError(protocol: string, message: string): void;
+  /** Trouble of ours: the connection is closed without a reply, and Postfix tries again. */
+  internalError(protocol: string, error: unknown): void;
+}
+
+/** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
+const QUIET_MS = 50;
+
+/**
+ * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
+ * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
+ */
+export class Connection<Request> {
+  readonly #socket: Socket;
+  readonly #service: Service<Request>;
+  readonly #decoder: Decoder<Request>;
+  readonly #hooks: ServeHooks;
+  #waiting = false;
+  #ended = false;
+  #draining: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, service: Service<Request>, hooks: ServeHooks) {
+    this.#socket = socket;
+    this.#service = service;
+    this.#decoder = service.createDecoder();
+    this.#hooks = hooks;
+    socket.on("data", (chunk: Buffer) => {
+      this.#decoder.feed(chunk);
+      this.#pump();
+    });
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#decoder.end();
+      if (!this.#waiting) this.#pump();
+    });
+    socket.on("drain", () => {
+      if (!this.#waiting) socket.resume();
+    });
+    // A peer that resets is no news; "close" follows in any case.
+    socket.on("error", () => socket.destroy());
+  }
+
+  /** Hangs up as soon as nothing is under way: what has been asked is answered first. */
+  drain(): void {
+    this.#draining = setTimeout(() => {
+      if (!this.#waiting) this.#socket.end(() => this.#socket.destroy());
+    }, QUIET_MS);
+  }
+
+  #pump(): void {
+    this.#draining?.refresh();
+    let out = "";
+    try {
+      for (let request = this.#decoder.next(); request !== undefined; request = this.#decoder.next()) {
+        const reply = this.#service.answer(request);
+        if (typeof reply !== "string") {
+          this.#wait(out, reply);
+          return;
+        }
+        out += reply;
+      }
+    } catch (error) {
+      this.#fail(error, out);
+      return;
+    }
+    this.#send(out);
+    if (this.#ended) this.#socket.end();
+  }
+
+  #send(out: string): void {
+    if (out !== "" && !this.#socket.write(out, "latin1")) this.#socket.pause();
+  }
+
+  /** Reads no further until the answer is there, so that a peer that talks ahead fills its own buffers, not ours. */
+  #wait(out: string, reply: Promise<string>): void {
+    this.#send(out);
+    this.#waiting = true;
+    this.#socket.pause();
+    reply.then(
+      (text) => {
+        this.#waiting = false;
+        if (this.#socket.destroyed) return;
+        this.#send(text);
+        if (!this.#socket.writableNeedDrain) this.#socket.resume();
+        this.#pump();
+      },
+      (error: unknown) => this.#fail(error, ""),
+    );
+  }
+
+  #fail(error: unknown, out: string): void {
+    this.#waiting = false;
+    if (error instanceof ProtocolError) {
+      this.#hooks.protocolError(this.#service.protocol, error.message);
+      this.#socket.end(out + error.reply, "latin1", () => this.#socket.destroySoon());
+      this.#socket.removeAllListeners("data").resume();
+      return;
+    }
+    this.#hooks.internalError(this.#service.protocol, error);
+    this.#send(out);
+    this.#socket.destroySoon();
+  }
+}

@@ -1,0 +1,52 @@
+/** Log lines and counts for what happens beside the requests. */
+import type { TroubleFields } from "../dns/trouble.ts";
+import type { OwnDomainsEvent } from "../domains/events.ts";
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ServeHooks } from "../net/serve.ts";
+import { RateLimit } from "../rate-limit.ts";
+import { errorText } from "../sysexits.ts";
+
+const LINES_PER_PERIOD = 10;
+const PERIOD_MS = 10_000;
+
+export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {
+  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  return {
+    protocolError(protocol, problem) {
+      metrics.protocolErrors.inc(protocol);
+      const suppressed = limit.pass(performance.now());
+      if (suppressed !== undefined)
+        logger.log("warn", "protocol", { protocol, problem, suppressed: suppressed || undefined });
+    },
+    internalError(protocol, error) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      logger.log("error", "internal", { protocol, problem: errorText(error), stack });
+    },
+  };
+}
+
+export function dnsTroubleLog(logger: Logger): (fields: TroubleFields) => void {
+  return (fields) => logger.log("warn", "dns", fields);
+}
+
+export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case "loaded":
+        logger.log("info", "own_domains", { source: event.source, state: "loaded", entries: event.entries });
+        break;
+      case "recovered":
+        logger.log("info", "own_domains", { source: event.source, state: "recovered" });
+        break;
+      case "kept":
+        for (const problem of event.problems) {
+          logger.log("error", "own_domains", { source: event.source, state: "last good list kept", problem });
+        }
+        break;
+      case "failed":
+        logger.log("error", "own_domains", { source: event.source, state: "does not answer", problem: event.reason });
+        break;
+    }
+  };
+}

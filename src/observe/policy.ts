@@ -1,0 +1,36 @@
+import type { Logger } from "../log.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { PolicyObserver } from "../policy/observer.ts";
+
+/** Counts and logs what the policy service decides. */
+export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
+  return {
+    spfChecked: (identity, result) => metrics.spfChecks.inc(identity, result),
+    decided(decision) {
+      const { request, kind, wouldKind, elapsedMs } = decision;
+      metrics.policyRequests.inc(kind);
+      metrics.policyDuration.observeMs(elapsedMs);
+      if (wouldKind !== undefined) metrics.policyWould.inc(wouldKind);
+      const level = kind === "error" ? "error" : "info";
+      if (!logger.enabled(level)) return;
+      const refused = kind === "reject" || kind === "defer" || kind === "other";
+      logger.log(level, "spf", {
+        client: request.client_address,
+        helo: request.helo_name,
+        sender: `<${request.sender}>`,
+        recipient: `<${request.recipient}>`,
+        queue_id: request.queue_id === "" ? "NOQUEUE" : request.queue_id,
+        instance: request.instance,
+        helo_result: decision.heloResult,
+        mailfrom_result: decision.mailFromResult,
+        unchecked: decision.unchecked,
+        action: kind,
+        reply: refused ? decision.action : undefined,
+        would: wouldKind,
+        would_reply: decision.wouldAction,
+        ms: Math.round(elapsedMs * 100) / 100,
+        lookups: decision.lookups,
+      });
+    },
+  };
+}

@@ -1,0 +1,33 @@
+/** Lets through so many events in each period and counts the rest, so that an attacker cannot fill the disk with log lines. */
+export class RateLimit {
+  readonly #perPeriod: number;
+  readonly #periodMs: number;
+  #periodStartMs = Number.NEGATIVE_INFINITY;
+  #passed = 0;
+  #suppressed = 0;
+
+  constructor(perPeriod: number, periodMs: number) {
+    this.#perPeriod = perPeriod;
+    this.#periodMs = periodMs;
+  }
+
+  /**
+   * Whether this event may be told.
+   *
+   * @returns `undefined` when not; otherwise how many were left out since the last one that was
+   */
+  pass(nowMs: number): number | undefined {
+    if (nowMs - this.#periodStartMs >= this.#periodMs) {
+      this.#periodStartMs = nowMs;
+      this.#passed = 0;
+    }
+    if (this.#passed >= this.#perPeriod) {
+      this.#suppressed++;
+      return undefined;
+    }
+    this.#passed++;
+    const suppressed = this.#suppressed;
+    this.#suppressed = 0;
+    return suppressed;
+  }
+}

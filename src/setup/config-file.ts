@@ -1,0 +1,31 @@
+import { readFileSync } from "node:fs";
+import { type ParsedConfig, parseConfig } from "../config/parse.ts";
+import { errorCode, errorText } from "../sysexits.ts";
+
+/** Where the configuration is unless `--config` says otherwise. It need not exist. */
+export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";
+
+export interface ConfigFile extends ParsedConfig {
+  /** The file that was read; `undefined` when there is none and the defaults run. */
+  readonly path: string | undefined;
+}
+
+/**
+ * Reads and parses the configuration. What is wrong, an unreadable file included, is in `problems`.
+ *
+ * @param path what `--config` named; that file must exist
+ */
+export function readConfigFile(path: string | undefined): ConfigFile {
+  const file = path ?? DEFAULT_CONFIG_FILE;
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (error) {
+    const isAbsent = errorCode(error) === "ENOENT";
+    const { config } = parseConfig("", file);
+    if (isAbsent && path === undefined) return { config, path: undefined, problems: [] };
+    const what = isAbsent ? "no such file" : errorText(error);
+    return { config, path: file, problems: [`Cannot read configuration "${file}": ${what}`] };
+  }
+  return { ...parseConfig(text, file), path: file };
+}

@@ -1,0 +1,46 @@
+import { hostname as systemHostname } from "node:os";
+import type { Config } from "../config/parameters.ts";
+import { isDomainName } from "../config/value.ts";
+import { readParameters } from "../postfix/postconf.ts";
+
+export interface Names {
+  /** Our own name, in headers. */
+  readonly hostname: string;
+  /** The domain that rewritten addresses get. */
+  readonly srsDomain: string;
+  readonly warnings: readonly string[];
+}
+
+/** The names that the configuration leaves open: Postfix's own where Postfix is installed, else the system's. */
+export async function readNames(config: Config): Promise<Names> {
+  const asksPostfix = config.hostname === "" || config["srs.domain"] === "";
+  const postfix = asksPostfix ? await readPostfixNames() : new Map<string, string>();
+  const hostname = config.hostname || usable(postfix.get("myhostname")) || usable(systemHostname()) || "localhost";
+  const derived = usable(postfix.get("mydomain")) || parentDomain(hostname);
+  const srsDomain = config["srs.domain"] || derived;
+  const warnings: string[] = [];
+  if (!srsDomain.includes(".") || /(?:^|\.)localdomain$/i.test(srsDomain)) {
+    const source = config["srs.domain"] === "" ? " (derived, because srs.domain is not set)" : "";
+    warnings.push(`srs.domain: "${srsDomain}"${source} is no domain that bounces could come back to; set srs.domain`);
+  }
+  return { hostname, srsDomain, warnings };
+}
+
+async function readPostfixNames(): Promise<Map<string, string>> {
+  try {
+    return await readParameters(["myhostname", "mydomain"], {});
+  } catch {
+    // No Postfix here, or not set up yet: the system's name has to do.
+    return new Map();
+  }
+}
+
+function usable(name: string | undefined): string {
+  return name !== undefined && isDomainName(name) ? name : "";
+}
+
+function parentDomain(hostname: string): string {
+  const dot = hostname.indexOf(".");
+  const parent = hostname.slice(dot + 1);
+  return dot !== -1 && parent.includes(".") ? parent : hostname;
+}

@@ -1,0 +1,21 @@
+import type { OwnDomainsEvent } from "../domains/events.ts";
+import { createOwnDomainSources, type OwnDomainSources } from "../domains/sources.ts";
+import { EXIT, Failure } from "../sysexits.ts";
+import { ownDomainSettings, type Setup } from "./setup.ts";
+
+/**
+ * The own domains of a setup, read for the first time.
+ *
+ * @throws {Failure} naming every problem of the setup and of the domain lists
+ */
+export async function openOwnDomains(
+  setup: Setup,
+  onEvent: (event: OwnDomainsEvent) => void,
+): Promise<{ readonly ownDomains: OwnDomainSources; readonly warnings: readonly string[] }> {
+  const ownDomains = createOwnDomainSources(ownDomainSettings(setup), { onEvent });
+  const report = await ownDomains.reload();
+  const problems = [...setup.problems, ...report.errors];
+  if (problems.length === 0) return { ownDomains, warnings: report.warnings };
+  ownDomains.close();
+  throw new Failure(EXIT.config, problems);
+}

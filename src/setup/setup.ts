@@ -1,0 +1,105 @@
+/** Everything that `serve` reads before it opens a port, and that SIGHUP reads again. */
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Config } from "../config/parameters.ts";
+import type { OwnDomainSettings } from "../domains/state.ts";
+import { readConfigFile } from "./config-file.ts";
+import { readNames } from "./names.ts";
+import { createSecretsFile, readSecretsFile } from "./secrets-file.ts";
+
+/** Where the program finds itself. Comes from main.ts, which alone looks at the process's environment. */
+export interface Surroundings {
+  /** What `--config` named. */
+  readonly configFile: string | undefined;
+  /** The folder of package.json. */
+  readonly packageDir: string;
+  /** systemd's $CREDENTIALS_DIRECTORY, where LoadCredential= puts files. */
+  readonly credentialsDir: string | undefined;
+}
+
+export interface Setup {
+  readonly config: Config;
+  readonly configFile: string | undefined;
+  readonly hostname: string;
+  readonly srsDomain: string;
+  readonly secretsFile: string;
+  /** At least one, unless there are problems or absent secrets were skipped. */
+  readonly secrets: readonly Uint8Array[];
+  /** What keeps the daemon from running. */
+  readonly problems: readonly string[];
+  /** What works but should not stay as it is. */
+  readonly warnings: readonly string[];
+}
+
+/** The name that a systemd credential has to have to be taken for the secrets file. */
+const CREDENTIAL = "srs.secrets";
+
+/**
+ * Reads it all, and goes on after a problem to find the others.
+ *
+ * @param absentSecrets `create`: make the secrets file when there is none; `skip`: go on without
+ * @throws {Failure} when the secrets file cannot be made
+ */
+export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip"): Promise<Setup> {
+  const { config, path, problems } = readConfigFile(around.configFile);
+  const mode = problems.length === 0 ? absentSecrets : "skip";
+  const { hostname, srsDomain, warnings } = await readNames(config);
+  const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
+  let file = readSecretsFile(secretsFile);
+  if (file.isAbsent && mode === "create") {
+    createSecretsFile(secretsFile);
+    file = readSecretsFile(secretsFile);
+  }
+  const absent = file.isAbsent ? [`srs.secrets_file: "${secretsFile}" does not exist; serve will make it`] : [];
+  return {
+    config,
+    configFile: path,
+    hostname,
+    srsDomain,
+    secretsFile,
+    secrets: file.secrets,
+    problems: [...problems, ...file.problems],
+    warnings: [...warnings, ...file.warnings, ...absent],
+  };
+}
+
+/** What [srs.own_domains] names, and our own names, which are own in any case. */
+export function ownDomainSettings(setup: Setup): OwnDomainSettings {
+  const { config } = setup;
+  return {
+    domains: config["srs.own_domains.domains"],
+    files: config["srs.own_domains.files"],
+    postfixTables: config["srs.own_domains.postfix_tables"],
+    postfixClasses: config["srs.own_domains.postfix_classes"],
+    always: [setup.srsDomain, setup.hostname],
+  };
+}
+
+function defaultSecretsFile(config: Config, around: Surroundings, mode: "create" | "skip"): string {
+  if (around.credentialsDir !== undefined) {
+    const credential = join(around.credentialsDir, CREDENTIAL);
+    if (existsSync(credential)) return credential;
+  }
+  return join(stateDir(config, around, mode), CREDENTIAL);
+}
+
+/** state_dir, or `state` beside the sources when we run from a checkout as somebody who may not write there. */
+function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
+  const configured = config.state_dir;
+  const isCheckout = existsSync(join(around.packageDir, "src", "main.ts"));
+  return isCheckout && !isWritable(configured, mode) ? join(around.packageDir, "state") : configured;
+}
+
+function isWritable(directory: string, mode: "create" | "skip"): boolean {
+  try {
+    if (mode === "create") mkdirSync(directory, { recursive: true, mode: 0o755 });
+    accessSync(nearestExisting(directory), constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function nearestExisting(directory: string): string {
+  return existsSync(directory) || directory === "/" ? directory : nearestExisting(join(directory, ".."));
+}

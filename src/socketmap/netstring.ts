@@ -1,0 +1,79 @@
+/** Netstrings (D. J. Bernstein, 1997): length in decimal, `:`, that many bytes, `,`. */
+import { ProtocolError } from "../net/codec.ts";
+
+const COLON = 0x3a;
+const COMMA = 0x2c;
+const ZERO = 0x30;
+
+/** Digits that a length may have, leading zeros included; more are not a length but an attack on our patience. */
+const MAX_LENGTH_DIGITS = 10;
+
+/** Stands for a netstring that was skipped. */
+export const TOO_LONG = Symbol("netstring too long");
+
+/**
+ * Takes netstrings apart. A payload over `maxBytes` is skipped and told as `TOO_LONG`, so that the peer gets its answer
+ * and keeps its connection; what is no netstring cannot be skipped.
+ */
+export class NetstringReader {
+  readonly #maxBytes: number;
+  #bytes: Buffer = Buffer.alloc(0);
+  #position = 0;
+  #skipBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  feed(chunk: Buffer): void {
+    this.#bytes =
+      this.#position === this.#bytes.length ? chunk : Buffer.concat([this.#bytes.subarray(this.#position), chunk]);
+    this.#position = 0;
+  }
+
+  /**
+   * The next payload (latin1), `TOO_LONG` for one that was skipped, `undefined` while more bytes are needed.
+   *
+   * @throws {ProtocolError} on bytes that are no netstring
+   */
+  next(): string | typeof TOO_LONG | undefined {
+    if (this.#skipBytes > 0) return this.#skip();
+    const bytes = this.#bytes;
+    let at = this.#position;
+    let length = 0;
+    for (; at < bytes.length; at++) {
+      const digit = (bytes[at] as number) - ZERO;
+      if (digit < 0 || digit > 9) break;
+      length = length * 10 + digit;
+      if (at - this.#position >= MAX_LENGTH_DIGITS) throw broken("its length has too many digits");
+    }
+    if (at === bytes.length) return undefined;
+    if (bytes[at] !== COLON || at === this.#position) throw broken('want digits and ":"');
+    if (length > this.#maxBytes) {
+      this.#position = at + 1;
+      this.#skipBytes = length + 1;
+      return this.#skip();
+    }
+    const end = at + 1 + length;
+    if (end >= bytes.length) return undefined;
+    if (bytes[end] !== COMMA) throw broken('want "," at its end');
+    this.#position = end + 1;
+    return bytes.toString("latin1", at + 1, end);
+  }
+
+  #skip(): typeof TOO_LONG | undefined {
+    const available = Math.min(this.#skipBytes, this.#bytes.length - this.#position);
+    this.#position += available;
+    this.#skipBytes -= available;
+    return this.#skipBytes === 0 ? TOO_LONG : undefined;
+  }
+}
+
+/** One netstring around `payload` (latin1). */
+export function encodeNetstring(payload: string): string {
+  return `${payload.length}:${payload},`;
+}
+
+function broken(what: string): ProtocolError {
+  return new ProtocolError(`Cannot read netstring: ${what}`, encodeNetstring("PERM Invalid query."));
+}

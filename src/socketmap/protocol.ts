@@ -1,0 +1,62 @@
+/**
+ * The server's half of the socketmap protocol: see socketmap_table(5), "PROTOCOL". Every message is a netstring.
+ *
+ *     map SP key     ->     OK SP value            found
+ *                           NOTFOUND SP reason     not found: Postfix believes it
+ *                           TEMP SP reason         trouble: the mail is tried again later
+ *                           PERM SP reason         the map itself is wrong: Postfix treats it like TEMP, and says so
+ *
+ * Nothing is quoted: a key and a value are the bytes between map name and netstring end.
+ */
+import type { LookupResult } from "../lookup.ts";
+import type { Decoder } from "../net/codec.ts";
+import { encodeNetstring, NetstringReader, type TOO_LONG } from "./netstring.ts";
+
+/** Longest query in bytes: Postfix itself sends no longer one (dict_sockmap.c). */
+export const MAX_QUERY_BYTES = 10_000;
+
+export interface SocketmapRequest {
+  readonly map: string;
+  /** latin1 */
+  readonly key: string;
+}
+
+/** Yields requests; a query over the limit comes as `TOO_LONG`. */
+export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_LONG> {
+  readonly #netstrings = new NetstringReader(MAX_QUERY_BYTES);
+
+  feed(chunk: Buffer): void {
+    this.#netstrings.feed(chunk);
+  }
+
+  /** @throws {ProtocolError} on bytes that are no netstring: where the next one would begin nobody knows */
+  next(): SocketmapRequest | typeof TOO_LONG | undefined {
+    const payload = this.#netstrings.next();
+    return typeof payload === "string" ? readQuery(payload) : payload;
+  }
+
+  /** A netstring says its own end: one that is cut off is no request. */
+  end(): void {}
+}
+
+function readQuery(query: string): SocketmapRequest {
+  const space = query.indexOf(" ");
+  return space === -1 ? { map: query, key: "" } : { map: query.slice(0, space), key: query.slice(space + 1) };
+}
+
+/** The reply to a lookup, as a netstring (latin1). */
+export function encodeReply(result: LookupResult): string {
+  switch (result.status) {
+    case "found":
+      return encodeNetstring(`OK ${result.value}`);
+    case "notFound":
+      return encodeNetstring(`NOTFOUND ${result.reason}`);
+    case "tempFail":
+      return encodeNetstring(`TEMP ${result.reason.replace(/[^\x20-\x7e]/g, "?")}`);
+  }
+}
+
+/** The reply to a request for a map that does not exist. */
+export function encodeUnknownMap(maps: Iterable<string>): string {
+  return encodeNetstring(`PERM unknown map name, want one of: ${[...maps].join(", ")}`);
+}

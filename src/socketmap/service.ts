@@ -1,0 +1,27 @@
+import { answerLookup, type LookupObserver, type LookupTable } from "../lookup.ts";
+import type { Service } from "../net/codec.ts";
+import type { TOO_LONG } from "./netstring.ts";
+import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder, type SocketmapRequest } from "./protocol.ts";
+
+/** Serves several maps on one endpoint, each by its name. */
+export function socketmapService(
+  tables: readonly LookupTable[],
+  observer: LookupObserver,
+): Service<SocketmapRequest | typeof TOO_LONG> {
+  const byName = new Map(tables.map((table) => [table.name, table]));
+  const tooLong = encodeReply({ status: "notFound", outcome: "too_long", reason: `over ${MAX_QUERY_BYTES} bytes` });
+  return {
+    protocol: "socketmap",
+    createDecoder: () => new SocketmapDecoder(),
+    answer(request) {
+      if (typeof request === "symbol") {
+        observer.badRequest(`query over ${MAX_QUERY_BYTES} bytes`);
+        return tooLong;
+      }
+      const table = byName.get(request.map);
+      if (table !== undefined) return answerLookup(table, request.key, observer, encodeReply);
+      observer.badRequest(`unknown map name ${JSON.stringify(request.map.slice(0, 64))}`);
+      return encodeUnknownMap(byName.keys());
+    },
+  };
+}

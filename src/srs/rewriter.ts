@@ -1,0 +1,141 @@
+/**
+ * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS sign it, as pure functions: the
+ * day comes in as an argument. Where those programs lose mail this one does not; test/srs/deviations.ts lists each case.
+ */
+import type { Outcome } from "../lookup.ts";
+import { isSeparator, parseSrs, type Srs0, type Srs1, srsTag } from "./form.ts";
+import { formatMailbox, isQuotedString, type Mailbox, parseMailbox } from "./mailbox.ts";
+import type { Signer } from "./signer.ts";
+import { checkStamp, encodeStamp } from "./stamp.ts";
+
+/** Longest address in octets that is read or written: postsrsd's buffer. Longer ones do not exist in mail. */
+export const MAX_ADDRESS_BYTES = 1023;
+
+/** Longest local part in octets (RFC 5321 section 4.5.3.1.1). Receivers may refuse a longer one. */
+export const MAX_LOCAL_PART_BYTES = 64;
+
+export interface RewriterSettings {
+  readonly signer: Signer;
+  /** The domain that rewritten addresses get, as it is to be written. */
+  readonly srsDomain: string;
+  /** The character after SRS0 and SRS1 in addresses that we write: `=`, `+` or `-`. */
+  readonly separator: string;
+  /** How many days after its own a stamp is valid. */
+  readonly maxAgeDays: number;
+}
+
+/** An address, or why there is none. */
+export type Rewrite =
+  | { readonly address: string; readonly outcome: Outcome }
+  | { readonly address?: never; readonly outcome: Outcome; readonly reason: string };
+
+export class Rewriter {
+  readonly #settings: RewriterSettings;
+
+  constructor(settings: RewriterSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * The rewritten form of a foreign sender, from which a bounce finds its way back. Own domains and the null sender
+   * are the caller's business.
+   */
+  forward(sender: Mailbox, day: number): Rewrite {
+    if (!isCarriable(sender.domain)) return refuse("malformed", "domain cannot be carried in a local part");
+    const tag = srsTag(sender.local);
+    if (tag === undefined && !isBareTag(sender.local)) return this.#finish(this.#encodeSrs0(sender, day));
+    if (tag === 1 || /^srs1$/i.test(sender.local)) return this.#forwardSrs1(sender.local);
+    return this.#finish(this.#encodeSrs1(sender.domain, sender.local.slice(4)));
+  }
+
+  /** Whether an address is one that we signed and would take back on `day`. */
+  isOwnValid(address: string, day: number): boolean {
+    return this.reverse(address, day).outcome === "rewritten";
+  }
+
+  /**
+   * The address that a rewritten one stands for. Its domain does not matter, so that former SRS domains go on working;
+   * the hash does.
+   */
+  reverse(address: string, day: number): Rewrite {
+    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
+    const mailbox = parseMailbox(address);
+    const local = mailbox === undefined ? address : mailbox.local;
+    const first = this.#reverseLocal(local, address.startsWith('"'), day);
+    if (first.outcome !== "bad_hash" && first.outcome !== "malformed") return first;
+    // postsrsd cuts at the first "@": what it signed is read its way too.
+    const legacy = address.slice(0, Math.max(0, address.indexOf("@")));
+    if (legacy === local || legacy === "" || address.startsWith('"')) return first;
+    const second = this.#reverseLocal(legacy, false, day);
+    return second.outcome === "rewritten" ? second : first;
+  }
+
+  #reverseLocal(local: string, wasQuoted: boolean, day: number): Rewrite {
+    if (srsTag(local) === undefined) return refuse("not_srs", "not an SRS address");
+    const srs = parseSrs(local);
+    if (srs === undefined) return refuse("malformed", "a field of the SRS address is missing");
+    return srs.tag === 0 ? this.#reverseSrs0(srs, wasQuoted, day) : this.#reverseSrs1(srs);
+  }
+
+  #reverseSrs0(srs: Srs0, wasQuoted: boolean, day: number): Rewrite {
+    const age = checkStamp(srs.stamp, day, this.#settings.maxAgeDays);
+    if (age === "malformed") return refuse("malformed", "bad character in the time stamp");
+    if (age === "expired") return refuse("expired", "time stamp out of date");
+    if (!this.#settings.signer.verify(srs.hash, srs.stamp + srs.host + srs.user)) return badHash;
+    // A legacy address carries the quoted-string itself; one of ours is quoted as a whole.
+    const external = !wasQuoted && isQuotedString(srs.user);
+    return { outcome: "rewritten", address: external ? `${srs.user}@${srs.host}` : formatMailbox(srs.user, srs.host) };
+  }
+
+  #reverseSrs1(srs: Srs1): Rewrite {
+    if (!this.#settings.signer.verify(srs.hash, srs.host + srs.opaque)) return badHash;
+    return { outcome: "rewritten", address: formatMailbox(`SRS0${srs.opaque}`, srs.host) };
+  }
+
+  #encodeSrs0(sender: Mailbox, day: number): string {
+    const { signer, separator } = this.#settings;
+    const stamp = encodeStamp(day);
+    const hash = signer.sign(stamp + sender.domain + sender.local);
+    return `SRS0${separator}${hash}=${stamp}=${sender.domain}=${sender.local}`;
+  }
+
+  #encodeSrs1(host: string, opaque: string): string {
+    const { signer, separator } = this.#settings;
+    return `SRS1${separator}${signer.sign(host + opaque)}=${host}=${opaque}`;
+  }
+
+  /** A third forwarder keeps the first one's address and drops the second's signature, which nobody needs any more. */
+  #forwardSrs1(local: string): Rewrite {
+    const srs = parseSrs(local);
+    if (srs?.tag !== 1 || srs.host === "" || !isCarriable(srs.host) || !isSeparator(srs.opaque.charCodeAt(0))) {
+      return refuse("malformed", "the SRS1 address leads nowhere, so it is not signed");
+    }
+    return this.#finish(this.#encodeSrs1(srs.host, srs.opaque));
+  }
+
+  #finish(local: string): Rewrite {
+    const address = formatMailbox(local, this.#settings.srsDomain);
+    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
+    return { address, outcome: local.length > MAX_LOCAL_PART_BYTES ? "too_long" : "rewritten" };
+  }
+}
+
+const badHash: Rewrite = { outcome: "bad_hash", reason: "hash invalid" };
+
+function refuse(outcome: Outcome, reason: string): Rewrite {
+  return { outcome, reason };
+}
+
+/** Whether a domain can stand between two `=` and come back as it went. */
+function isCarriable(domain: string): boolean {
+  for (let i = 0; i < domain.length; i++) {
+    const code = domain.charCodeAt(i);
+    if (code <= 0x20 || code === 0x7f || code === 0x3d || code === 0x40 || code === 0x22) return false;
+  }
+  return true;
+}
+
+/** `SRS0` or `SRS1` and nothing else, which postsrsd takes for a tagged local part too. */
+function isBareTag(local: string): boolean {
+  return local.length === 4 && /^srs[01]$/i.test(local);
+}

@@ -1,0 +1,145 @@
+/**
+ * The server's half of the tcp_table protocol: see tcp_table(5), "PROTOCOL DESCRIPTION".
+ *
+ *     get SP key LF     ->     200 SP value LF     found
+ *                              500 SP reason LF    not found: Postfix believes it
+ *                              400 SP reason LF    trouble: Postfix hangs up, the mail is tried again later
+ *
+ * Keys and values travel %XX-quoted, so one line is always one message. A line that cannot be understood is answered
+ * with 500 and the connection stays: each close costs Postfix a second (dict_tcp.c sleeps before it reconnects).
+ */
+import type { LookupResult } from "../lookup.ts";
+import type { Decoder } from "../net/codec.ts";
+
+/** Longest line in bytes, LF included. The manual sets it for replies; requests are held to it too. */
+export const MAX_LINE_BYTES = 4096;
+
+/** A line that is not a request, and what is wrong with it. */
+export interface BadLine {
+  readonly problem: string;
+}
+
+/** The unquoted key of a `get` request (latin1), or a line that is none. */
+export type TcpTableRequest = string | BadLine;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const GET_SPACE = 0x67657420;
+
+const TOO_LONG: BadLine = { problem: `request line over ${MAX_LINE_BYTES} bytes` };
+const NOT_GET: BadLine = { problem: "want: get SPACE key" };
+const NO_KEY: BadLine = { problem: "want a key after get" };
+const BAD_QUOTING: BadLine = { problem: "want two hexadecimal digits after %" };
+
+/** Reads lines. What is wrong with one is told in its place; nothing is thrown, and memory is bounded by one line. */
+export class TcpTableDecoder implements Decoder<TcpTableRequest> {
+  #bytes: Buffer = Buffer.alloc(0);
+  #position = 0;
+  /** Up to here there is no LF: a peer that sends byte by byte does not make us search again. */
+  #searched = 0;
+  #skipping = false;
+  #ended = false;
+
+  feed(chunk: Buffer): void {
+    if (this.#position === this.#bytes.length) {
+      this.#bytes = chunk;
+      this.#searched = 0;
+    } else {
+      this.#searched -= this.#position;
+      this.#bytes = Buffer.concat([this.#bytes.subarray(this.#position), chunk]);
+    }
+    this.#position = 0;
+  }
+
+  next(): TcpTableRequest | undefined {
+    const bytes = this.#bytes;
+    const start = this.#position;
+    const lf = bytes.indexOf(LF, this.#searched);
+    if (lf === -1) return this.#nextWithoutLf();
+    this.#position = lf + 1;
+    this.#searched = lf + 1;
+    if (this.#skipping) {
+      this.#skipping = false;
+      return TOO_LONG;
+    }
+    return lf - start >= MAX_LINE_BYTES ? TOO_LONG : readLine(bytes, start, lf);
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  #nextWithoutLf(): TcpTableRequest | undefined {
+    const bytes = this.#bytes;
+    const start = this.#position;
+    this.#searched = bytes.length;
+    const tooLong = this.#skipping || bytes.length - start >= MAX_LINE_BYTES;
+    if (this.#ended) {
+      this.#position = bytes.length;
+      this.#skipping = false;
+      if (tooLong) return TOO_LONG;
+      return start === bytes.length ? undefined : readLine(bytes, start, bytes.length);
+    }
+    if (tooLong) {
+      this.#skipping = true;
+      this.#position = bytes.length;
+    }
+    return undefined;
+  }
+}
+
+function readLine(bytes: Buffer, from: number, lf: number): TcpTableRequest {
+  let start = from;
+  const end = lf > from && bytes[lf - 1] === CR ? lf - 1 : lf;
+  while (start < end && (bytes[start] === SPACE || bytes[start] === CR)) start++;
+  if (end - start < 4 || bytes.readUInt32BE(start) !== GET_SPACE) return NOT_GET;
+  if (end - start === 4) return NO_KEY;
+  const key = bytes.toString("latin1", start + 4, end);
+  return key.includes("%") ? unquote(key) : key;
+}
+
+function unquote(text: string): TcpTableRequest {
+  const pieces = text.split("%");
+  let key = pieces[0] ?? "";
+  for (let i = 1; i < pieces.length; i++) {
+    const piece = pieces[i] ?? "";
+    const digits = piece.slice(0, 2);
+    if (!/^[0-9A-Fa-f]{2}$/.test(digits)) return BAD_QUOTING;
+    key += String.fromCharCode(Number.parseInt(digits, 16)) + piece.slice(2);
+  }
+  return key;
+}
+
+/** The reply line for a lookup's result, quoted, LF included. */
+export function encodeReply(result: LookupResult): string {
+  switch (result.status) {
+    case "found":
+      return `200 ${quote(result.value)}\n`;
+    case "notFound":
+      return encodeRefusal(result.reason);
+    case "tempFail":
+      return `400 ${printable(result.reason)}\n`;
+  }
+}
+
+/** The `500` line with a reason of ours. */
+export function encodeRefusal(reason: string): string {
+  return `500 ${printable(reason)}\n`;
+}
+
+const NEEDS_QUOTING = /[^\x21-\x24\x26-\x7e]/;
+
+function quote(value: string): string {
+  if (!NEEDS_QUOTING.test(value)) return value;
+  let quoted = "";
+  for (const char of value) {
+    quoted += NEEDS_QUOTING.test(char) ? `%${char.charCodeAt(0).toString(16).padStart(2, "0")}` : char;
+  }
+  return quoted;
+}
+
+/** Reasons are for the eyes of whoever reads Postfix's log; they must not end the line. */
+function printable(reason: string): string {
+  return reason.replace(/[^\x20-\x7e]/g, "?").slice(0, 512);
+}

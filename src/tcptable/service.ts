@@ -1,0 +1,17 @@
+import type { LookupObserver, LookupTable } from "../lookup.ts";
+import { answerLookup } from "../lookup.ts";
+import type { Service } from "../net/codec.ts";
+import { encodeRefusal, encodeReply, TcpTableDecoder, type TcpTableRequest } from "./protocol.ts";
+
+/** Serves one map over tcp_table(5), which has no map names: one listener for each direction. */
+export function tcpTableService(table: LookupTable, observer: LookupObserver): Service<TcpTableRequest> {
+  return {
+    protocol: "tcp_table",
+    createDecoder: () => new TcpTableDecoder(),
+    answer(request) {
+      if (typeof request === "string") return answerLookup(table, request, observer, encodeReply);
+      observer.badRequest(request.problem);
+      return encodeRefusal(request.problem);
+    },
+  };
+}
