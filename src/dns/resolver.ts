@@ -195,7 +195,7 @@ class CachingResolver implements StubResolver {
       return () => {};
     }
     const path = options.resolvConfPath ?? RESOLV_CONF;
-    this.#upstreams.replace(readResolvConf(path) ?? []);
+    this.#upstreams.replace(readResolvConf(path));
     return watchResolvConf(path, (addresses) => this.#onResolvConf(path, addresses), options.resolvConfIntervalMs);
   }
 

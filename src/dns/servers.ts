@@ -1,4 +1,4 @@
-import { readFileSync, unwatchFile, watchFile } from "node:fs";
+import { readFile, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 
 /** Where a DNS server listens. `host` is an IP address, an IPv6 one with its zone where it has one. */
@@ -29,29 +29,34 @@ export function formatServer({ host, port }: ServerAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** The servers of a resolv.conf(5), in order. Lines that cannot be read are passed over, as the C library does. */
+/** The servers that a resolv.conf(5) names, in order. Lines that cannot be read are passed over, as the C library does. */
 export function parseResolvConf(text: string): ServerAddress[] {
   const servers: ServerAddress[] = [];
   for (const line of text.split("\n")) {
     const [, word] = /^nameserver[ \t]+(\S+)/.exec(line) ?? [];
     if (word !== undefined && isIP(word) !== 0) servers.push({ host: word, port: DNS_PORT });
   }
-  return servers.length > 0 ? servers.slice(0, MAX_SERVERS) : [LOCAL_SERVER];
+  return servers.slice(0, MAX_SERVERS);
 }
 
-/** The servers that the file at `path` names; the local one when there is no such file, `undefined` when it is unreadable. */
-export function readResolvConf(path: string): ServerAddress[] | undefined {
+/** The servers that the file at `path` names; the local one when it names none, or cannot be read. */
+export function readResolvConf(path: string): ServerAddress[] {
+  const servers = parseResolvConf(readText(path) ?? "");
+  return servers.length > 0 ? servers : [LOCAL_SERVER];
+}
+
+function readText(path: string): string | undefined {
   try {
-    return parseResolvConf(readFileSync(path, "latin1"));
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ENOENT" ? [LOCAL_SERVER] : undefined;
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
   }
 }
 
 /**
- * Calls `onChange` with the servers whenever the file at `path` is written, replaced, or pointed elsewhere by a symbolic
- * link. It is looked at from time to time: a watch on the file would be lost when the file is replaced. A file that is
- * gone or unreadable changes nothing. Does not keep the process alive.
+ * Looks at the file at `path` from time to time, and calls `onChange` with its servers at the first look and whenever its
+ * text has changed. A watch on the file itself would be lost when the file, or a link on the way to it, is replaced.
+ * A file that is gone, unreadable, or names no server (it may be half written) changes nothing. Does not keep the process alive.
  *
  * @returns ends the watch
  */
@@ -60,10 +65,19 @@ export function watchResolvConf(
   onChange: (servers: ServerAddress[]) => void,
   intervalMs = WATCH_INTERVAL_MS,
 ): () => void {
-  const look = (current: { readonly mtimeMs: number }) => {
-    const servers = current.mtimeMs === 0 ? undefined : readResolvConf(path);
-    if (servers !== undefined) onChange(servers);
+  let lastText: string | undefined;
+  let isOver = false;
+  const look = () =>
+    readFile(path, "latin1", (error, text) => {
+      if (isOver || error || text === lastText) return;
+      lastText = text;
+      const servers = parseResolvConf(text);
+      if (servers.length > 0) onChange(servers);
+    });
+  const interval = setInterval(look, intervalMs);
+  interval.unref();
+  return () => {
+    isOver = true;
+    clearInterval(interval);
   };
-  watchFile(path, { persistent: false, interval: intervalMs }, look);
-  return () => unwatchFile(path, look);
 }

@@ -1,0 +1,70 @@
+import type { QueryOutcome } from "../../src/dns/exchange.ts";
+import {
+  createResolver,
+  type ResolverOptions,
+  type ResolverSettings,
+  type StubResolver,
+} from "../../src/dns/resolver.ts";
+import type { DnsAnswer, RecordType } from "../../src/dns/types.ts";
+import type { Authority, AuthorityAnswer, ZoneRecord } from "../helpers/authority.ts";
+
+/** A resolver under test, with what it told of its queries. */
+export interface TestResolver extends AsyncDisposable {
+  readonly resolver: StubResolver;
+  /** `TXT noerror` and the like, in order. */
+  readonly outcomes: string[];
+  readonly troubles: Readonly<Record<string, string | number>>[];
+  ask<T extends RecordType>(name: string, type: T, withinMs?: number): Promise<DnsAnswer<T>>;
+}
+
+const SETTINGS: Omit<ResolverSettings, "servers"> = {
+  timeoutMs: 300,
+  tries: 2,
+  cacheSize: 1000,
+  maxTtlMs: 86_400_000,
+  negativeTtlMs: 300_000,
+};
+
+/** A resolver that asks `servers`; its questions wait ten seconds unless told otherwise. */
+export function testResolver(
+  servers: readonly string[],
+  settings: Partial<ResolverSettings> = {},
+  options: ResolverOptions = {},
+): TestResolver {
+  const outcomes: string[] = [];
+  const troubles: TestResolver["troubles"] = [];
+  const now = options.now ?? (() => performance.now());
+  const resolver = createResolver(
+    { ...SETTINGS, servers, ...settings },
+    {
+      ...options,
+      onQuery: (type: RecordType, outcome: QueryOutcome) => outcomes.push(`${type} ${outcome}`),
+      onTrouble: (fields) => troubles.push(fields),
+    },
+  );
+  return {
+    resolver,
+    outcomes,
+    troubles,
+    ask: async (name, type, withinMs = 10_000) => resolver.resolve(name, type, { deadlineMs: now() + withinMs }),
+    [Symbol.asyncDispose]: () => resolver.close(),
+  };
+}
+
+/** Exactly these answers, keyed as `TXT example.com`; NXDOMAIN without a SOA for anything else. */
+export function answersOf(
+  answers: Readonly<Record<string, Partial<Exclude<AuthorityAnswer, "drop">> | "drop">>,
+): Authority {
+  return {
+    answer: (name, type) => {
+      const answer = answers[`${type} ${name}`];
+      if (answer === "drop") return "drop";
+      return { rcode: answer === undefined ? 3 : 0, answers: [], authority: [], ...answer };
+    },
+  };
+}
+
+/** An address record. */
+export function a(name: string, data = "192.0.2.1", ttl = 300): ZoneRecord {
+  return { name, type: "A", ttl, data };
+}
