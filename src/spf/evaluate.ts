@@ -2,9 +2,10 @@
  * check_host() (RFC 7208 sections 4 to 6): the walk over records and terms. Everything that a single directive means
  * is mailauth's (`mailauth.ts`), everything that is asked and counted is in `lookups.ts`.
  */
+import { MAX_TXT_OCTETS } from "../dns/types.ts";
 import type { Lookups } from "./lookups.ts";
 import { type DirectiveMatcher, type ExpandedName, findSyntaxError } from "./mailauth.ts";
-import { MAX_RECORD_OCTETS, spfRecords, splitTerms, type Term } from "./record.ts";
+import { spfRecords, splitTerms, type Term } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
 
@@ -22,7 +23,7 @@ export interface Evaluation {
   readonly lookups: Lookups;
   readonly matcher: DirectiveMatcher;
   /** Is told of each record that is evaluated. */
-  readonly onRecord: (domain: string, record: string) => void;
+  readonly onRecord: (record: string) => void;
   readonly trace: TraceBuilder | undefined;
 }
 
@@ -48,7 +49,7 @@ export async function evaluateDomain(evaluation: Evaluation, domain: string, cou
     trace?.closeRecord("none");
     return NONE;
   }
-  evaluation.onRecord(domain, record);
+  evaluation.onRecord(record);
   const terms = splitTerms(record);
   trace?.foundTerms(terms);
   refuseBadSyntax(domain, terms);
@@ -63,8 +64,8 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
     throw new StopEvaluation("permerror", `Cannot choose the record of "${domain}": ${records.length} are published`);
   }
   if (record === undefined) return undefined;
-  if (record.length > MAX_RECORD_OCTETS) {
-    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_RECORD_OCTETS} octets`);
+  if (record.length >= MAX_TXT_OCTETS) {
+    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_OCTETS - 1} octets`);
   }
   if (/[^\x20-\x7e]/.test(record)) {
     throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": it is not printable ASCII`);

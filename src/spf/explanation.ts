@@ -6,7 +6,7 @@ const MAX_PART_CHARS = 100;
 
 /** The text as one line of printable ASCII, cut to `maxChars`: what DNS and senders say ends no line and no header. */
 export function printable(text: string, maxChars: number): string {
-  const line = text.replace(/[^\x20-\x7e]/g, "?");
+  const line = /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, "?") : text;
   return line.length <= maxChars ? line : `${line.slice(0, maxChars - 3)}...`;
 }
 

@@ -13,9 +13,11 @@
  * Repaired by not using `spf()` itself: domains with underscores, limits of 0, no time limit, no matched directive.
  */
 import { createRequire } from "node:module";
+import { isIP } from "node:net";
 import type { RecordData, RecordType } from "../dns/types.ts";
 import { isMultiLabelName, withoutRootDot } from "./domain.ts";
 import type { Lookups } from "./lookups.ts";
+import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
 import { splitTerms } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 
@@ -90,13 +92,15 @@ function loadMailauth(): Mailauth {
     id: toolsPath,
     loaded: true,
   };
+  const loaded = require.cache[toolsPath];
   require.cache[toolsPath] = tools as unknown as NodeJS.Module;
   try {
     const syntax = require("mailauth/lib/spf/syntax.js") as Omit<Mailauth, "spfVerify">;
     const { spfVerify } = require("mailauth/lib/spf/spf-verify.js") as Pick<Mailauth, "spfVerify">;
     return { ...syntax, spfVerify };
   } finally {
-    delete require.cache[toolsPath];
+    if (loaded === undefined) delete require.cache[toolsPath];
+    else require.cache[toolsPath] = loaded;
   }
 }
 
@@ -124,7 +128,7 @@ function toALabel(name: string): string {
  * @returns `undefined` if the text is not an address, as in Postfix's `unknown`.
  */
 export function parseClient(clientAddress: string): ClientAddress | undefined {
-  const address = mailauth.parseIp(clientAddress) ?? undefined;
+  const address = isIP(clientAddress) === 0 ? undefined : (mailauth.parseIp(clientAddress) ?? undefined);
   return address?.isIPv4MappedAddress?.() === true ? address.toIPv4Address?.() : address;
 }
 
@@ -141,6 +145,8 @@ export class DirectiveMatcher {
   readonly #values: MacroValues;
   readonly #lookups: Lookups;
   readonly #ctx = { warnings: new Set<string>() };
+  /** What the macros expanded so far depend on, beside the client and the domain. */
+  dependence: MacroDependence = "nothing";
   readonly #ip: string;
 
   constructor(values: MacroValues, lookups: Lookups) {
@@ -200,6 +206,7 @@ export class DirectiveMatcher {
 
   async #verify(domain: string, record: string, resolver: Ask): Promise<Match> {
     const { client, sender, helo, receiver } = this.#values;
+    this.#note(record);
     const answerRecord: Ask = (name, type) => (type === "TXT" ? [[hyphenFirst(record)]] : resolver(name, type));
     try {
       return await mailauth.spfVerify(domain, {
@@ -235,7 +242,14 @@ export class DirectiveMatcher {
 
   async #askForExplanation(name: string, type: RecordType): Promise<readonly unknown[]> {
     const records = await this.#lookups.askUncounted(name, type);
-    return type === "TXT" ? records.map((text) => [hyphenFirst(String(text))]) : records;
+    if (type !== "TXT") return records;
+    const texts = records.map(String);
+    for (const text of texts) this.#note(text);
+    return texts.map((text) => [hyphenFirst(text)]);
+  }
+
+  #note(macroString: string): void {
+    this.dependence = moreDependent(this.dependence, dependence(macroString));
   }
 }
 
@@ -248,18 +262,4 @@ function shape<T extends RecordType>(
   return records.map((data) =>
     typeof data === "object" ? { exchange: data.exchange, priority: data.preference } : data,
   );
-}
-
-/** The macro-string with "-" first in each list of delimiters: elsewhere mailauth's RegExp class takes it for a range. */
-export function hyphenFirst(macroString: string): string {
-  if (!macroString.includes("%{")) return macroString;
-  return macroString.replace(/%%|(%\{[a-z]\d*r?)([.\-+,/_=]+)\}/gi, (whole, head?: string, delimiters?: string) =>
-    delimiters?.includes("-") === true ? `${head}-${delimiters.replaceAll("-", "")}}` : whole,
-  );
-}
-
-/** A bare `a` or `mx` with the evaluated name written out, if that holds a character that would start a macro. */
-function withExplicitName(directive: string, domain: string): string {
-  if (!domain.includes("%")) return directive;
-  return directive.replace(/^([+\-?~]?(?:a|mx))(?=\/|$)/i, `$1:${domain.replaceAll("%", "%%").replaceAll(" ", "%_")}`);
 }

@@ -6,9 +6,6 @@
  *     modifier   = name "=" macro-string                      redirect= exp= and unknown ones
  */
 
-/** Longest record that is evaluated, in octets: ten times what the largest senders publish, cheap even if hostile. */
-export const MAX_RECORD_OCTETS = 16_384;
-
 /** One term as it stands in the record. */
 export interface Term {
   readonly text: string;

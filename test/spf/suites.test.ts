@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { createSpfChecker } from "../../src/spf/checker.ts";
+import type { Resolver } from "../../src/dns/types.ts";
+import { createSpfChecker, type SpfChecker } from "../../src/spf/checker.ts";
+import type { SpfQuery, SpfVerdict } from "../../src/spf/verdict.ts";
 import { allowedResults, readSuite, SUITES, type Suite, type SuiteTest, suiteQuery } from "../helpers/suites.ts";
 import { memoryResolver, zoneAuthority } from "../helpers/zone.ts";
 
@@ -21,24 +23,42 @@ for (const suite of SUITES) {
     for (const { description, tests, zonedata } of scenarios) {
       const authority = zoneAuthority(zonedata);
       test.each(Object.entries(tests))(`${description}: %s`, async (name, wanted) => {
-        await expectVerdict(name, wanted, memoryResolver(authority));
-        await expectVerdict(name, wanted, memoryResolver(authority, { later: true }));
+        const atOnce = checkerOf(memoryResolver(authority));
+        expectVerdict(name, wanted, await atOnce.checkHost(query(wanted)));
+        const later = checkerOf(memoryResolver(authority, { later: true }));
+        expectVerdict(name, wanted, await later.checkHost(query(wanted)));
       });
     }
+
+    test("gives the same verdicts again from the cache", async () => {
+      for (const { tests, zonedata } of scenarios) {
+        const checker = checkerOf(memoryResolver(zoneAuthority(zonedata)), 64);
+        for (const wanted of Object.values(tests)) {
+          const first = await checker.checkHost(query(wanted));
+          const second = await checker.checkHost(query(wanted));
+          expect({ ...second, elapsedMs: 0 }).toEqual({ ...first, elapsedMs: 0 });
+        }
+        for (const [name, wanted] of Object.entries(tests)) {
+          expectVerdict(name, wanted, await checker.checkHost(query(wanted)));
+        }
+      }
+    });
   });
 }
 
-async function expectVerdict(name: string, wanted: SuiteTest, resolver: ReturnType<typeof memoryResolver>) {
-  const nowMs = () => performance.now();
-  const checker = createSpfChecker({
-    resolver,
-    maxDnsLookups: 10,
-    maxVoidLookups: 2,
-    receiver: "mx.example.net",
-    nowMs,
-  });
-  const verdict = await checker.checkHost(suiteQuery(wanted, nowMs() + 20_000));
-  expect(allowedResults(wanted), verdict.problem ?? "").toContain(verdict.result);
+const nowMs = () => performance.now();
+
+function checkerOf(resolver: Resolver, verdictCacheSize = 0): SpfChecker {
+  const receiver = "mx.example.net";
+  return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver, nowMs, verdictCacheSize });
+}
+
+function query(wanted: SuiteTest): SpfQuery {
+  return suiteQuery(wanted, nowMs() + 20_000);
+}
+
+function expectVerdict(name: string, wanted: SuiteTest, verdict: SpfVerdict): void {
+  expect(allowedResults(wanted), `${name}: ${verdict.problem}`).toContain(verdict.result);
   if (wanted.explanation === undefined || verdict.result !== "fail") return;
   if (wanted.explanation === "DEFAULT") expect(verdict.explanationFromDomain).toBe(false);
   else expect(verdict.explanation).toBe(OTHER_EXPLANATION[name] ?? wanted.explanation);
