@@ -33,7 +33,7 @@ function stockText(result: SpfResult, client: string, domain: string, problem: s
     case "neutral":
       return `${domain} does not say whether ${client} is authorized to send its mail`;
     case "none":
-      return problem ?? `${domain} has no SPF record`;
+      return problem || `${domain} has no SPF record`;
     case "temperror":
       return `SPF of ${domain} could not be checked now: ${problem ?? "DNS trouble"}`;
     case "permerror":
