@@ -1,0 +1,173 @@
+/**
+ * Addresses on a Redis or Valkey server, as postsrsd 2 lays them out:
+ *
+ *     SETEX PostSRSd/<ALIAS>@1 <seconds> <address>
+ *     GET   PostSRSd/<ALIAS>@1
+ *
+ * Several hosts that share a server share the addresses. A lookup waits two seconds for an answer, no longer: Postfix is
+ * waiting behind it, and tries again by itself.
+ */
+import type { AddressStore } from "../srs/store.ts";
+import { errorText } from "./error-text.ts";
+import type { RedisAddress } from "./url.ts";
+
+export interface StoreOptions {
+  /** The store does not answer; what is asked of it is put off. Told once, not for each lookup. */
+  readonly onFailed?: (reason: string) => void;
+  /** It answers again. */
+  readonly onRecovered?: () => void;
+}
+
+const COMMAND_TIMEOUT_MS = 2_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+/** A connection that is not there after this is given up for a new one: its server may have hung amid the greeting. */
+const GREETING_TIMEOUT_MS = 10_000;
+const MAX_RECONNECT_DELAY_MS = 2_000;
+const MAX_WAITING_COMMANDS = 10_000;
+
+/** What the server says when waiting does not help. */
+const REFUSAL = /\b(?:WRONGPASS|NOAUTH|NOPERM|ERR .*(?:password|AUTH|DB index))/;
+
+type Redis = typeof import("@redis/client");
+type Client = ReturnType<typeof createRedis>;
+
+/** @throws {Error} when the server refuses the password or the database; not when it cannot be reached. */
+export async function openRedisStore(address: RedisAddress, options: StoreOptions): Promise<AddressStore> {
+  const redis = await import("@redis/client");
+  const store = new RedisStore(() => createRedis(redis, address), options);
+  const problem = await store.firstProblem();
+  if (problem === undefined || !REFUSAL.test(problem)) return store;
+  await store.close();
+  throw new Error(`Cannot open store "${serverText(address)}": ${problem}`);
+}
+
+function createRedis({ createClient, RESP_TYPES }: Redis, { server, username, password, database }: RedisAddress) {
+  const limits = {
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    reconnectStrategy: (retries: number) => Math.min(100 * 2 ** Math.min(retries, 10), MAX_RECONNECT_DELAY_MS),
+  };
+  return createClient({
+    RESP: 2, // understood by every server there is
+    socket: "path" in server ? { path: server.path, tls: false, ...limits } : socketTo(server, limits),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    database,
+    // A command that waits for a connection would keep Postfix waiting.
+    disableOfflineQueue: true,
+    commandsQueueMaxLength: MAX_WAITING_COMMANDS,
+    commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
+  });
+}
+
+function socketTo<T>({ host, port, tls }: { host: string; port: number; tls: boolean }, limits: T) {
+  return tls ? { host, port, tls: true as const, servername: host, ...limits } : { host, port, ...limits };
+}
+
+function serverText({ server }: RedisAddress): string {
+  return "path" in server ? server.path : `${server.host}:${server.port}`;
+}
+
+class RedisStore implements AddressStore {
+  readonly #create: () => Client;
+  readonly #options: StoreOptions;
+  #client: Client;
+  /** Settled when it is known whether the server is there. */
+  readonly #news = Promise.withResolvers<void>();
+  #createdMs = 0;
+  #problem: string | undefined;
+  #closed = false;
+
+  constructor(create: () => Client, options: StoreOptions) {
+    this.#create = create;
+    this.#options = options;
+    this.#client = this.#start();
+  }
+
+  /** What is wrong at the start, if anything. */
+  async firstProblem(): Promise<string | undefined> {
+    await within(CONNECT_TIMEOUT_MS, this.#news.promise).catch(() => {});
+    const refusal = await this.get("PROBE").then(() => undefined, errorText);
+    return this.#problem ?? refusal;
+  }
+
+  async put(alias: string, address: string, ttlSeconds: number): Promise<void> {
+    await this.#run((client) => client.setEx(keyOf(alias), ttlSeconds, Buffer.from(address, "latin1")));
+  }
+
+  async get(alias: string): Promise<string | undefined> {
+    const value = await this.#run((client) => client.get(keyOf(alias)));
+    return value === null ? undefined : value.toString("latin1");
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const client = this.#client;
+    if (client.isReady) await within(COMMAND_TIMEOUT_MS, client.close()).catch(() => {});
+    if (client.isOpen) client.destroy();
+  }
+
+  async #run<T>(command: (client: Client) => Promise<T>): Promise<T> {
+    const client = this.#client;
+    if (!client.isReady) {
+      if (performance.now() - this.#createdMs > GREETING_TIMEOUT_MS) this.#renew(client);
+      throw new Error(`Cannot reach store: ${this.#problem ?? "not connected yet"}`);
+    }
+    try {
+      return await within(COMMAND_TIMEOUT_MS, command(client));
+    } catch (error) {
+      if (error instanceof TimeoutError) this.#renew(client);
+      throw new Error(`Cannot use store: ${errorText(error)}`, { cause: error });
+    }
+  }
+
+  /** A server that is gone without a word is noticed by nobody else for a quarter of an hour. */
+  #renew(silent: Client): void {
+    if (silent !== this.#client || this.#closed) return;
+    this.#noteProblem("no answer");
+    if (silent.isOpen) silent.destroy();
+    this.#client = this.#start();
+  }
+
+  #start(): Client {
+    const client = this.#create();
+    this.#createdMs = performance.now();
+    client.on("error", (error: unknown) => {
+      if (client === this.#client) this.#noteProblem(errorText(error));
+    });
+    client.on("ready", () => {
+      if (this.#problem !== undefined) this.#options.onRecovered?.();
+      this.#problem = undefined;
+      this.#news.resolve();
+    });
+    client.connect().catch(() => {}); // its "error" events say the same
+    return client;
+  }
+
+  #noteProblem(problem: string): void {
+    const isNews = this.#problem === undefined && !this.#closed;
+    this.#problem = problem;
+    this.#news.resolve();
+    if (isNews) this.#options.onFailed?.(problem);
+  }
+}
+
+class TimeoutError extends Error {
+  override name = "TimeoutError";
+}
+
+/** What `promise` gives, or a TimeoutError. */
+async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function keyOf(alias: string): string {
+  return `PostSRSd/${alias}@1`;
+}
