@@ -50,16 +50,19 @@ export function parseCidr(text: string): Cidr | undefined {
 
 /** A set of ranges that answers whether it holds an address. */
 export class AddressSet {
-  readonly #list = new BlockList();
-  readonly #isEmpty: boolean;
+  // One list for each family: in a list of both, an IPv6 range such as ::/0 holds every IPv4 address.
+  readonly #lists: Partial<Record<AddressFamily, BlockList>> = {};
 
   constructor(ranges: readonly Cidr[]) {
-    for (const range of ranges) this.#list.addSubnet(range.address, range.prefixBits, range.family);
-    this.#isEmpty = ranges.length === 0;
+    for (const { address, prefixBits, family } of ranges) {
+      const list = this.#lists[family] ?? new BlockList();
+      list.addSubnet(address, prefixBits, family);
+      this.#lists[family] = list;
+    }
   }
 
   has(address: ClientAddress): boolean {
-    return !this.#isEmpty && this.#list.check(address.text, address.family);
+    return this.#lists[address.family]?.check(address.text, address.family) ?? false;
   }
 }
 
@@ -71,9 +74,15 @@ export function reverseName(address: ClientAddress): string {
 
 /** The eight groups of a canonical IPv6 address, four hexadecimal digits each. */
 function hextets(text: string): string[] {
-  const [head = "", tail] = text.split("::");
+  // The canonical text of ::/96 ends in an IPv4 address.
+  const [head = "", tail] = text.replace(/\d+\.\d+\.\d+\.\d+$/, twoHextets).split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
   return [...left, ...zeros, ...right].map((group) => group.padStart(4, "0"));
+}
+
+function twoHextets(dotted: string): string {
+  const octets = dotted.split(".").map((octet) => Number(octet).toString(16).padStart(2, "0"));
+  return `${octets.slice(0, 2).join("")}:${octets.slice(2).join("")}`;
 }

@@ -31,9 +31,15 @@ export function authenticationResultsUnchecked(authservId: string, reason: strin
   return join(authservId, [`none ${comment(reason)}`]);
 }
 
+/** A name that is longer than DNS allows names to be is left out: the result, `none`, is true of it all the same. */
 function resinfo(verdict: SpfVerdict, remark: string): string {
-  return `spf=${verdict.result}${remark} ${PROPERTY[verdict.identity]}=${asciiHeaderValue(verdict.domain)}`;
+  const name = asciiHeaderValue(verdict.domain);
+  const property = name.length > MAX_NAME_CHARS ? "" : ` ${PROPERTY[verdict.identity]}=${name}`;
+  return `spf=${verdict.result}${remark}${property}`;
 }
+
+/** The longest domain name in text, and quotes. */
+const MAX_NAME_CHARS = 253 + 2;
 
 function join(authservId: string, infos: readonly string[]): string {
   return [`Authentication-Results: ${asciiHeaderValue(authservId)}`, ...infos].join("; ");

@@ -149,6 +149,7 @@ const MAX_ACTION_BYTES = 2048;
  * means PERMIT by being empty.
  */
 export function encodeAction(action: string): string {
-  const line = safeLine(action.slice(0, MAX_ACTION_BYTES)).trim();
+  // Not trim(): it takes 0xa0 for a blank, which may be the second half of a UTF-8 character here.
+  const line = safeLine(action.slice(0, MAX_ACTION_BYTES)).replace(/^ +| +$/g, "");
   return `action=${line === "" ? "DUNNO" : line}\n\n`;
 }

@@ -150,6 +150,7 @@ const ACTIONS: readonly { name: string; action: string; reply: string }[] = [
   { name: "an action as it is", action: "PREPEND X: y", reply: "action=PREPEND X: y\n\n" },
   { name: "line ends as question marks", action: "550 a\nb\r\n\nc", reply: "action=550 a?b???c\n\n" },
   { name: "UTF-8 as it is", action: "PREPEND X: \xc3\xb6", reply: "action=PREPEND X: \xc3\xb6\n\n" },
+  { name: "UTF-8 that ends in 0xa0", action: "550 \xc3\xa0", reply: "action=550 \xc3\xa0\n\n" },
   { name: "octets that are not UTF-8 as question marks", action: "PREPEND X: \xf6", reply: "action=PREPEND X: ?\n\n" },
   { name: "UTF-8 control characters as question marks", action: "550 a\xc2\x85b", reply: "action=550 a?b\n\n" },
   { name: "an empty action, which would permit, as DUNNO", action: "", reply: "action=DUNNO\n\n" },

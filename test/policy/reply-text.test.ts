@@ -1,0 +1,33 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { PLACEHOLDERS, replyText, unknownPlaceholders } from "../../src/policy/reply-text.ts";
+import { verdict } from "./fixtures.ts";
+import { anyText } from "./hostile.ts";
+
+const CONTEXT = { clientAddress: "192.0.2.10", heloName: "h.test", sender: "joe@sender.test", receiver: "mx.test" };
+
+test.each([
+  { template: "SPF {result}: {explanation}", text: "SPF fail: {result} {receiver}" },
+  { template: "{identity} {domain} {client_address}", text: "mailfrom sender.test 192.0.2.10" },
+  { template: "{helo_name} {sender} {receiver}", text: "h.test joe@sender.test mx.test" },
+  { template: "{toString} {} { result } {{result}}", text: "{toString} {} { result } {fail}" },
+])("replyText fills $template, and braces in values stay", ({ template, text }) => {
+  expect(replyText(template, verdict("fail", { explanation: "{result} {receiver}" }), CONTEXT)).toBe(text);
+});
+
+test.each([
+  { template: `${PLACEHOLDERS.map((name) => `{${name}}`).join(" ")} {} { x }`, unknown: [] },
+  { template: "{spf} {result} {url}", unknown: ["spf", "url"] },
+])("unknownPlaceholders of $template", ({ template, unknown }) => {
+  expect(unknownPlaceholders(template)).toEqual(unknown);
+});
+
+test("replyText is one short line of printable ASCII, whatever HELO, sender and DNS say", () => {
+  const template = PLACEHOLDERS.map((name) => `{${name}}`).join(" ");
+  fc.assert(
+    fc.property(anyText, anyText, anyText, fc.boolean(), (heloName, sender, explanation, explanationFromDomain) => {
+      const given = verdict("fail", { explanation, explanationFromDomain, domain: sender });
+      expect(replyText(template, given, { ...CONTEXT, heloName, sender })).toMatch(/^[\x20-\x7e]{1,400}$/);
+    }),
+  );
+});

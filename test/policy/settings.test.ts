@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { DEFAULT_POLICY_SETTINGS, MAX_TIME_LIMIT_MS, parseDisposition } from "../../src/policy/settings.ts";
+import { SPF_RESULTS } from "../../src/spf/verdict.ts";
+
+test.each([
+  { text: "tag", disposition: { kind: "tag" } },
+  { text: "reject", disposition: { kind: "reject" } },
+  { text: "defer", disposition: { kind: "defer" } },
+  { text: "reject-unless-dmarc", disposition: { kind: "reject-unless-dmarc" } },
+  { text: "reject-no-mail", disposition: { kind: "reject-no-mail" } },
+  { text: "action:OK", disposition: { kind: "action", action: "OK" } },
+  { text: "action: REJECT go: away ", disposition: { kind: "action", action: "REJECT go: away" } },
+  { text: "action:", disposition: undefined },
+  { text: "action:  ", disposition: undefined },
+  { text: "action:550 a\nb", disposition: undefined },
+  { text: "action:550 ö", disposition: undefined },
+  { text: `action:${"x".repeat(513)}`, disposition: undefined },
+  { text: "Reject", disposition: undefined },
+  { text: "", disposition: undefined },
+])("parseDisposition reads $text", ({ text, disposition }) => {
+  expect(parseDisposition(text)).toEqual(disposition);
+});
+
+test("by default only a fail is rejected, for both identities", () => {
+  for (const { check, dispositions } of [DEFAULT_POLICY_SETTINGS.helo, DEFAULT_POLICY_SETTINGS.mailFrom]) {
+    expect(check).toBe(true);
+    expect(SPF_RESULTS.filter((result) => dispositions[result].kind !== "tag")).toEqual(["fail"]);
+  }
+});
+
+test("the default time limit is below the longest", () => {
+  expect(DEFAULT_POLICY_SETTINGS.timeLimitMs).toBeLessThanOrEqual(MAX_TIME_LIMIT_MS);
+});
