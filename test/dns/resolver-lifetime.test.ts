@@ -79,10 +79,8 @@ describe("without servers in the settings", () => {
       detail: expect.stringContaining("[fe80::1%none0]:53"),
     });
 
-    writeFileSync(path, "nameserver fe80::2%none0\nnameserver ::1\n");
-    await vi.waitFor(() =>
-      expect(world.troubles).toContainEqual({ resolv_conf: path, servers: "[fe80::2%none0]:53 [::1]:53" }),
-    );
+    writeFileSync(path, "nameserver fe80::2%none0\n");
+    await vi.waitFor(() => expect(world.troubles).toContainEqual({ resolv_conf: path, servers: "[fe80::2%none0]:53" }));
     expect(await world.ask("b.example", "A")).toMatchObject({ detail: expect.stringContaining("[fe80::2%none0]:53") });
     rmSync(folder, { recursive: true });
   });
