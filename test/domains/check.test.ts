@@ -1,0 +1,36 @@
+import { expect, test } from "vitest";
+import { anyHas, type Check } from "../../src/domains/check.ts";
+
+const NAME = { ascii: "a.test", unicode: undefined };
+const yes: Check = { has: () => true };
+const no: Check = { has: () => false };
+const later: Check = { has: async () => true };
+const laterNo: Check = { has: async () => false };
+const broken: Check = { has: () => Promise.reject(new Error("no answer")) };
+const never: Check = {
+  has() {
+    throw new Error("asked although the answer is known");
+  },
+};
+
+test.each([
+  { name: "nothing", checks: [], has: false },
+  { name: "lists alone, at once", checks: [no, yes, never], has: true },
+  { name: "lists alone that do not have it, at once", checks: [no, no], has: false },
+])("anyHas answers from $name", ({ checks, has }) => {
+  expect(anyHas(checks, NAME)).toBe(has);
+});
+
+test.each([
+  { name: "a table, without asking the next", checks: [no, later, never], has: true },
+  { name: "the table after one that does not have it", checks: [laterNo, later], has: true },
+  { name: "a table, though the one before does not answer", checks: [broken, later], has: true },
+  { name: "a list, though a table before does not answer", checks: [broken, yes], has: true },
+  { name: "tables that all do not have it", checks: [laterNo, laterNo, no], has: false },
+])("anyHas answers from $name", async ({ checks, has }) => {
+  expect(await anyHas(checks, NAME)).toBe(has);
+});
+
+test("anyHas rejects when one does not answer and no other has it", async () => {
+  await expect(anyHas([broken, laterNo, no], NAME)).rejects.toThrow("no answer");
+});
