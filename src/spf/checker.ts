@@ -1,6 +1,7 @@
 import { VerdictCache } from "./cache.ts";
 import { type CheckSettings, conclude } from "./conclude.ts";
 import { toVerdict } from "./conclusion.ts";
+import { parseClient } from "./mailauth.ts";
 import { domainOf } from "./query.ts";
 import { type Trace, TraceBuilder } from "./trace.ts";
 import type { SpfQuery, SpfVerdict } from "./verdict.ts";
@@ -56,13 +57,14 @@ async function explain(settings: CheckSettings, query: SpfQuery): Promise<{ verd
   const { conclusion } = await conclude(settings, query, builder);
   const verdict = toVerdict(conclusion, query, domainOf(query), settings.nowMs() - startMs);
   const trace: Trace = {
-    clientAddress: query.clientAddress,
+    clientAddress: parseClient(query.clientAddress)?.toString() ?? query.clientAddress,
     domain: verdict.domain,
     record: builder.root,
     lookups: verdict.lookups,
     maxDnsLookups: settings.maxDnsLookups,
     voidLookups: verdict.voidLookups,
     maxVoidLookups: settings.maxVoidLookups,
+    exceeded: builder.exceeded,
     explanation: builder.explanation,
     elapsedMs: verdict.elapsedMs,
   };

@@ -76,7 +76,7 @@ async function findResult(evaluation: Evaluation, target: string): Promise<Outco
     return { result: finding.result, mechanism: finding.mechanism, problem: undefined, explanation };
   } catch (error) {
     if (!(error instanceof StopEvaluation)) throw error;
-    evaluation.trace?.stop(error.result);
+    evaluation.trace?.stop(error.result, error.exceeded);
     return { result: error.result, mechanism: undefined, problem: error.message, explanation: undefined };
   }
 }

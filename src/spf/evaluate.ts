@@ -52,7 +52,7 @@ export async function evaluateDomain(evaluation: Evaluation, domain: string, cou
   evaluation.onRecord(record);
   const terms = splitTerms(record);
   trace?.foundTerms(terms);
-  refuseBadSyntax(domain, terms);
+  refuseBadSyntax(evaluation, domain, terms);
   const finding = await evaluateTerms(evaluation, domain, terms);
   trace?.closeRecord(finding.result);
   return finding;
@@ -73,9 +73,11 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
   return record;
 }
 
-function refuseBadSyntax(domain: string, terms: readonly Term[]): void {
-  const error = findSyntaxError(terms.map((term) => term.text));
+function refuseBadSyntax({ trace }: Evaluation, domain: string, terms: readonly Term[]): void {
+  const texts = terms.map((term) => term.text);
+  const error = findSyntaxError(texts);
   if (error === undefined) return;
+  if (error.term !== undefined) trace?.openTerm(texts.indexOf(error.term));
   const what = error.term === undefined ? "" : `"${error.term}" in `;
   throw new StopEvaluation("permerror", `Cannot read ${what}the record of "${domain}": ${error.reason}`);
 }

@@ -8,13 +8,15 @@ export interface LookupLimits {
   readonly maxVoidLookups: number;
 }
 
-/** Is told of each question when its answer is there. Answers of PTR names may come in any order. */
-export type QuestionObserver = (
-  name: string,
-  type: RecordType,
-  answer: DnsAnswer<RecordType>,
-  elapsedMs: number,
-) => void;
+/** A question with its answer. */
+export interface Question {
+  readonly name: string;
+  readonly type: RecordType;
+  readonly answer: DnsAnswer<RecordType>;
+  readonly elapsedMs: number;
+  /** Whether it counts for the term that asks it; addresses of MX and PTR names do not. */
+  readonly isTermsOwn: boolean;
+}
 
 export interface LookupContext {
   readonly resolver: Resolver;
@@ -23,7 +25,8 @@ export interface LookupContext {
   readonly deadlineMs: number;
   /** Milliseconds on the clock of `performance.now()`. */
   readonly nowMs: () => number;
-  readonly observe: QuestionObserver | undefined;
+  /** Is told of each question when its answer is there. */
+  readonly observe: ((question: Question) => void) | undefined;
 }
 
 type Records<T extends RecordType> = readonly RecordData[T][];
@@ -53,7 +56,8 @@ export class Lookups {
   startTerm(term: string): void {
     const { maxDnsLookups } = this.#context.limits;
     if (this.terms >= maxDnsLookups) {
-      throw new StopEvaluation("permerror", `Cannot evaluate "${term}": over ${maxDnsLookups} terms with DNS lookups`);
+      const problem = `Cannot evaluate "${term}": over ${maxDnsLookups} terms with DNS lookups`;
+      throw new StopEvaluation("permerror", problem, { exceeded: "lookups" });
     }
     this.terms++;
     this.#voidCounted = false;
@@ -92,7 +96,7 @@ export class Lookups {
     counted: boolean,
   ): Records<T> {
     const { nowMs, observe, deadlineMs } = this.#context;
-    observe?.(name, type, answer, nowMs() - startMs);
+    observe?.({ name, type, answer, elapsedMs: nowMs() - startMs, isTermsOwn: counted });
     if (answer.status === "error") {
       this.sawTrouble = true;
       if (nowMs() >= deadlineMs) throw this.#outOfTime();
@@ -110,7 +114,8 @@ export class Lookups {
     this.voidTerms++;
     const { maxVoidLookups } = this.#context.limits;
     if (this.voidTerms <= maxVoidLookups) return;
-    throw new StopEvaluation("permerror", `Cannot find ${type} of "${name}": over ${maxVoidLookups} void lookups`);
+    const problem = `Cannot find ${type} of "${name}": over ${maxVoidLookups} void lookups`;
+    throw new StopEvaluation("permerror", problem, { exceeded: "voidLookups" });
   }
 
   #outOfTime(): StopEvaluation {

@@ -1,3 +1,5 @@
+export type ExceededLimit = "lookups" | "voidLookups";
+
 /**
  * Ends the evaluation with an error result. mailauth can be stopped in no other way, so the walk above it uses the
  * same one; `evaluate.ts` catches it, nothing else does.
@@ -10,11 +12,19 @@ export class StopEvaluation extends Error {
   /** mailauth's mark for "out of time", the only temperror that it lets out of PTR lookups. */
   readonly code: "ESPFTIMELIMIT" | undefined;
 
-  constructor(result: "temperror" | "permerror", problem: string, options: { outOfTime?: boolean } = {}) {
+  /** The limit of RFC 7208 section 4.6.4 that was passed. */
+  readonly exceeded: ExceededLimit | undefined;
+
+  constructor(
+    result: "temperror" | "permerror",
+    problem: string,
+    options: { outOfTime?: boolean; exceeded?: ExceededLimit } = {},
+  ) {
     super(problem);
     this.result = result;
     // Not frozen: mailauth notes the record on it.
     this.spfResult = { error: result, text: problem };
+    this.exceeded = options.exceeded;
     this.code = options.outOfTime === true ? "ESPFTIMELIMIT" : undefined;
   }
 }

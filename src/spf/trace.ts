@@ -1,9 +1,12 @@
 import type { DnsAnswer, RecordType } from "../dns/types.ts";
+import type { Question } from "./lookups.ts";
 import type { Term } from "./record.ts";
+import type { ExceededLimit } from "./stop.ts";
 import type { SpfResult } from "./verdict.ts";
 
 /** How an evaluation went, as a tree that JSON can carry: what `postvouch spf --explain` shows. */
 export interface Trace {
+  /** In its usual form; IPv4-mapped IPv6 as IPv4. */
   readonly clientAddress: string;
   readonly domain: string;
   /** The domain's record; absent if nothing was asked. */
@@ -13,6 +16,8 @@ export interface Trace {
   readonly maxDnsLookups: number;
   readonly voidLookups: number;
   readonly maxVoidLookups: number;
+  /** The limit that ended the evaluation. */
+  readonly exceeded: ExceededLimit | undefined;
   /** What exp= gave, if it was asked for. */
   readonly explanation: TraceExplanation | undefined;
   readonly elapsedMs: number;
@@ -71,6 +76,7 @@ export class TraceBuilder {
   /** The records and terms being evaluated, the innermost last. */
   readonly #path: { record: OpenRecord; term: OpenTerm | undefined }[] = [];
   readonly #nowMs: () => number;
+  #exceeded: ExceededLimit | undefined;
 
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
@@ -82,6 +88,10 @@ export class TraceBuilder {
 
   get explanation(): TraceExplanation | undefined {
     return this.#explanation;
+  }
+
+  get exceeded(): ExceededLimit | undefined {
+    return this.#exceeded;
   }
 
   openRecord(domain: string): void {
@@ -142,7 +152,8 @@ export class TraceBuilder {
   }
 
   /** The evaluation ended here with an error: marks the term and the records that it happened in. */
-  stop(result: SpfResult): void {
+  stop(result: SpfResult, exceeded: ExceededLimit | undefined): void {
+    this.#exceeded = exceeded;
     while (this.#path.length > 0) {
       this.closeTerm("error");
       this.closeRecord(result);
@@ -157,7 +168,7 @@ export class TraceBuilder {
     if (this.#explanation !== undefined) this.#explanation.text = text;
   }
 
-  lookedUp(name: string, type: RecordType, answer: DnsAnswer<RecordType>, elapsedMs: number): void {
+  lookedUp({ name, type, answer, elapsedMs, isTermsOwn }: Question): void {
     const lookup: TraceLookup = {
       name,
       type,
@@ -167,7 +178,8 @@ export class TraceBuilder {
       elapsedMs,
     };
     const level = this.#path.at(-1);
-    if (level?.term !== undefined && type !== "PTR") level.term.target ??= name;
+    // A PTR question is for the client's name, whatever the term's target.
+    if (level?.term !== undefined && isTermsOwn && type !== "PTR") level.term.target ??= name;
     (this.#explanation ?? level?.term ?? level?.record)?.lookups.push(lookup);
   }
 }
