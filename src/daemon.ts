@@ -11,9 +11,8 @@ import { formatEndpoint } from "./net/endpoint.ts";
 import { ListenError } from "./net/listen.ts";
 import { type Drainable, Listeners, serveWith, type Wanted } from "./net/listeners.ts";
 import type { ServeHooks } from "./net/serve.ts";
-import { dnsTroubleLog, ownDomainsLog, serveHooks } from "./observe/events.ts";
+import { dnsTroubleLog, serveHooks } from "./observe/events.ts";
 import { createServices, type Parts, type Services } from "./services.ts";
-import { openOwnDomains } from "./setup/own-domains.ts";
 import { ownDomainSettings, type Setup } from "./setup/setup.ts";
 import type { AddressStore } from "./srs/store.ts";
 import { openStore } from "./store/open.ts";
@@ -47,15 +46,13 @@ export class Daemon {
   #stopping = false;
 
   /**
-   * Reads the domain lists, opens the store and every endpoint.
+   * Opens the store and every endpoint. The own domains are the daemon's from here on.
    *
    * @throws {Failure} naming what could not be had; nothing stays open then
    */
-  static async start(setup: Setup, options: DaemonOptions): Promise<Daemon> {
-    const { ownDomains, warnings } = await openOwnDomains(setup, ownDomainsLog(options.logger));
+  static async start(setup: Setup, ownDomains: OwnDomainSources, options: DaemonOptions): Promise<Daemon> {
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => ownDomains.close());
-    for (const warning of warnings) options.logger.log("warn", "own_domains", { warning });
     const store = await open(setup);
     cleanup.defer(() => store?.close());
     const daemon = new Daemon(setup, options, ownDomains, store);

@@ -1,6 +1,8 @@
 /** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
 import { Daemon } from "../daemon.ts";
 import { createLogger, type Logger } from "../log.ts";
+import { ownDomainsLog } from "../observe/events.ts";
+import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
 import { EXIT, errorText, Failure } from "../sysexits.ts";
 import { mainCfLines } from "./main-cf.ts";
@@ -30,8 +32,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     journal: options.journal,
   });
   try {
+    const { ownDomains, warnings } = await openOwnDomains(setup, ownDomainsLog(logger));
     logStart(setup, options, logger);
-    const daemon = await Daemon.start(setup, { logger, version: options.version, now: options.now });
+    for (const warning of warnings) logger.log("warn", "own_domains", { warning });
+    const daemon = await Daemon.start(setup, ownDomains, { logger, version: options.version, now: options.now });
     process.stdout.write(mainCfLines(setup));
     logger.flush();
     await untilStopped(daemon, options, logger);

@@ -11,6 +11,7 @@ import {
   parseDisposition,
 } from "../policy/settings.ts";
 import type { SpfResult } from "../spf/verdict.ts";
+import { parseStoreUrl } from "../store/url.ts";
 import {
   absolutePath,
   cidr,
@@ -92,9 +93,15 @@ const dnsServer = kind('an address such as "127.0.0.1", "127.0.0.1:5353" or "[::
   return isIP(host) !== 0 && Number(port?.[3] ?? 53) <= 65_535 ? value : undefined;
 });
 
-const storeUrl = kind('"", "sqlite:/path", "redis://host:6379/0" or "redis+unix:/path"', (value) =>
-  typeof value === "string" && /^(?:$|sqlite:\/.|rediss?:\/\/.|redis\+unix:.)/.test(value) ? value : undefined,
-);
+const storeUrl = kind('"", "sqlite:/path", "redis://host:6379/0" or "redis+unix:/path"', (value) => {
+  if (typeof value !== "string" || value === "") return value === "" ? "" : undefined;
+  try {
+    parseStoreUrl(value);
+    return value;
+  } catch {
+    return undefined;
+  }
+});
 
 function identityParameters<Prefix extends "policy.helo" | "policy.mail_from">(prefix: Prefix, identity: string) {
   const row = (value: string, result: string) =>

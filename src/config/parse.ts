@@ -69,7 +69,8 @@ function describe(problem: ValueProblem): string {
 
 function show(value: unknown): string {
   const shown = JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? Number(v) : v)) ?? String(value);
-  return shown.length > 80 ? `${shown.slice(0, 77)}...` : shown;
+  const safe = shown.replace(/\/\/[^/"]*@/g, "//...@"); // a password in a URL is nobody's business
+  return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
 }
 
 function suggest(name: string): string {

@@ -1,6 +1,7 @@
 /** Opens and closes listeners: inet and unix-domain sockets alike. */
-import { chmodSync, lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { errorCode } from "../sysexits.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 
@@ -15,7 +16,7 @@ export class ListenError extends Error {
   readonly listener: string;
 
   constructor(listener: string, endpoint: Endpoint, cause: unknown) {
-    const code = errorCode(cause);
+    const code = codeOf(endpoint, cause);
     super(`Cannot listen on ${formatEndpoint(endpoint)} for ${listener}: ${describe(code, cause)}`, { cause });
     this.code = code;
     this.listener = listener;
@@ -74,6 +75,12 @@ function isAnswered(path: string): Promise<boolean> {
     });
     probe.once("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED"));
   });
+}
+
+/** libuv says EACCES when the directory of a socket does not exist, because other systems do. */
+function codeOf(endpoint: Endpoint, cause: unknown): string {
+  const isLost = endpoint.type === "unix" && !existsSync(dirname(endpoint.path));
+  return isLost ? "ENOENT" : errorCode(cause);
 }
 
 function describe(code: string, cause: unknown): string {

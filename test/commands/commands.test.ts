@@ -1,0 +1,324 @@
+import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { freePorts, postvouch, postvouchAsync, scratch } from "../helpers/daemon.ts";
+import { startDnsServer } from "../helpers/dns-server.ts";
+import { zoneAuthority } from "../helpers/zone.ts";
+
+const NO_STACK = /^\s+at .*:\d+:\d+/m;
+
+/** A moment of the recorded answers of postsrsd: 2020-01-01 00:01 UTC. */
+const NOW = { POSTVOUCH_NOW: "1577836860" };
+
+function srsConfig(dir: ReturnType<typeof scratch>, more = ""): string {
+  dir.write("secrets", "tops3cr3t\n");
+  return dir.write(
+    "postvouch.toml",
+    `hostname = "mx.example.com"\n[srs]\ndomain = "example.com"\nsecrets_file = "${join(dir.path, "secrets")}"\n${more}`,
+  );
+}
+
+describe("the command line", () => {
+  test.each([
+    { name: "no command", args: [], says: "want a command: serve, check-config, srs or spf" },
+    { name: "an unknown command", args: ["forward"], says: 'no such command: "forward"' },
+    { name: "an unknown option", args: ["serve", "--port", "1"], says: "Unknown option '--port'" },
+    { name: "an option of another command", args: ["serve", "--json"], says: "serve takes no --json" },
+    {
+      name: "an operand too many",
+      args: ["check-config", "x.toml"],
+      says: 'check-config takes no operand, got "x.toml"',
+    },
+    {
+      name: "srs without a direction",
+      args: ["srs", "a@b.example"],
+      says: "srs: want forward or reverse and addresses",
+    },
+    { name: "srs without an address", args: ["srs", "forward"], says: "srs: want forward or reverse and addresses" },
+    {
+      name: "spf without --ip",
+      args: ["spf", "--helo", "x.example"],
+      says: "spf: want --ip with the client's address",
+    },
+  ])("answers $name with 64 and what was wanted", ({ args, says }) => {
+    const { status, stderr, stdout } = postvouch(args);
+    expect(status).toBe(64);
+    expect(stderr).toContain(says);
+    expect(stderr).not.toMatch(NO_STACK);
+    expect(stdout).toBe("");
+  });
+
+  test("tells its version and its help", () => {
+    expect(postvouch(["--version"])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+    expect(postvouch(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("postvouch serve") });
+  });
+
+  test.each(["serve", "check-config", "srs", "spf"])("tells the help of %s within 80 columns", (command) => {
+    const { status, stdout } = postvouch([command, "--help"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(`postvouch ${command}`);
+    const keys = /^\S+ = /;
+    expect(stdout.split("\n").filter((line) => line.length > 80 && !keys.test(line))).toEqual([]);
+  });
+
+  test("refuses a clock that is none", () => {
+    const { status, stderr } = postvouch(["srs", "forward", "a@b.example"], { env: { POSTVOUCH_NOW: "yesterday" } });
+    expect({ status, stderr }).toEqual({
+      status: 64,
+      stderr: expect.stringContaining('POSTVOUCH_NOW: got "yesterday"'),
+    });
+  });
+});
+
+describe("postvouch check-config", () => {
+  test("says what is in force, and makes nothing", () => {
+    using dir = scratch();
+    const config = dir.write(
+      "p.toml",
+      `hostname = "mx.example.com"\nstate_dir = "${dir.path}/state"\n[srs]\ndomain = "srs.example.com"`,
+    );
+    const { status, stdout, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(0);
+    expect(stdout).toContain(`${config}: ok\n`);
+    expect(stdout).toContain("own domains: srs.example.com, mx.example.com");
+    expect(stderr).toContain('srs.secrets" does not exist; serve will make it');
+    expect(existsSync(`${dir.path}/state`)).toBe(false);
+  });
+
+  test("names every problem: keys, secrets and domain lists at once", () => {
+    using dir = scratch();
+    dir.write("secrets", "\n\n");
+    dir.write("domains", "good.example\n*.example\n");
+    const config = dir.write(
+      "p.toml",
+      `[srs]\nseparator = "*"\nsecrets_file = "${dir.path}/secrets"\n[srs.own_domains]\nfiles = ["${dir.path}/domains", "${dir.path}/none"]\n[dns]\ntries = 0\n`,
+    );
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(78);
+    for (const problem of [
+      `${config}: srs.separator: got "*", want one of "=", "+", "-"`,
+      `${config}: dns.tries: got 0, want a whole number from 1 to 10`,
+      `srs.secrets_file: Cannot use "${dir.path}/secrets": it is empty, want one secret per line`,
+      `${dir.path}/domains:2`,
+      `${dir.path}/none`,
+    ]) {
+      expect(stderr).toContain(problem);
+    }
+    expect(stderr).not.toMatch(NO_STACK);
+  });
+
+  test.each([
+    { name: "a file that is not there", make: () => "/nonexistent/postvouch.toml", says: "no such file" },
+    { name: "a directory", make: (dir: { path: string }) => dir.path, says: "directory" },
+  ])("names $name", ({ make, says }) => {
+    using dir = scratch();
+    const path = make(dir);
+    const { status, stderr } = postvouch(["check-config", "--config", path]);
+    expect({ status, stderr }).toEqual({ status: 78, stderr: expect.stringContaining(says) });
+    expect(stderr).toContain(path);
+    expect(stderr).not.toMatch(NO_STACK);
+  });
+
+  test("warns of secrets that everybody can read", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    chmodSync(join(dir.path, "secrets"), 0o644);
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(0);
+    expect(stderr).toContain("is open to every user of this machine (mode 0644), want 0600");
+  });
+
+  test("names secrets that cannot be read", () => {
+    using dir = scratch();
+    mkdirSync(join(dir.path, "secrets"));
+    const config = dir.write("p.toml", `[srs]\nsecrets_file = "${dir.path}/secrets"`);
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect({ status, stderr }).toEqual({ status: 78, stderr: expect.stringContaining("it is a directory") });
+  });
+});
+
+describe("postvouch serve, when it cannot start", () => {
+  test("names a wrong value with 78 and binds nothing", () => {
+    using dir = scratch();
+    const config = dir.write("p.toml", 'hostname = "mx.example"\n[policy]\nmode = "warn"');
+    const { status, stdout, stderr } = postvouch(["serve", "--config", config]);
+    expect({ status, stdout }).toEqual({ status: 78, stdout: "" });
+    expect(stderr).toBe(`postvouch: ${config}: policy.mode: got "warn", want one of "enforce", "report"\n`);
+  });
+
+  test("says which port is taken and how to change it", async () => {
+    using dir = scratch();
+    const [taken = 0, free = 0] = await freePorts(2);
+    const server = createServer().listen(taken, "127.0.0.1");
+    const config = srsConfig(
+      dir,
+      `[tcptable]\nforward = ["127.0.0.1:${free}"]\nreverse = ["127.0.0.1:${taken}"]\n[socketmap]\nlisten = []\n[policy]\nlisten = []\n[metrics]\nlisten = []`,
+    );
+    const { status, stderr } = await postvouchAsync(["serve", "--config", config]);
+    server.close();
+    expect(status).toBe(69);
+    expect(stderr).toContain(
+      `Cannot listen on 127.0.0.1:${taken} for tcptable.reverse: another process has it (EADDRINUSE)`,
+    );
+    expect(stderr).toContain("set tcptable.reverse to another endpoint");
+    expect(stderr).not.toMatch(NO_STACK);
+  });
+
+  test("says why a socket cannot be made", () => {
+    using dir = scratch();
+    const config = srsConfig(
+      dir,
+      `[tcptable]\nforward = []\nreverse = []\n[socketmap]\nlisten = ["unix:${dir.path}/none/s"]\n[policy]\nlisten = []\n[metrics]\nlisten = []`,
+    );
+    const { status, stderr } = postvouch(["serve", "--config", config]);
+    expect(status).toBe(73);
+    expect(stderr).toContain("its directory does not exist");
+  });
+});
+
+describe("postvouch srs", () => {
+  test("rewrites and leads back, as postsrsd 2.4 does with the same secret on the same day", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const forward = postvouch(["srs", "forward", "--config", config, "alice@example.org"], { env: NOW });
+    expect(forward).toEqual({ status: 0, stdout: "SRS0=-xpx=2W=example.org=alice@example.com\n", stderr: "" });
+    const reverse = postvouch(["srs", "reverse", "--config", config, "srs0=-XPX=2w=example.org=alice@example.com"], {
+      env: NOW,
+    });
+    expect(reverse).toEqual({ status: 0, stdout: "alice@example.org\n", stderr: "" });
+  });
+
+  test("gives 1 and the reason when one was not rewritten, and goes on with the rest", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const { status, stdout, stderr } = postvouch(
+      ["srs", "forward", "--config", config, "a@example.com", "plain", "b@example.org"],
+      { env: NOW },
+    );
+    expect(status).toBe(1);
+    expect(stdout).toBe("SRS0=m0Ef=2W=example.org=b@example.com\n".replace("m0Ef", stdout.slice(5, 9)));
+    expect(stderr).toBe(
+      "postvouch: a@example.com: not rewritten: the domain is our own\npostvouch: plain: not rewritten: no @ in the address\n",
+    );
+  });
+
+  test("reads stdin and writes JSON, UTF-8 included", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const { status, stdout } = postvouch(["srs", "forward", "--json", "--config", config, "-"], {
+      env: NOW,
+      input: "jürgen@bücher.example\n\n<>\n",
+    });
+    expect(status).toBe(1);
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
+      {
+        address: "jürgen@bücher.example",
+        map: "forward",
+        rewritten: expect.stringMatching(/^SRS0=....=2W=bücher\.example=jürgen@example\.com$/),
+        outcome: "rewritten",
+        reason: null,
+      },
+      { address: "<>", map: "forward", rewritten: null, outcome: "null", reason: "the null sender is never rewritten" },
+    ]);
+  });
+
+  test("makes a secret, another one each time, and the file with mode 0600 when there is none", () => {
+    const [first, second] = [postvouch(["srs", "secret"]).stdout, postvouch(["srs", "secret"]).stdout];
+    expect(first).toMatch(/^[A-Za-z0-9_-]{32}\n$/);
+    expect(second).not.toBe(first);
+    using dir = scratch();
+    const config = dir.write(
+      "p.toml",
+      `hostname = "mx.example"\nstate_dir = "${dir.path}/state"\n[srs]\ndomain = "x.example"`,
+    );
+    expect(postvouch(["srs", "forward", "--config", config, "a@b.example"]).status).toBe(0);
+    expect(statSync(`${dir.path}/state/srs.secrets`).mode & 0o777).toBe(0o600);
+  });
+
+  test("takes the secrets from systemd's credentials", () => {
+    using dir = scratch();
+    dir.write("srs.secrets", "tops3cr3t\n");
+    const config = dir.write("p.toml", 'hostname = "mx.example.com"\n[srs]\ndomain = "example.com"');
+    const env = { ...NOW, CREDENTIALS_DIRECTORY: dir.path };
+    const { stdout } = postvouch(["srs", "forward", "--config", config, "alice@example.org"], { env });
+    expect(stdout).toBe("SRS0=-xpx=2W=example.org=alice@example.com\n");
+  });
+});
+
+describe("postvouch spf", () => {
+  const ZONE = {
+    "mail.pass.example": [{ TXT: "v=spf1 a -all" }, { A: "192.0.2.1" }],
+    "pass.example": [{ TXT: "v=spf1 ip4:192.0.2.1 -all" }],
+  };
+
+  async function check(...args: string[]) {
+    using dir = scratch();
+    await using dns = await startDnsServer(zoneAuthority(ZONE));
+    const config = srsConfig(dir, `[dns]\nservers = ["${dns.address}"]`);
+    return await postvouchAsync([
+      "spf",
+      "--config",
+      config,
+      "--helo",
+      "mail.pass.example",
+      "--sender",
+      "joe@pass.example",
+      ...args,
+    ]);
+  }
+
+  test("prints the object that the contract names", async () => {
+    const { status, stdout } = await check("--ip", "192.0.2.1", "--json");
+    expect(status).toBe(0);
+    const mailFrom = {
+      result: "pass",
+      identity: "mailfrom",
+      domain: "pass.example",
+      mechanism: "ip4:192.0.2.1",
+      explanation: expect.any(String),
+      problem: null,
+      lookups: 0,
+      voidLookups: 0,
+      elapsedMs: expect.any(Number),
+    };
+    expect(JSON.parse(stdout)).toEqual({
+      ...mailFrom,
+      helo: { ...mailFrom, identity: "helo", domain: "mail.pass.example", mechanism: "a", lookups: 1 },
+      mailFrom,
+      receivedSpf: expect.stringMatching(/^Received-SPF: pass .*identity=mailfrom/),
+      action: expect.stringMatching(/^PREPEND Received-SPF: pass /),
+    });
+  });
+
+  test("decides as the service: a HELO that fails is refused, and what MAIL FROM gives is told", async () => {
+    const { stdout } = await check("--ip", "192.0.2.99", "--json");
+    expect(JSON.parse(stdout)).toMatchObject({
+      result: "fail",
+      identity: "helo",
+      mailFrom: { result: "fail", mechanism: "-all" },
+      action: expect.stringMatching(/^550 5\.7\.23 /),
+    });
+  });
+
+  test("explains itself within 80 columns, and gives the tree as JSON", async () => {
+    const { status, stdout } = await check("--ip", "192.0.2.99", "--explain");
+    expect(status).toBe(0);
+    expect(stdout).toContain("v=spf1 ip4:192.0.2.1 -all");
+    const { stdout: json } = await check("--ip", "192.0.2.99", "--explain", "--json");
+    expect(JSON.parse(json)).toHaveProperty("mailFrom.trace");
+  });
+
+  test("names an address that is none with 65", async () => {
+    const { status, stderr } = await check("--ip", "mail.example");
+    expect({ status, stderr }).toEqual({
+      status: 65,
+      stderr: expect.stringContaining('Cannot check client address "mail.example"'),
+    });
+  });
+});

@@ -1,0 +1,162 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { documents } from "../../scripts/config-docs.ts";
+import { PARAMETERS } from "../../src/config/parameters.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import { policySettings } from "../../src/config/policy.ts";
+import { DEFAULT_POLICY_SETTINGS } from "../../src/policy/settings.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** What stands in a file, and every problem that it must give, word for word. */
+const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
+  {
+    name: "a separator that SRS does not have",
+    toml: '[srs]\nseparator = "*"',
+    problems: ['srs.separator: got "*", want one of "=", "+", "-"'],
+  },
+  {
+    name: "two wrong values and an unknown key, all of them",
+    toml: '[srs]\nhash_length = 44\nmax_age = "three weeks"\nseperator = "+"',
+    problems: [
+      "srs.hash_length: got 44, want a whole number from 1 to 20",
+      'srs.max_age: got "three weeks", want a duration from "1d" to "1000d", such as "20s", "5m" or "21d"',
+      "srs.seperator: unknown key",
+    ],
+  },
+  {
+    name: "a key in the wrong section, with the right one",
+    toml: '[policy]\nseparator = "+"',
+    problems: ["policy.separator: unknown key (is srs.separator meant?)"],
+  },
+  { name: "an unknown section", toml: "[postsrsd]\nx = 1", problems: ["postsrsd: unknown key"] },
+  {
+    name: "a section that is a value",
+    toml: 'dns = "127.0.0.1"',
+    problems: ["dns: unknown key"],
+  },
+  {
+    name: "an endpoint without a port, one with a host name, one with port 65536",
+    toml: '[tcptable]\nforward = ["127.0.0.1", "localhost:1", "127.0.0.1:65536"]',
+    problems: [0, 1, 2].map(
+      (i) =>
+        `tcptable.forward[${i}]: got ${JSON.stringify(["127.0.0.1", "localhost:1", "127.0.0.1:65536"][i])}, want "address:port", "[v6address]:port" or "unix:/path"`,
+    ),
+  },
+  {
+    name: "a string where a list is wanted",
+    toml: '[srs.own_domains]\nfiles = "/etc/postvouch/domains"',
+    problems: ['srs.own_domains.files: got "/etc/postvouch/domains", want a list of: an absolute path'],
+  },
+  {
+    name: "a shortest hash that is longer than the hash",
+    toml: "[srs]\nhash_min_length = 8",
+    problems: ["srs.hash_min_length: got 8, want at most srs.hash_length (4): nothing would ever verify"],
+  },
+  {
+    name: "every address in a store, and no store",
+    toml: '[srs.store]\nmode = "all"',
+    problems: ['srs.store.url: got "", want a store, because srs.store.mode is "all"'],
+  },
+  {
+    name: "a store's URL, without its password",
+    toml: '[srs.store]\nurl = "redis://:hunter2@host:x/0"',
+    problems: [
+      'srs.store.url: got "redis://...@host:x/0", want "", "sqlite:/path", "redis://host:6379/0" or "redis+unix:/path"',
+    ],
+  },
+  {
+    name: "a disposition that does not exist, also in an override",
+    toml: '[policy.helo]\nfail = "bounce"\n[[policy.override]]\nrecipient = "@x.example"\nmail_from = { fail = "drop" }\nfoo = 1',
+    problems: [
+      'policy.helo.fail: got "bounce", want one of "tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail", or "action:" and an access(5) action',
+      'policy.override[0].mail_from.fail: got "drop", want one of "tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail", or "action:" and an access(5) action',
+      "policy.override[0].foo: got 1, want no such key; a table with any of: recipient, sender, sender_domain, helo_name, client_address, mode, headers, reject_message, defer_message, helo, mail_from",
+    ],
+  },
+  {
+    name: "a line end in a reply",
+    toml: '[policy]\nreject_message = "no\\n550 yes"',
+    problems: ['policy.reject_message: got "no\\n550 yes", want one line of printable ASCII'],
+  },
+  {
+    name: "a time limit that Postfix would not wait for",
+    toml: '[policy]\ntime_limit = "2m"',
+    problems: ['policy.time_limit: got "2m", want a duration from "1s" to "90s", such as "20s", "5m" or "21d"'],
+  },
+];
+
+describe("parseConfig", () => {
+  test.each(WRONG)("names $name", ({ toml, problems }) => {
+    expect(parseConfig(toml, "postvouch.toml").problems).toEqual(problems.map((line) => `postvouch.toml: ${line}`));
+  });
+
+  test("names line and column of what is not TOML", () => {
+    expect(parseConfig('[srs]\ndomain = "x', "a.toml").problems).toEqual([
+      expect.stringMatching(/^a\.toml:2:\d+: not valid TOML: /),
+    ]);
+  });
+
+  test("gives a default where a value is wrong, so that further problems can be looked for", () => {
+    const { config } = parseConfig('[srs]\nseparator = "*"\nhash_length = 8', "x");
+    expect([config["srs.separator"], config["srs.hash_length"]]).toEqual(["=", 8]);
+  });
+
+  test("gives durations in milliseconds, modes as numbers, endpoints taken apart", () => {
+    const { config, problems } = parseConfig(
+      'socket_mode = "0660"\n[srs]\nmax_age = "3w"\n[policy]\ntime_limit = "1500ms"\nlisten = ["unix:/run/p.sock", "[::1]:25"]',
+      "x",
+    );
+    expect(problems).toEqual([]);
+    expect(config.socket_mode).toBe(0o660);
+    expect(config["srs.max_age"]).toBe(21 * 86_400_000);
+    expect(config["policy.time_limit"]).toBe(1500);
+    expect(config["policy.listen"]).toEqual([
+      { type: "unix", path: "/run/p.sock" },
+      { type: "inet", host: "::1", port: 25 },
+    ]);
+  });
+
+  test("takes one value or a list in an override", () => {
+    const toml =
+      '[[policy.override]]\nrecipient = "a@x.example"\nsender_domain = ["y.example", ".z.example"]\nmode = "report"';
+    const { config } = parseConfig(toml, "x");
+    expect(policySettings(config, "mx.example").overrides[0]).toMatchObject({
+      match: { recipients: ["a@x.example"], senderDomains: ["y.example", ".z.example"], clientAddresses: [] },
+      change: { mode: "report" },
+    });
+  });
+});
+
+describe("the table of parameters", () => {
+  const { config, problems } = parseConfig("", "nothing");
+
+  test("has a default for each that it accepts itself", () => {
+    expect(problems).toEqual([]);
+    expect(Object.keys(config).sort()).toEqual(Object.keys(PARAMETERS).sort());
+  });
+
+  test("has the policy's own defaults", () => {
+    expect(policySettings(config, "")).toEqual(DEFAULT_POLICY_SETTINGS);
+  });
+
+  test.each(Object.entries(documents()))("is what %s was made from (npm run docs)", (path, text) => {
+    expect(readFileSync(join(ROOT, path), "utf8")).toBe(text);
+  });
+
+  test("gives an example file whose commented lines are the defaults", () => {
+    const example = documents()["deploy/postvouch.toml"] ?? "";
+    const uncommented = example
+      .replace(/^#(?=[a-z_]+ = )/gm, "")
+      .replace(/^recipient.*\n|^mode = "report"\n|^mail_from.*\n/gm, "");
+    expect(parseConfig(example, "x")).toEqual({ config, problems: [] });
+    expect(parseConfig(uncommented, "x")).toEqual({ config, problems: [] });
+  });
+});
+
+/** spec.md section 2, as far as defaults go: programs outside rely on these names. */
+test("every key of the contract is there with its default", () => {
+  const contract = readFileSync(join(import.meta.dirname, "contract.toml"), "utf8");
+  expect(parseConfig(contract, "contract.toml")).toEqual(parseConfig("", "nothing"));
+});
