@@ -174,7 +174,7 @@ export class TraceBuilder {
       type,
       outcome: answer.status,
       answers: answerTexts(answer),
-      ttlSeconds: answer.status === "error" ? undefined : Math.floor((answer.expiresAtMs - this.#nowMs()) / 1000),
+      ttlSeconds: answer.status === "error" ? undefined : secondsUntil(answer.expiresAtMs, this.#nowMs()),
       elapsedMs,
     };
     const level = this.#path.at(-1);
@@ -182,6 +182,11 @@ export class TraceBuilder {
     if (level?.term !== undefined && isTermsOwn && type !== "PTR") level.term.target ??= name;
     (this.#explanation ?? level?.term ?? level?.record)?.lookups.push(lookup);
   }
+}
+
+/** Nothing for what holds for ever: a name that DNS cannot carry. */
+function secondsUntil(expiresAtMs: number, nowMs: number): number | undefined {
+  return Number.isFinite(expiresAtMs) ? Math.floor((expiresAtMs - nowMs) / 1000) : undefined;
 }
 
 function answerTexts(answer: DnsAnswer<RecordType>): string[] {
