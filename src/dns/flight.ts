@@ -27,6 +27,8 @@ export interface FlightContext {
   readonly negativeTtlMs: number;
   readonly onQueryEnd: (question: Question, outcome: QueryOutcome, seconds: number) => void;
   readonly onTrouble: (question: Question, trouble: ServerTrouble) => void;
+  /** Hears that a flight is no longer fresh. Comes at most once, and not after the landing. */
+  readonly onSlow: () => void;
   /** Takes the answer, whether anybody still waits for it or not. Comes once. */
   readonly onLanding: (flight: Flight, answer: AnyAnswer) => void;
 }
@@ -39,6 +41,8 @@ interface Waiter {
 /** The answer to an asker whose deadline has come. */
 export const LATE = { status: "error", trouble: "timeout", detail: "the time for this check is over" } as const;
 const ABORTED = { status: "error", trouble: "aborted", detail: "nobody waits for the answer" } as const;
+/** A server that has not answered by then has read the query, and now waits for others itself. */
+const SLOW_MS = 100;
 /** Stronger first: what is told of several servers' troubles. A server that answers knows more than one that does not. */
 const TROUBLE_ORDER: readonly QueryTrouble[] = [
   "servfail",
@@ -66,6 +70,7 @@ export class Flight implements ExchangeOwner {
   #schedule: readonly Upstream[] = [];
   #tried = 0;
   #tryEndsAtMs = Number.POSITIVE_INFINITY;
+  #slowAtMs = Number.POSITIVE_INFINITY;
   #exchanges: Exchange[] = [];
   #troubles: ServerTrouble[] = [];
   #aliases = 0;
@@ -87,8 +92,14 @@ export class Flight implements ExchangeOwner {
     });
   }
 
+  /** Its first query was sent just now, and may still lie in the server's receive buffer. */
+  get isFresh(): boolean {
+    return Number.isFinite(this.#slowAtMs);
+  }
+
   /** Sends the first query. Until then the flight only waits. */
   start(): void {
+    this.#slowAtMs = this.now() + SLOW_MS;
     this.#schedule = this.#context.upstreams.schedule(this.#context.tries, this.now());
     this.#askNext();
   }
@@ -142,7 +153,7 @@ export class Flight implements ExchangeOwner {
   }
 
   #armTimer(): void {
-    let nextMs = this.#tryEndsAtMs;
+    let nextMs = Math.min(this.#tryEndsAtMs, this.#slowAtMs);
     for (const { deadlineMs } of this.#waiters) nextMs = Math.min(nextMs, deadlineMs);
     this.#context.wheel.arm(this.#timer, nextMs);
   }
@@ -152,6 +163,10 @@ export class Flight implements ExchangeOwner {
     const late = this.#waiters.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#waiters = this.#waiters.filter(({ deadlineMs }) => deadlineMs > nowMs);
     for (const { settle } of late) settle(LATE);
+    if (nowMs >= this.#slowAtMs) {
+      this.#slowAtMs = Number.POSITIVE_INFINITY;
+      this.#context.onSlow();
+    }
 
     const isTryOver = nowMs >= this.#tryEndsAtMs;
     if (isTryOver) this.#timeOutTry();

@@ -137,7 +137,8 @@ function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, 
     if (record !== undefined) records.push(record);
     if (records.length === MAX_RECORDS) break;
   }
-  if (records.length > 0) return { kind: "records", records, ttlS };
+  // A copy has no room to grow: 128 octets less for each cached answer.
+  if (records.length > 0) return { kind: "records", records: records.slice(), ttlS };
   return known ? { kind: "nodata", ttlS } : undefined;
 }
 

@@ -61,6 +61,11 @@ export interface StubResolver extends Resolver {
 }
 
 const DEFAULT_MAX_IN_FLIGHT = 1024;
+/**
+ * Queries that may be with the servers unread: a burst of more overflows the receive buffer that Linux gives a socket
+ * (212,992 octets, at 768 a query), and each query lost costs its asker `timeoutMs`.
+ */
+const MAX_FRESH = 200;
 /** Questions that may wait for their turn, per question in flight. More are answered with `overload`. */
 const QUEUE_FACTOR = 8;
 const RESOLV_CONF = "/etc/resolv.conf";
@@ -92,6 +97,7 @@ class CachingResolver implements StubResolver {
   readonly #flights = new Map<string, Flight>();
   /** Those that wait, in order. */
   readonly #queue = new Set<Flight>();
+  #fresh = 0;
   #hits = 0;
   #misses = 0;
   #coalesced = 0;
@@ -112,6 +118,10 @@ class CachingResolver implements StubResolver {
       onQueryEnd: ({ type }, outcome, seconds) => onQuery?.(type, outcome, seconds),
       onTrouble: ({ name, type }, trouble) =>
         this.#reports.add(`${trouble.server} ${trouble.trouble}`, { ...trouble, name, type }),
+      onSlow: () => {
+        this.#fresh -= 1;
+        this.#startNext();
+      },
       onLanding: (flight, answer) => this.#onLanding(flight, answer),
     };
     this.#endWatch = this.#useServers(settings.servers, options);
@@ -169,23 +179,29 @@ class CachingResolver implements StubResolver {
     if (this.#isClosed) return CLOSED;
     if (this.#queue.size >= this.#maxInFlight * QUEUE_FACTOR) return OVERLOAD;
     const flight = new Flight(key, name, type, this.#context);
-    const isFull = this.#flights.size - this.#queue.size >= this.#maxInFlight;
     this.#flights.set(key, flight);
     const answer = flight.join(deadlineMs);
-    if (isFull) this.#queue.add(flight);
-    else flight.start();
+    this.#queue.add(flight);
+    this.#startNext();
     return answer;
+  }
+
+  #startNext(): void {
+    for (const flight of this.#queue) {
+      if (this.#fresh >= MAX_FRESH || this.#flights.size - this.#queue.size >= this.#maxInFlight) return;
+      this.#queue.delete(flight);
+      this.#fresh += 1;
+      flight.start();
+    }
   }
 
   #onLanding(flight: Flight, answer: AnyAnswer): void {
     this.#flights.delete(flight.key);
     if (this.#isClosed) return;
     this.#cache.set(flight.key, answer, this.#now());
-    if (this.#queue.delete(flight)) return;
-    const [next] = this.#queue;
-    if (next === undefined) return;
-    this.#queue.delete(next);
-    next.start();
+    this.#queue.delete(flight);
+    if (flight.isFresh) this.#fresh -= 1;
+    this.#startNext();
   }
 
   /** @returns what ends the watch on resolv.conf */

@@ -90,7 +90,10 @@ export class Upstreams {
     const answering: Upstream[] = [];
     const silent: Upstream[] = [];
     for (const upstream of this.#upstreams) (upstream.takesTurn(nowMs) ? answering : silent).push(upstream);
-    return Array.from({ length: rounds }, () => [...answering, ...silent]).flat();
+    const round = [...answering, ...silent];
+    const schedule = [...round];
+    for (let more = 1; more < rounds; more += 1) schedule.push(...round);
+    return schedule;
   }
 
   close(): void {

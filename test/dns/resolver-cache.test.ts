@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { ZoneRecord } from "../helpers/authority.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { a, answersOf, testResolver } from "./resolving.ts";
@@ -127,6 +127,21 @@ describe("equal questions in flight", () => {
     expect(await world.ask("a.example", "A", -1)).toMatchObject({ status: "error", trouble: "timeout" });
     expect(server.queries).toEqual([]);
   });
+});
+
+test("a burst goes out in parts that fit a server's receive buffer; slow answers do not hold up the rest", async () => {
+  await using server = await startDnsServer(WORLD, { quirk: () => "drop" });
+  let nowMs = 0;
+  await using world = testResolver([server.address], { timeoutMs: 5000 }, { now: () => nowMs });
+  const burst = Array.from({ length: 300 }, (_, index) => world.ask(`n${index}.example`, "A", 1000));
+  await vi.waitFor(() => expect(server.queries.length).toBe(200));
+  await new Promise((done) => setTimeout(done, 100));
+  expect(server.queries.length).toBe(200);
+  nowMs = 100;
+  await vi.waitFor(() => expect(server.queries.length).toBe(300));
+  nowMs = 1000;
+  expect(new Set((await Promise.all(burst)).map(({ status }) => status))).toEqual(new Set(["error"]));
+  expect(world.resolver.stats().inFlight).toBe(0);
 });
 
 describe("with two questions in flight at most", () => {
