@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -321,4 +322,30 @@ describe("postvouch spf", () => {
       stderr: expect.stringContaining('Cannot check client address "mail.example"'),
     });
   });
+});
+
+describe("an old Node.js", () => {
+  const old = ["/usr/local/bin/node", "/usr/bin/node"].find((path) => {
+    const { stdout } = spawnSync(path, ["--version"], { encoding: "utf8" });
+    return /^v(?:18|20|22)\./.test(stdout ?? "");
+  });
+  const main = join(import.meta.dirname, "../../dist/main.js");
+  const reason = old === undefined ? "no Node.js before 24 here" : existsSync(main) ? undefined : "dist/ is not built";
+
+  test.skipIf(reason !== undefined)(
+    `goes on under the runtime that npm brought along${reason === undefined ? "" : ` (${reason})`}`,
+    () => {
+      using dir = scratch();
+      const args = [main, "srs", "forward", "--config", srsConfig(dir), "alice@example.org", "a@example.com"];
+      const { status, stdout, stderr } = spawnSync(old ?? "", args, {
+        encoding: "utf8",
+        env: { ...process.env, ...NOW },
+      });
+      expect({ status, stdout, stderr }).toEqual({
+        status: 1,
+        stdout: "SRS0=-xpx=2W=example.org=alice@example.com\n",
+        stderr: "postvouch: a@example.com: not rewritten: the domain is our own\n",
+      });
+    },
+  );
 });
