@@ -58,13 +58,16 @@ function withoutWarnings(stderr: string): string {
   return lines.join("\n");
 }
 
-/** A missing or unreadable file and an unknown type will not mend themselves; a server that is down will. */
+/**
+ * A server that is down will mend itself, and is told of as a "query error". What keeps a table from being opened (a file
+ * that is missing or closed to us, a type that is not built in, bad syntax) will not.
+ */
 function toFailure(stderr: string): TableAnswer {
   const reason = stderr
     .trim()
     .replaceAll(/\s*\n\s*/g, "; ")
     .slice(0, 500);
-  return { status: "failed", reason, wrong: /(?:fatal|error): (?:open |unsupported dictionary)/.test(stderr) };
+  return { status: "failed", reason, wrong: /: (?:fatal|error): /.test(stderr) && !stderr.includes(": query error") };
 }
 
 function foundKeys(stdout: string): Set<string> {

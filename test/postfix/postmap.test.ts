@@ -47,6 +47,7 @@ describe.skipIf(missing !== undefined)(`askPostmap, with Postfix's own tables ${
     { name: "no file", table: "texthash:/nonexistent/domains" },
     { name: "a type that is not built in", table: "nosuchtype:/etc/hosts" },
     { name: "no settings for MySQL", table: "mysql:/nonexistent/domains.cf" },
+    { name: "bad syntax", table: "inline:{a.test = x}" },
   ])("calls the set-up wrong when there is $name", async ({ table }) => {
     using config = postfixConfig("");
     const answer = await askPostmap({ configDir: config.path })(table, ["a.test"]);

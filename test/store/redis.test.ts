@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
-import { createServer } from "node:net";
 import { describe, expect, test } from "vitest";
 import { openStore } from "../../src/store/open.ts";
+import { freePort } from "../helpers/free-port.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { type ServerProcess, startServer } from "../helpers/server-process.ts";
@@ -29,15 +29,6 @@ function answers(socket: string): boolean {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await new Promise((resolve) => server.once("listening", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("Cannot find a free port");
-  return address.port;
 }
 
 /** A store that notes what it tells. */
