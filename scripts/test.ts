@@ -25,6 +25,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/redis-server": "redis-server",
   "/usr/sbin/mariadbd": "mariadb-server",
   "/usr/bin/python3": "python3",
+  "/usr/bin/systemd-analyze": "systemd",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */
