@@ -42,6 +42,8 @@ export class Rewriter {
    */
   forward(sender: Mailbox, day: number): Rewrite {
     if (!isCarriable(sender.domain)) return refuse("malformed", "domain cannot be carried in a local part");
+    // Postfix is written in C: it would cut the answer there.
+    if (sender.local.includes("\0")) return refuse("malformed", "NUL in the local part");
     const tag = srsTag(sender.local);
     if (tag === undefined && !isBareTag(sender.local)) return this.#finish(this.#encodeSrs0(sender, day));
     if (tag === 1 || /^srs1$/i.test(sender.local)) return this.#forwardSrs1(sender.local);
