@@ -4,6 +4,7 @@ import { type MatchItem, parseMatchLine, parseMatchList } from "../postfix/match
 import { readParameters } from "../postfix/postconf.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
 import { ClassList, type MatchStyle } from "./class-list.ts";
+import { linesOf } from "./lines.ts";
 import { fileSignature, readFileText } from "./signature.ts";
 import type { TableLookups } from "./table-lookups.ts";
 import { eachInTurns } from "./turns.ts";
@@ -77,7 +78,7 @@ async function addFile({ text: path, negated }: MatchItem, reading: Reading): Pr
 }
 
 function* itemsOf(text: string, negated: boolean): Generator<MatchItem> {
-  for (const line of text.split("\n")) {
+  for (const line of linesOf(text)) {
     for (const item of parseMatchLine(line)) yield { ...item, negated: item.negated !== negated };
   }
 }

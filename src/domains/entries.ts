@@ -7,6 +7,7 @@
  *
  * Blanks and commas separate entries on a line. Text is UTF-8; `bücher.example` and `xn--bcher-kva.example` are one.
  */
+import { linesOf } from "./lines.ts";
 import { asciiName } from "./name.ts";
 
 /** An entry in the form in which it is compared, or what is wrong with it. */
@@ -15,10 +16,11 @@ export type DomainEntry = { readonly entry: string } | { readonly problem: strin
 /** The entries of a file. A problem begins with `file:line: `. */
 export function* parseDomainFile(text: string, file: string): Generator<DomainEntry> {
   let lineNumber = 0;
-  for (const line of text.replace(/^\uFEFF/, "").split("\n")) {
+  for (const line of linesOf(text.startsWith("\uFEFF") ? text.slice(1) : text)) {
     lineNumber += 1;
-    for (const word of line.replace(/#.*/s, "").split(/[\s,]+/)) {
-      if (word === "") continue;
+    const comment = line.indexOf("#");
+    const words = comment === -1 ? line : line.slice(0, comment);
+    for (const [word] of words.matchAll(/[^\s,]+/g)) {
       const entry = parseDomainEntry(word);
       yield "entry" in entry ? entry : { problem: `${file}:${lineNumber}: ${entry.problem}` };
     }

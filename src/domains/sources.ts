@@ -85,13 +85,18 @@ class Sources implements OwnDomainSources {
     const { files, postfixTables } = this.#settings;
     const counts = new Map<SourceName, number>([["domains", this.#domainCount]]);
     if (files.length > 0) counts.set("files", this.#files.count);
-    if (postfixTables.length > 0) counts.set("postfix_tables", this.#lookups.countFound(postfixTables));
+    const found = postfixTables.map((table) => this.#lookups.table(table).countFound());
+    if (found.length > 0)
+      counts.set(
+        "postfix_tables",
+        found.reduce((sum, count) => sum + count),
+      );
     if (this.#classes.count !== undefined) counts.set("postfix_classes", this.#classes.count);
     return counts;
   }
 
   lastSuccess(): Map<SourceName, number> {
-    const tables = this.#settings.postfixTables.map((table) => this.#lookups.lastAnswerMs(table) ?? 0);
+    const tables = this.#settings.postfixTables.map((table) => this.#lookups.table(table).lastAnswerMs ?? 0);
     const timesMs: [SourceName, number | undefined][] = [
       ["domains", this.#nowMs()],
       ["files", this.#files.lastSuccessMs],

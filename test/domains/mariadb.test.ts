@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OwnDomainsEvent } from "../../src/domains/events.ts";
+import { STALE_MS } from "../../src/domains/remembered-table.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../src/domains/sources.ts";
-import { STALE_MS } from "../../src/domains/table-lookups.ts";
 import { MARIADB_PROGRAMS, type MariaDb, missingMySqlMap, startMariaDb } from "../helpers/mariadb.ts";
 import { postfixConfig, type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { OwnDomainsEvent } from "../../src/domains/events.ts";
 import { lookupName } from "../../src/domains/name.ts";
-import { FRESH_MS, KEEP_MS, STALE_MS, TableLookups } from "../../src/domains/table-lookups.ts";
+import { FRESH_MS, KEEP_MS, STALE_MS } from "../../src/domains/remembered-table.ts";
+import { TableLookups } from "../../src/domains/table-lookups.ts";
 import type { TableAnswer } from "../../src/postfix/postmap.ts";
 
 const TABLE = "mysql:/domains.cf";
@@ -128,10 +129,10 @@ describe("TableLookups", () => {
   });
 
   test("counts the domains that it found, and says when the table last answered", async () => {
-    expect(lookups.lastAnswerMs(TABLE)).toBeUndefined();
+    const table = lookups.table(TABLE);
+    expect(table.lastAnswerMs).toBeUndefined();
     await Promise.all(["a.test", "b.test"].map(find));
-    expect(lookups.countFound([TABLE])).toBe(1);
-    expect(lookups.countFound(["hash:/other"])).toBe(0);
-    expect(lookups.lastAnswerMs(TABLE)).toBe(nowMs);
+    expect(table.countFound()).toBe(1);
+    expect(table.lastAnswerMs).toBe(nowMs);
   });
 });
