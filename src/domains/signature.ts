@@ -1,7 +1,7 @@
 import { open, stat } from "node:fs/promises";
 
 /** Longest list that is read, in bytes: two million domains. What is longer is not a list of domains. */
-export const MAX_FILE_BYTES = 64 * 1024 * 1024;
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 export interface FileText {
   readonly text: string;

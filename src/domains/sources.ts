@@ -14,7 +14,7 @@ import { type LoadedState, type LoadReport, loadState, type OwnDomainSettings, P
 import { TableLookups } from "./table-lookups.ts";
 
 /** The `source` label of the metrics: the keys of `[srs.own_domains]`. */
-export type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
+type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
 
 export interface OwnDomainOptions {
   readonly onEvent: (event: OwnDomainsEvent) => void;

@@ -1,9 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { chmodSync, truncateSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { loadDomainFile } from "../../src/domains/load-file.ts";
 import { fileSignature } from "../../src/domains/signature.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
+import { runProgram } from "../helpers/requires.ts";
 
 describe("loadDomainFile", () => {
   test("gives the list and the state of the file that it read", async () => {
@@ -20,16 +20,16 @@ describe("loadDomainFile", () => {
 
   test.each([
     { name: "a file that is not there", make: () => {}, reason: "no such file" },
-    { name: "a directory", make: (path: string) => execFileSync("mkdir", [path]), reason: "not a regular file" },
+    { name: "a directory", make: (path: string) => runProgram("mkdir", [path]), reason: "not a regular file" },
     {
       name: "a FIFO, without waiting for its writer",
-      make: (path: string) => execFileSync("mkfifo", [path]),
+      make: (path: string) => runProgram("mkfifo", [path]),
       reason: "not a regular file",
     },
     {
       name: "a file that is far too long",
       make: (path: string) => {
-        execFileSync("touch", [path]);
+        runProgram("touch", [path]);
         truncateSync(path, 65 * 1024 * 1024);
       },
       reason: "over 67108864 bytes",

@@ -1,7 +1,6 @@
-import { execFileSync } from "node:child_process";
 import { chownSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { programPath } from "./requires.ts";
+import { runProgram, skipReason } from "./requires.ts";
 import { type ServerProcess, startServer } from "./server-process.ts";
 
 /** Who runs the server when we are root: it will not run as root, and need not. */
@@ -30,13 +29,10 @@ export async function startMariaDb(directory: string): Promise<MariaDb> {
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
     ];
-    execFileSync("mariadb-install-db", options, { ...identity, cwd: directory, stdio: "ignore" });
+    runProgram("mariadb-install-db", options, { ...identity, cwd: directory });
   }
   const sql = (statements: string): string =>
-    execFileSync("mariadb", ["--no-defaults", "--socket", socket, "--user=root", "--batch", "--execute", statements], {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "ignore"],
-    });
+    runProgram("mariadb", ["--no-defaults", "--socket", socket, "--user=root", "--batch", "--execute", statements]);
   const options = ["--no-defaults", `--datadir=${data}`, `--socket=${socket}`, "--skip-networking"];
   const sizes = ["--innodb-buffer-pool-size=8M", "--innodb-log-file-size=8M", "--performance-schema=OFF"];
   const pid = `--pid-file=${join(directory, "db.pid")}`;
@@ -60,8 +56,6 @@ function canAsk(sql: (statements: string) => string): boolean {
 
 /** Why Postfix cannot ask MySQL tables here, or `undefined`: distributions ship that map type by itself. */
 export function missingMySqlMap(): string | undefined {
-  const postconf = programPath("postconf");
-  if (postconf === undefined) return undefined;
-  const types = execFileSync(postconf, ["-m"], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] });
-  return types.split("\n").includes("mysql") ? undefined : "Cannot run: Postfix without its mysql map type";
+  if (runProgram("postconf", ["-m"]).split("\n").includes("mysql")) return undefined;
+  return skipReason("Cannot run: Postfix without its mysql map type");
 }

@@ -1,10 +1,9 @@
-import { execFileSync } from "node:child_process";
 import { chownSync, mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { freePort } from "./free-port.ts";
 import { postfixConfig } from "./postfix-config.ts";
-import { programPath } from "./requires.ts";
+import { runProgram, skipReason } from "./requires.ts";
 
 export interface PostfixServer extends AsyncDisposable {
   readonly configDir: string;
@@ -14,7 +13,7 @@ export interface PostfixServer extends AsyncDisposable {
 
 /** Why no Postfix can be started here: its master must be root to become its users. */
 export function missingRoot(): string | undefined {
-  return process.getuid?.() === 0 ? undefined : "Cannot run: Postfix's master needs root";
+  return process.getuid?.() === 0 ? undefined : skipReason("Cannot run: Postfix's master needs root");
 }
 
 /** A whole Postfix of its own on a loopback port that takes mail for what `mainCf` says and refuses to relay the rest. */
@@ -22,7 +21,7 @@ export async function startPostfix(mainCf: (directory: string) => string): Promi
   const port = await freePort();
   const config = postfixConfig("");
   const root = config.path;
-  const postfixUid = Number(execFileSync("id", ["-u", "postfix"], { encoding: "utf8" }));
+  const postfixUid = Number(runProgram("id", ["-u", "postfix"]));
   for (const name of ["queue", "data"]) mkdirSync(`${root}/${name}`);
   chownSync(`${root}/data`, postfixUid, -1);
   config.write(
@@ -30,8 +29,7 @@ export async function startPostfix(mainCf: (directory: string) => string): Promi
     `${BASE}queue_directory = ${root}/queue\ndata_directory = ${root}/data\nmaillog_file = ${root}/log\n${mainCf(root)}`,
   );
   config.write("master.cf", masterCf(port));
-  const control = (command: string) =>
-    execFileSync(programPath("postfix") ?? "postfix", ["-c", root, command], { stdio: ["ignore", "ignore", "pipe"] });
+  const control = (command: string) => runProgram("postfix", ["-c", root, command]);
   control("start");
   return {
     configDir: root,

@@ -1,3 +1,4 @@
+import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -10,9 +11,22 @@ import { delimiter, join } from "node:path";
 export function requirePrograms(...names: readonly string[]): string | undefined {
   const missing = names.filter((name) => programPath(name) === undefined);
   if (missing.length === 0) return undefined;
-  const reason = `Cannot run: ${missing.join(", ")} not installed`;
+  return skipReason(`Cannot run: ${missing.join(", ")} not installed`);
+}
+
+/** The reason itself, to skip a test with. @throws {Error} when `CI=true`: see requirePrograms. */
+export function skipReason(reason: string): string {
   if (environment("CI") === "true") throw new Error(reason);
   return reason;
+}
+
+/** Runs a program of the system to its end and gives its output. @throws {Error} when it is not there or fails. */
+export function runProgram(name: string, args: readonly string[], options: ExecFileSyncOptions = {}): string {
+  const path = programPath(name);
+  if (path === undefined) throw new Error(`Cannot run "${name}": not installed`);
+  return String(
+    execFileSync(path, args, { stdio: ["ignore", "pipe", "ignore"], ...options, encoding: "latin1" }) ?? "",
+  );
 }
 
 /** Where a program is, sbin directories included. */

@@ -1,8 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { askPostmap, directTable, isTable } from "../../src/postfix/postmap.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
-import { programPath, requirePrograms } from "../helpers/requires.ts";
+import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
 const missing = requirePrograms("postmap");
 
@@ -17,7 +16,7 @@ describe.skipIf(missing !== undefined)(`askPostmap, with Postfix's own tables ${
   test("asks hash tables as postmap made them", async () => {
     using config = postfixConfig("");
     const file = config.write("domains", "a.test OK\n");
-    execFileSync(programPath("postmap") ?? "", ["-c", config.path, `hash:${file}`]);
+    runProgram("postmap", ["-c", config.path, `hash:${file}`]);
     const answer = await askPostmap({ configDir: config.path })(`hash:${file}`, ["a.test", "b.test"]);
     expect(answer).toEqual({ status: "answered", found: new Set(["a.test"]) });
   });
@@ -72,7 +71,7 @@ describe.skipIf(missing !== undefined)(`askPostmap, with Postfix's own tables ${
     using config = postfixConfig("");
     const command = { configDir: config.path, timeoutMs: 200 };
     const fifo = `${config.path}/fifo`;
-    execFileSync("mkfifo", [fifo]);
+    runProgram("mkfifo", [fifo]);
     expect(await askPostmap(command)(`texthash:${fifo}`, ["a.test"])).toEqual({
       status: "failed",
       reason: 'Cannot run "postmap": no answer within 200 ms',

@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { openStore } from "../../src/store/open.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
-import { requirePrograms } from "../helpers/requires.ts";
+import { requirePrograms, runProgram } from "../helpers/requires.ts";
 import { type ServerProcess, startServer } from "../helpers/server-process.ts";
 
 const ALIAS = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
@@ -11,10 +10,7 @@ const missing = requirePrograms("redis-server", "redis-cli");
 
 /** Asks with a client of another make. */
 function redisCli(socket: string, ...args: string[]): string {
-  return execFileSync("redis-cli", ["-s", socket, ...args], {
-    encoding: "latin1",
-    stdio: ["ignore", "pipe", "ignore"],
-  });
+  return runProgram("redis-cli", ["-s", socket, ...args]);
 }
 
 function startRedis(socket: string, ...args: string[]): Promise<ServerProcess> {

@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { chmodSync, statSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
-import { requirePrograms } from "../helpers/requires.ts";
+import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
 const DAY_SECONDS = 86_400;
 const ALIAS = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
@@ -11,7 +10,7 @@ const noSqlite3 = requirePrograms("sqlite3");
 
 /** Runs SQL in a process of its own, with a program of another make. */
 function sqlite3(path: string, sql: string): string {
-  return execFileSync("sqlite3", [path, sql], { encoding: "latin1" });
+  return runProgram("sqlite3", [path, sql]);
 }
 
 describe("the SQLite store", () => {
