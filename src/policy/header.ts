@@ -5,6 +5,9 @@
  *
  * It tells of one identity, and says which. `receiver` is our own name: only by that, and by standing on top, can a
  * reader tell our field from one that came with the message.
+ *
+ * Strangers' words come first and ours last: OpenDMARC up to 1.4.2 takes a ";" in a quoted value for the end of it, and
+ * believes the last of two values.
  */
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import { asciiHeaderValue, comment, headerValue, MAX_HEADER_LINE_BYTES } from "./header-text.ts";
@@ -24,11 +27,10 @@ export interface HeaderContext {
 /** The field for `verdict`, without line end. At most MAX_HEADER_LINE_BYTES: what is least needed is left out. */
 export function receivedSpf(verdict: SpfVerdict, context: HeaderContext): string {
   return assemble(verdict.result, explanationText(verdict), [
-    ...sessionPairs(context),
-    ["identity", verdict.identity],
+    ...clientPairs(context),
     ["mechanism", verdict.mechanism === undefined ? "" : asciiHeaderValue(verdict.mechanism)],
     ["problem", verdict.problem === undefined ? "" : asciiHeaderValue(verdict.problem)],
-    ["receiver", asciiHeaderValue(context.receiver)],
+    ...identityPairs(verdict.identity, context),
   ]);
 }
 
@@ -37,21 +39,24 @@ export function receivedSpf(verdict: SpfVerdict, context: HeaderContext): string
  * names the envelope sender, so that without ours a sender could bring a `pass` along.
  */
 export function receivedSpfUnchecked(identity: SpfIdentity, reason: string, context: HeaderContext): string {
-  return assemble("none", reason, [
-    ...sessionPairs(context),
-    ["identity", identity],
-    ["receiver", asciiHeaderValue(context.receiver)],
-  ]);
+  return assemble("none", reason, [...clientPairs(context), ...identityPairs(identity, context)]);
 }
 
 type Pair = readonly [key: string, value: string];
 
-/** The null sender is no mailbox, so it has no `envelope-from`; `identity=helo` then says what was checked. */
-function sessionPairs(context: HeaderContext): readonly Pair[] {
+function clientPairs(context: HeaderContext): readonly Pair[] {
   return [
     ["client-ip", headerValue(context.clientAddress)],
-    ["envelope-from", context.sender === "" ? "" : headerValue(context.sender)],
     ["helo", context.heloName === "" ? "" : asciiHeaderValue(context.heloName)],
+  ];
+}
+
+/** The null sender is no mailbox, so it has no `envelope-from`; `identity=helo` then says what was checked. */
+function identityPairs(identity: SpfIdentity, context: HeaderContext): readonly Pair[] {
+  return [
+    ["envelope-from", context.sender === "" ? "" : headerValue(context.sender)],
+    ["identity", identity],
+    ["receiver", asciiHeaderValue(context.receiver)],
   ];
 }
 

@@ -10,6 +10,8 @@ import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
 /** What the service is made of. */
 export interface PolicyServiceOptions extends PolicySources {
   readonly observe: PolicyObserver;
+  /** The memory to go on with, where the service takes the place of another (a reload); otherwise a new one. */
+  readonly messages?: Messages;
 }
 
 /**
@@ -17,8 +19,7 @@ export interface PolicyServiceOptions extends PolicySources {
  * rejects (or `answer` throws): Postfix must get no reply then, so that it tries again.
  */
 export function createPolicyService(options: PolicyServiceOptions): Service<PolicyRequest> {
-  const messages = new Messages();
-  const { observe, now } = options;
+  const { observe, now, messages = new Messages() } = options;
   const evaluator = new Evaluator(options, (identity, result) => observe.spfChecked(identity, result));
 
   return {

@@ -14,9 +14,11 @@ const UNCHECKED: Stage = { isChecked: false, hasSender: false, takesHeader: fals
 const GREETING: Stage = { isChecked: true, hasSender: false, takesHeader: false };
 const ENVELOPE: Stage = { isChecked: true, hasSender: true, takesHeader: true };
 
-/** By `protocol_state`. With smtpd_delay_reject = yes, the default, all but the last three are RCPT. */
+/** By `protocol_state`. With smtpd_delay_reject = yes, the default, the lists before RCPT are asked at RCPT. */
 const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["CONNECT", UNCHECKED],
+  // A proxy has told the client's address: Postfix 3.7 asks the client restrictions once more.
+  ["XCLIENT", UNCHECKED],
   ["EHLO", GREETING],
   ["HELO", GREETING],
   ["MAIL", ENVELOPE],

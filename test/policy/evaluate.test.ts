@@ -239,6 +239,12 @@ const ONE_REQUEST: readonly {
     answer: "550 5.7.23 192.0.2.99",
   },
   {
+    name: "says DUNNO at XCLIENT",
+    results: { [HELO]: "fail" },
+    request: { protocol_state: "XCLIENT", sender: "" },
+    answer: "DUNNO",
+  },
+  {
     name: "says DUNNO at CONNECT",
     results: { [HELO]: "fail" },
     request: { protocol_state: "CONNECT", sender: "" },

@@ -17,13 +17,13 @@ const LINES: readonly { name: string; verdict: SpfVerdict; context?: Partial<Hea
   {
     name: "a pass",
     verdict: verdict("pass", { mechanism: "ip4:192.0.2.10" }),
-    line: 'Received-SPF: pass (explained pass) client-ip=192.0.2.10; envelope-from="joe@sender.test"; helo=mail.sender.test; identity=mailfrom; mechanism="ip4:192.0.2.10"; receiver=mx.test',
+    line: 'Received-SPF: pass (explained pass) client-ip=192.0.2.10; helo=mail.sender.test; mechanism="ip4:192.0.2.10"; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   },
   {
     name: "a permerror with its problem, from IPv6",
     verdict: verdict("permerror", { problem: 'no mechanism "foo"' }),
     context: { clientAddress: "2001:db8::10" },
-    line: 'Received-SPF: permerror (explained permerror) client-ip="2001:db8::10"; envelope-from="joe@sender.test"; helo=mail.sender.test; identity=mailfrom; problem="no mechanism \\"foo\\""; receiver=mx.test',
+    line: 'Received-SPF: permerror (explained permerror) client-ip="2001:db8::10"; helo=mail.sender.test; problem="no mechanism \\"foo\\""; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   },
   {
     name: "the null sender",
@@ -39,13 +39,13 @@ const LINES: readonly { name: string; verdict: SpfVerdict; context?: Partial<Hea
       mechanism: "-all",
     }),
     context: { heloName: "" },
-    line: 'Received-SPF: fail (The domain sender.test explains: go away\\) identity=mailfrom; x=\\() client-ip=192.0.2.10; envelope-from="joe@sender.test"; identity=mailfrom; mechanism=-all; receiver=mx.test',
+    line: 'Received-SPF: fail (The domain sender.test explains: go away\\) identity=mailfrom; x=\\() client-ip=192.0.2.10; mechanism=-all; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   },
   {
     name: "an internationalised sender",
     verdict: verdict("pass"),
     context: { sender: "j\xc3\xb6e@p\xc3\xa4ss.test", heloName: "m\xc3\xa4il.test" },
-    line: 'Received-SPF: pass (explained pass) client-ip=192.0.2.10; envelope-from="j\xc3\xb6e@p\xc3\xa4ss.test"; helo="m??il.test"; identity=mailfrom; receiver=mx.test',
+    line: 'Received-SPF: pass (explained pass) client-ip=192.0.2.10; helo="m??il.test"; envelope-from="j\xc3\xb6e@p\xc3\xa4ss.test"; identity=mailfrom; receiver=mx.test',
   },
 ];
 
@@ -56,7 +56,7 @@ test.each(LINES)("receivedSpf writes $name", ({ verdict: given, context, line })
 
 test("receivedSpfUnchecked says none, and why", () => {
   expect(receivedSpfUnchecked("mailfrom", "not checked", CONTEXT)).toBe(
-    'Received-SPF: none (not checked) client-ip=192.0.2.10; envelope-from="joe@sender.test"; helo=mail.sender.test; identity=mailfrom; receiver=mx.test',
+    'Received-SPF: none (not checked) client-ip=192.0.2.10; helo=mail.sender.test; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   );
 });
 
@@ -112,5 +112,5 @@ test("what is least needed is left out of a line that would be too long", () => 
   const given = verdict("permerror", { mechanism: long("m"), problem: long("p"), explanation: "short" });
   const field = readReceivedSpf(receivedSpf(given, { ...CONTEXT, sender: long("s"), heloName: "h" }));
   expect(field.comment).toBe("short");
-  expect(Object.keys(field.pairs)).toEqual(["client-ip", "envelope-from", "helo", "identity", "mechanism", "receiver"]);
+  expect(Object.keys(field.pairs)).toEqual(["client-ip", "helo", "mechanism", "envelope-from", "identity", "receiver"]);
 });

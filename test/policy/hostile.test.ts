@@ -46,7 +46,7 @@ test("whatever a session and its DNS say, the reply is one action, and a header 
         expectOneAction(await service.answer(request), result);
       },
     ),
-    { numRuns: 1000 },
+    { numRuns: 300 },
   );
 });
 
