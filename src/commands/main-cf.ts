@@ -9,16 +9,17 @@ export function mainCfLines(setup: Setup): string {
   const [socketmap] = config["socketmap.listen"];
   const [policy] = config["policy.listen"];
   const lines: string[] = [];
-  const forwardMap = map(socketmap, "forward") ?? tcp(forward);
-  const reverseMap = map(socketmap, "reverse") ?? tcp(reverse);
-  if (forwardMap !== undefined) {
-    lines.push(`sender_canonical_maps = ${forwardMap}`, "sender_canonical_classes = envelope_sender");
-  }
-  if (reverseMap !== undefined) {
-    lines.push(
-      `recipient_canonical_maps = ${reverseMap}`,
-      "recipient_canonical_classes = envelope_recipient, header_recipient",
-    );
+  const maps = [
+    ["sender_canonical", "envelope_sender", map(socketmap, "forward"), tcp(forward)],
+    ["recipient_canonical", "envelope_recipient, header_recipient", map(socketmap, "reverse"), tcp(reverse)],
+  ] as const;
+  for (const [parameter, classes, overSocketmap, overTcp] of maps) {
+    const best = overSocketmap ?? overTcp;
+    if (best === undefined) continue;
+    lines.push(`${parameter}_maps = ${best}`);
+    if (overTcp !== undefined && overTcp !== best)
+      lines.push(`#   or as for postsrsd 1.x: ${parameter}_maps = ${overTcp}`);
+    lines.push(`${parameter}_classes = ${classes}`);
   }
   if (policy !== undefined) {
     lines.push(

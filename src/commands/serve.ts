@@ -36,8 +36,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     logStart(setup, options, logger);
     for (const warning of warnings) logger.log("warn", "own_domains", { warning });
     const daemon = await Daemon.start(setup, ownDomains, { logger, version: options.version, now: options.now });
-    process.stdout.write(mainCfLines(setup));
     logger.flush();
+    process.stdout.write(mainCfLines(setup));
     await untilStopped(daemon, options, logger);
     return EXIT.ok;
   } finally {
