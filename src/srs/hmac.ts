@@ -3,6 +3,10 @@
  *
  * `node:crypto` sets up a key and a native object for every call: 1.5-1.8 us against about 0.5 us here, and this is
  * most of what a lookup costs. The tests hold it against `node:crypto` for every length of key and text.
+ *
+ * `compress` takes five rounds at a step, after which the five words stand in their places again: a loop of single
+ * rounds that moves them round costs 2.6 times as much. Eighty rounds written out on sixteen variables would take
+ * another third off (0.1 us for each lookup), and nobody would want to read them.
  */
 
 const BLOCK_BYTES = 64;
@@ -36,13 +40,13 @@ export class HmacSha1 {
    */
   signLowerCase(text: string): Readonly<Int32Array> {
     const mac = this.#mac;
-    mac.set(this.#inner);
+    copyState(this.#inner, mac);
     hashText(mac, text);
     for (let i = 0; i < 5; i++) schedule[i] = mac[i] as number;
     schedule[5] = 0x80000000;
-    schedule.fill(0, 6, BLOCK_WORDS - 1);
+    for (let i = 6; i < BLOCK_WORDS - 1; i++) schedule[i] = 0;
     schedule[BLOCK_WORDS - 1] = (BLOCK_BYTES + 20) * 8;
-    mac.set(this.#outer);
+    copyState(this.#outer, mac);
     compress(mac);
     return mac;
   }
@@ -67,11 +71,11 @@ function hashText(state: State, text: string): void {
   const rest = length & 3;
   schedule[words++] = ((rest === 0 ? 0 : word << (32 - 8 * rest)) | (0x80 << (24 - 8 * rest))) >>> 0;
   if (words > BLOCK_WORDS - 2) {
-    schedule.fill(0, words, BLOCK_WORDS);
+    while (words < BLOCK_WORDS) schedule[words++] = 0;
     compress(state);
     words = 0;
   }
-  schedule.fill(0, words, BLOCK_WORDS - 1);
+  while (words < BLOCK_WORDS - 1) schedule[words++] = 0;
   schedule[BLOCK_WORDS - 1] = (BLOCK_BYTES + length) * 8;
   compress(state);
 }
@@ -107,62 +111,91 @@ function wordAt(octets: Uint8Array, at: number): number {
   return (a << 24) | (b << 16) | (c << 8) | d;
 }
 
-/** RFC 3174 section 6.1 over `schedule[0..15]`, added to `state`. Four loops, because a test per round costs a third. */
-function compress(state: State): void {
-  const w = schedule as unknown as number[];
+/** Word by word: a loop, or `TypedArray.set`, takes a tenth of the whole signature's time. */
+function copyState(from: State, to: State): void {
+  to[0] = from[0] as number;
+  to[1] = from[1] as number;
+  to[2] = from[2] as number;
+  to[3] = from[3] as number;
+  to[4] = from[4] as number;
+}
+
+/** The functions of RFC 3174 section 5. */
+const choose = (b: number, c: number, d: number): number => d ^ (b & (c ^ d));
+const parity = (b: number, c: number, d: number): number => b ^ c ^ d;
+const majority = (b: number, c: number, d: number): number => (b & c) | (d & (b | c));
+const rotate5 = (a: number): number => (a << 5) | (a >>> 27);
+const rotate30 = (b: number): number => (b << 30) | (b >>> 2);
+
+/** Fills `schedule[16..79]` from the block in `schedule[0..15]`. */
+function expand(w: Int32Array): void {
   for (let t = BLOCK_WORDS; t < 80; t++) {
     const x = (w[t - 3] as number) ^ (w[t - 8] as number) ^ (w[t - 14] as number) ^ (w[t - 16] as number);
     w[t] = (x << 1) | (x >>> 31);
   }
-  const [h0, h1, h2, h3, h4] = [
-    state[0] as number,
-    state[1] as number,
-    state[2] as number,
-    state[3] as number,
-    state[4] as number,
-  ];
-  let a = h0;
-  let b = h1;
-  let c = h2;
-  let d = h3;
-  let e = h4;
+}
+
+/** RFC 3174 section 6.1 over `schedule[0..15]`, added to `state`. */
+function compress(state: State): void {
+  const w = schedule;
+  expand(w);
+  let a = state[0] as number;
+  let b = state[1] as number;
+  let c = state[2] as number;
+  let d = state[3] as number;
+  let e = state[4] as number;
   let t = 0;
-  let next = 0;
-  for (; t < 20; t++) {
-    next = (((a << 5) | (a >>> 27)) + ((b & c) | (~b & d)) + e + (w[t] as number) + 0x5a827999) | 0;
-    e = d;
-    d = c;
-    c = (b << 30) | (b >>> 2);
-    b = a;
-    a = next;
+  for (; t < 20; t += 5) {
+    e = (rotate5(a) + choose(b, c, d) + e + (w[t] as number) + 0x5a827999) | 0;
+    b = rotate30(b);
+    d = (rotate5(e) + choose(a, b, c) + d + (w[t + 1] as number) + 0x5a827999) | 0;
+    a = rotate30(a);
+    c = (rotate5(d) + choose(e, a, b) + c + (w[t + 2] as number) + 0x5a827999) | 0;
+    e = rotate30(e);
+    b = (rotate5(c) + choose(d, e, a) + b + (w[t + 3] as number) + 0x5a827999) | 0;
+    d = rotate30(d);
+    a = (rotate5(b) + choose(c, d, e) + a + (w[t + 4] as number) + 0x5a827999) | 0;
+    c = rotate30(c);
   }
-  for (; t < 40; t++) {
-    next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[t] as number) + 0x6ed9eba1) | 0;
-    e = d;
-    d = c;
-    c = (b << 30) | (b >>> 2);
-    b = a;
-    a = next;
+  for (; t < 40; t += 5) {
+    e = (rotate5(a) + parity(b, c, d) + e + (w[t] as number) + 0x6ed9eba1) | 0;
+    b = rotate30(b);
+    d = (rotate5(e) + parity(a, b, c) + d + (w[t + 1] as number) + 0x6ed9eba1) | 0;
+    a = rotate30(a);
+    c = (rotate5(d) + parity(e, a, b) + c + (w[t + 2] as number) + 0x6ed9eba1) | 0;
+    e = rotate30(e);
+    b = (rotate5(c) + parity(d, e, a) + b + (w[t + 3] as number) + 0x6ed9eba1) | 0;
+    d = rotate30(d);
+    a = (rotate5(b) + parity(c, d, e) + a + (w[t + 4] as number) + 0x6ed9eba1) | 0;
+    c = rotate30(c);
   }
-  for (; t < 60; t++) {
-    next = (((a << 5) | (a >>> 27)) + ((b & c) | (b & d) | (c & d)) + e + (w[t] as number) + 0x8f1bbcdc) | 0;
-    e = d;
-    d = c;
-    c = (b << 30) | (b >>> 2);
-    b = a;
-    a = next;
+  for (; t < 60; t += 5) {
+    e = (rotate5(a) + majority(b, c, d) + e + (w[t] as number) + 0x8f1bbcdc) | 0;
+    b = rotate30(b);
+    d = (rotate5(e) + majority(a, b, c) + d + (w[t + 1] as number) + 0x8f1bbcdc) | 0;
+    a = rotate30(a);
+    c = (rotate5(d) + majority(e, a, b) + c + (w[t + 2] as number) + 0x8f1bbcdc) | 0;
+    e = rotate30(e);
+    b = (rotate5(c) + majority(d, e, a) + b + (w[t + 3] as number) + 0x8f1bbcdc) | 0;
+    d = rotate30(d);
+    a = (rotate5(b) + majority(c, d, e) + a + (w[t + 4] as number) + 0x8f1bbcdc) | 0;
+    c = rotate30(c);
   }
-  for (; t < 80; t++) {
-    next = (((a << 5) | (a >>> 27)) + (b ^ c ^ d) + e + (w[t] as number) + 0xca62c1d6) | 0;
-    e = d;
-    d = c;
-    c = (b << 30) | (b >>> 2);
-    b = a;
-    a = next;
+  for (; t < 80; t += 5) {
+    e = (rotate5(a) + parity(b, c, d) + e + (w[t] as number) + 0xca62c1d6) | 0;
+    b = rotate30(b);
+    d = (rotate5(e) + parity(a, b, c) + d + (w[t + 1] as number) + 0xca62c1d6) | 0;
+    a = rotate30(a);
+    c = (rotate5(d) + parity(e, a, b) + c + (w[t + 2] as number) + 0xca62c1d6) | 0;
+    e = rotate30(e);
+    b = (rotate5(c) + parity(d, e, a) + b + (w[t + 3] as number) + 0xca62c1d6) | 0;
+    d = rotate30(d);
+    a = (rotate5(b) + parity(c, d, e) + a + (w[t + 4] as number) + 0xca62c1d6) | 0;
+    c = rotate30(c);
   }
-  state[0] = (h0 + a) | 0;
-  state[1] = (h1 + b) | 0;
-  state[2] = (h2 + c) | 0;
-  state[3] = (h3 + d) | 0;
-  state[4] = (h4 + e) | 0;
+  state[0] = ((state[0] as number) + a) | 0;
+  state[1] = ((state[1] as number) + b) | 0;
+  state[2] = ((state[2] as number) + c) | 0;
+  state[3] = ((state[3] as number) + d) | 0;
+  state[4] = ((state[4] as number) + e) | 0;
 }
