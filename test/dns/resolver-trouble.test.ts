@@ -64,6 +64,27 @@ describe("a single server", () => {
     expect(world.outcomes).toEqual(["A timeout", "A aborted"]);
   });
 
+  test("may fail late, while it is asked a second time, and that one counts", async () => {
+    await using server = await startDnsServer(WORLD);
+    server.quirk = () => (server.queries.length === 1 ? { rcode: 2, delayMs: 600 } : { delayMs: 400 });
+    await using world = testResolver([server.address], { timeoutMs: 500 });
+    expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok" });
+    expect(world.outcomes).toEqual(["A timeout", "A noerror"]);
+  });
+
+  test("hears of questions that were given up no more: their room on the socket is free", async () => {
+    await using server = await startDnsServer(WORLD, { quirk: () => "drop" });
+    await using world = testResolver([server.address], { timeoutMs: 60_000 });
+    for (const round of [1, 2]) {
+      const questions = Array.from({ length: 100 }, (_, index) =>
+        world.ask(`n${index}.round${round}.example`, "A", 50),
+      );
+      await Promise.all(questions);
+    }
+    expect(server.queries.length).toBe(200);
+    expect(new Set(server.queries.map(({ clientPort }) => clientPort)).size).toBe(1);
+  });
+
   test.each(["id", "question", "port"] as const)("is believed, and not a forger with another %s", async (forge) => {
     await using server = await startDnsServer(WORLD, { quirk: () => ({ forge }) });
     await using world = testResolver([server.address]);

@@ -5,7 +5,7 @@ import type { Authority, AuthorityAnswer } from "./authority.ts";
 import { encodeReply, type ReadQuery, readQuery } from "./dns-message.ts";
 
 /** What the server has been asked. */
-export interface SeenQuery extends ReadQuery {
+interface SeenQuery extends ReadQuery {
   readonly transport: "udp" | "tcp";
   readonly clientPort: number;
 }
@@ -24,7 +24,7 @@ export type Quirk =
   | "without-question"
   | "no-recursion"
   | { readonly forge: "id" | "question" | "port" }
-  | { readonly rcode: number }
+  | { readonly rcode: number; readonly delayMs?: number }
   | { readonly extendedRcode: number }
   | { readonly delayMs: number }
   | { readonly bytes: Buffer };
@@ -101,8 +101,9 @@ function serve(exchange: Exchange, query: SeenQuery): void {
   if (answer === "drop" || quirk === "drop" || quirk === "close") return;
   if (typeof quirk === "object" && "forge" in quirk) forge(exchange, query, quirk.forge);
   const reply = encodeFor(query, quirk, answer);
-  if (typeof quirk === "object" && "delayMs" in quirk) setTimeout(() => exchange.send(reply), quirk.delayMs);
-  else exchange.send(reply);
+  const delayMs = typeof quirk === "object" && "delayMs" in quirk ? quirk.delayMs : undefined;
+  if (delayMs === undefined) exchange.send(reply);
+  else setTimeout(() => exchange.send(reply), delayMs);
 }
 
 function forge({ send }: Exchange, query: SeenQuery, what: "id" | "question" | "port"): void {

@@ -32,7 +32,10 @@ const HOST = "127.0.0.1";
 export async function startNameServers(options: NameServerOptions): Promise<NameServers> {
   const folder = mkdtempSync(join(tmpdir(), "nameservers-"));
   const children: ChildProcess[] = [];
+  const kill = () => children.forEach((child) => void child.kill("SIGKILL"));
+  process.once("exit", kill);
   const stop = async () => {
+    process.off("exit", kill);
     await Promise.all(children.map(end));
     rmSync(folder, { recursive: true });
   };
