@@ -1,0 +1,161 @@
+/**
+ * The pure parts and the whole way of a lookup without its socket, in nanoseconds each. Prints JSON on stdout; log
+ * lines go to stderr, which must be a file that nobody minds. `npm run bench -- micro` runs it.
+ */
+import { createHmac } from "node:crypto";
+import { createLogger, formatLine } from "../src/log.ts";
+import type { LookupTable } from "../src/lookup.ts";
+import { createMetrics } from "../src/metrics/metrics.ts";
+import { lookupObserver } from "../src/observe/lookups.ts";
+import { PolicyDecoder } from "../src/policy/protocol.ts";
+import { SocketmapDecoder } from "../src/socketmap/protocol.ts";
+import { socketmapService } from "../src/socketmap/service.ts";
+import { HmacSha1 } from "../src/srs/hmac.ts";
+import { DomainList } from "../src/srs/own-domains.ts";
+import { Rewriter } from "../src/srs/rewriter.ts";
+import { Signer } from "../src/srs/signer.ts";
+import { dayOf } from "../src/srs/stamp.ts";
+import { forwardTable, reverseTable, type SrsTables } from "../src/srs/table.ts";
+import { TcpTableDecoder } from "../src/tcptable/protocol.ts";
+import { tcpTableService } from "../src/tcptable/service.ts";
+import { POLICY_REQUEST } from "./policy-request.ts";
+
+/** Long enough for the clock, short enough to fall between two interruptions. */
+const BATCH_MS = 4;
+const BATCHES = 60;
+
+const figures: Record<string, number> = {};
+
+/** The fastest tenth of many short batches: what disturbs can only add. */
+async function time(name: string, once: (i: number) => unknown): Promise<void> {
+  let count = 64;
+  for (let took = 0; took < BATCH_MS; count *= 2) took = runBatch(once, count);
+  const results: number[] = [];
+  for (let i = 0; i < BATCHES; i++) {
+    results.push((runBatch(once, count) / count) * 1e6);
+    await new Promise(setImmediate);
+  }
+  results.sort((a, b) => a - b);
+  figures[name] = results[Math.floor(BATCHES / 10)] ?? Number.NaN;
+}
+
+let sink: unknown;
+
+function runBatch(once: (i: number) => unknown, count: number): number {
+  const start = performance.now();
+  for (let i = 0; i < count; i++) sink = once(i);
+  return performance.now() - start;
+}
+
+const secret = Buffer.from("benchmark-secret-that-signs-nothing-else");
+const signer = new Signer({ secrets: [secret], hashLength: 4, hashMinLength: 4, hashAlphabet: "url-safe" });
+const rewriter = new Rewriter({ signer, srsDomain: "srs.example.org", separator: "=", maxAgeDays: 21 });
+const domains = new DomainList(Array.from({ length: 100_000 }, (_, i) => `domain${i}.example.org`));
+const suffixes = new DomainList(Array.from({ length: 100_000 }, (_, i) => `.domain${i}.example.org`));
+const srs: SrsTables = {
+  rewriter,
+  ownDomains: domains,
+  alwaysRewrite: false,
+  forwardTransport: "srs:[127.0.0.1]:12526",
+  store: undefined,
+  storeMode: "long",
+  maxAgeDays: 21,
+  now: Date.now,
+};
+const logger = createLogger({ level: "info", format: "text", journal: false });
+const none = new Map<string, number>();
+const metrics = createMetrics({
+  dnsOutcomes: [],
+  version: "0",
+  dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
+  connections: () => none,
+  ownDomains: () => none,
+  ownDomainsLastSuccess: () => none,
+});
+
+const KEYS = 1024;
+const senders = Array.from({ length: KEYS }, (_, i) => `user${i}@d${i}.example.net`);
+const day = dayOf(Date.now());
+const signed = senders.map((sender) => {
+  const result = forwardTable(srs).get(sender);
+  return !(result instanceof Promise) && result.status === "found" ? result.value : "";
+});
+
+function tcpPackets(keys: readonly string[]): Buffer[] {
+  return keys.map((key) => Buffer.from(`get ${key.replaceAll(/[^A-Za-z0-9._-]/g, quote)}\n`, "latin1"));
+}
+
+function quote(char: string): string {
+  return `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+function socketmapPackets(map: string, keys: readonly string[]): Buffer[] {
+  return keys.map((key) => Buffer.from(`${map.length + 1 + key.length}:${map} ${key},`, "latin1"));
+}
+
+/** What net/serve.ts does for each packet. */
+function answers<R>(
+  packets: readonly Buffer[],
+  decoder: { feed(chunk: Buffer): void; next(): R | undefined },
+  answer: (request: R) => unknown,
+): (i: number) => unknown {
+  return (i) => {
+    decoder.feed(packets[i % KEYS] ?? Buffer.alloc(0));
+    const request = decoder.next();
+    return request === undefined ? undefined : answer(request);
+  };
+}
+
+function tcp(table: LookupTable, keys: readonly string[]): (i: number) => unknown {
+  const service = tcpTableService(table, lookupObserver("tcp_table", metrics, logger));
+  return answers(tcpPackets(keys), new TcpTableDecoder(), (request) => service.answer(request));
+}
+
+const hmac = new HmacSha1(secret);
+const text = "2Wd512.example.netuser512";
+const maps = socketmapService([forwardTable(srs), reverseTable(srs)], lookupObserver("socketmap", metrics, logger));
+const fields = { map: "forward", from: senders[7], to: signed[7] };
+const policyPacket = [Buffer.from(POLICY_REQUEST, "latin1")];
+
+await time("tcp_table: forward, rewritten and logged", tcp(forwardTable(srs), senders));
+await time("tcp_table: reverse, found and logged", tcp(reverseTable(srs), signed));
+await time("tcp_table: reverse, not SRS", tcp(reverseTable(srs), senders));
+await time(
+  "tcp_table: forward, own domain of 100,000",
+  tcp(
+    forwardTable(srs),
+    senders.map((_, i) => `user@domain${i}.example.org`),
+  ),
+);
+await time(
+  "socketmap: forward, rewritten and logged",
+  answers(socketmapPackets("forward", senders), new SocketmapDecoder(), (request) => maps.answer(request)),
+);
+await time(
+  "tcp_table: read a request",
+  answers(tcpPackets(senders), new TcpTableDecoder(), (request) => request),
+);
+await time(
+  "socketmap: read a request",
+  answers(socketmapPackets("forward", senders), new SocketmapDecoder(), (request) => request),
+);
+await time("HMAC-SHA1, states kept", () => hmac.signLowerCase(text)[0]);
+await time("HMAC-SHA1, createHmac of node:crypto", () => createHmac("sha1", secret).update(text).digest());
+await time("rewrite", (i) => rewriter.forward({ local: `user${i % KEYS}`, domain: "d512.example.net" }, day));
+await time("rewrite back", (i) => rewriter.reverse(signed[i % KEYS] ?? "", day));
+await time("own domain among 100,000", (i) => domains.has(`domain${i % KEYS}.example.org`));
+await time("own domain below one of 100,000", (i) => suffixes.has(`a.b.domain${i % KEYS}.example.org`));
+await time("log line: format", () => formatLine("info", "srs", fields));
+await time("log line: write", (i) =>
+  logger.log("info", "srs", { map: "forward", from: senders[i % KEYS], to: signed[7] }),
+);
+await time("count and time a lookup", () => {
+  metrics.srsLookups.add(3);
+  metrics.srsDuration.observeMs(performance.now() - performance.now());
+});
+await time("policy: read a request", (i) => {
+  const decoder = new PolicyDecoder();
+  decoder.feed(policyPacket[i & 0] ?? Buffer.alloc(0));
+  return decoder.next();
+});
+console.log(JSON.stringify({ figures, sink: typeof sink }));

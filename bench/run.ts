@@ -1,0 +1,83 @@
+/**
+ * `npm run bench [-- PART… OPTIONS]`: measures postvouch beside the programs it replaces and beside what the machine
+ * could do at most, prints the tables and keeps those of a whole run in bench/results/. See README.md.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { build } from "./build.ts";
+import { describeMachine } from "./machine.ts";
+import { isInside, rerunInside } from "./namespace.ts";
+import { srsPart } from "./parts/srs.ts";
+import { type PartResult, toMarkdown } from "./results.ts";
+import type { Bench, Effort } from "./subjects.ts";
+
+const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
+  srs: srsPart,
+};
+
+const WHOLE: Effort = { rounds: 5, seconds: 3, warmupSeconds: 1 };
+const QUICK: Effort = { rounds: 3, seconds: 1, warmupSeconds: 0.5 };
+
+const OPTIONS = {
+  quick: { type: "boolean" },
+  rounds: { type: "string" },
+  seconds: { type: "string" },
+  also: { type: "string", multiple: true },
+  store: { type: "boolean" },
+} as const;
+
+const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+const unknown = positionals.find((name) => PARTS[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`Cannot measure "${unknown}": want ${Object.keys(PARTS).join(", ")}`);
+  process.exit(64);
+}
+const exitCode = isInside() ? undefined : rerunInside(process.argv.slice(1));
+if (exitCode === undefined) await run();
+else process.exitCode = exitCode;
+
+async function run(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "postvouch-bench-"));
+  try {
+    const machine = describeMachine();
+    const bench = createBench(directory);
+    const results = new Map<string, PartResult>();
+    for (const name of positionals.length === 0 ? Object.keys(PARTS) : positionals) {
+      const part = PARTS[name];
+      if (part !== undefined) results.set(name, await part(bench));
+    }
+    const text = toMarkdown(machine, results);
+    console.log(text);
+    if (values.store === true || (positionals.length === 0 && values.quick !== true)) store(positionals, text);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function createBench(directory: string): Bench {
+  const effort = values.quick === true ? QUICK : WHOLE;
+  return {
+    built: build(),
+    directory,
+    hasNamespace: isInside(),
+    also: new Map((values.also ?? []).map((entry) => splitAt(entry, "="))),
+    effort: {
+      ...effort,
+      rounds: Number(values.rounds ?? effort.rounds),
+      seconds: Number(values.seconds ?? effort.seconds),
+    },
+    say: (line) => console.error(line),
+  };
+}
+
+function splitAt(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function store(parts: readonly string[], text: string): void {
+  const name = parts.length === 0 ? "whole" : parts.join("-");
+  writeFileSync(join(import.meta.dirname, "results", `${name}.md`), `# npm run bench\n\n${text}`);
+}

@@ -1,0 +1,54 @@
+/** The floors: what the operating system and Node can do at most, answering the same to whatever is asked. */
+import { join } from "node:path";
+import { Child, freePorts, SERVER_CORE, type Target } from "../processes.ts";
+import type { Bench, Subject } from "../subjects.ts";
+
+export const C_ECHO = "C echo";
+export const NODE_ECHO = "Node echo";
+export const C_ECHO_UNIX = "C echo, unix";
+export const NODE_ECHO_UNIX = "Node echo, unix";
+
+export async function startEchos(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+  protocols: readonly ("tcp" | "policy")[],
+): Promise<Subject[]> {
+  const subjects: Subject[] = [];
+  for (const protocol of protocols) {
+    const [cPort = 0, nodePort = 0] = await freePorts(2);
+    subjects.push(await startC(bench, stack, C_ECHO, protocol, String(cPort)));
+    subjects.push(await startNode(bench, stack, NODE_ECHO, protocol, String(nodePort)));
+  }
+  return subjects;
+}
+
+/** The floors of socketmap on a unix-domain socket. */
+export async function startUnixEchos(bench: Bench, stack: AsyncDisposableStack): Promise<Subject[]> {
+  return [
+    await startC(bench, stack, C_ECHO_UNIX, "socketmap", join(bench.directory, "c-echo.sock")),
+    await startNode(bench, stack, NODE_ECHO_UNIX, "socketmap", join(bench.directory, "node-echo.sock")),
+  ];
+}
+
+type Protocol = Subject["protocol"];
+
+function startC(bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string) {
+  return start(stack, name, protocol, where, [bench.built.cEcho, protocol, where]);
+}
+
+function startNode(bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string) {
+  return start(stack, name, protocol, where, [process.execPath, bench.built.nodeEcho, "str", protocol, where]);
+}
+
+async function start(
+  stack: AsyncDisposableStack,
+  name: string,
+  protocol: Protocol,
+  where: string,
+  command: readonly string[],
+): Promise<Subject> {
+  const target: Target = where.startsWith("/") ? `unix:${where}` : `127.0.0.1:${where}`;
+  const child = await stack.use(new Child(name, SERVER_CORE, command)).listening(target);
+  const targets = protocol === "policy" ? { policy: target } : { forward: target, reverse: target };
+  return { name, protocol, targets, pid: child.pid, isFloor: true };
+}

@@ -1,0 +1,99 @@
+/** The daemon itself: every service on, logs at their defaults into a file, metrics on. */
+import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Child, freePorts, SERVER_CORE } from "../processes.ts";
+import type { Bench, Subject } from "../subjects.ts";
+import { SRS_DOMAIN, writeSecret } from "./secret.ts";
+
+export const POSTVOUCH = "postvouch";
+
+export interface PostvouchOptions {
+  /** Tells several daemons of one run apart. */
+  readonly name: string;
+  /** Where its main.js is. */
+  readonly daemon: string;
+  readonly ownDomains: readonly string[];
+  readonly dnsPort: number;
+  /** Options for node. */
+  readonly nodeOptions?: readonly string[];
+}
+
+/** A running daemon by its endpoints. */
+export interface Postvouch {
+  readonly child: Child;
+  readonly tcp: Subject;
+  readonly socketmap: Subject;
+  readonly socketmapUnix: Subject;
+  readonly policy: Subject;
+  /** `127.0.0.1:PORT` of the metrics. */
+  readonly metrics: string;
+}
+
+export async function startPostvouch(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+  options: PostvouchOptions,
+): Promise<Postvouch> {
+  const [forward = 0, reverse = 0, socketmap = 0, policy = 0, metrics = 0] = await freePorts(5);
+  const { name } = options;
+  const directory = join(bench.directory, name.replaceAll(/\W/g, "-"));
+  mkdirSync(directory, { recursive: true });
+  const unix = join(directory, "socketmap.sock");
+  const file = join(directory, "postvouch.toml");
+  writeFileSync(file, configText(directory, unix, { ...options, forward, reverse, socketmap, policy, metrics }));
+  const log = openSync(join(directory, "log"), "a");
+  stack.defer(() => closeSync(log));
+  const command = [process.execPath, ...(options.nodeOptions ?? []), options.daemon, "serve", "--config", file];
+  const child = stack.use(new Child(name, SERVER_CORE, command, log));
+  await child.listening(`127.0.0.1:${metrics}`);
+  const common = { pid: child.pid, tidy: () => ftruncateSync(log) };
+  const at = (port: number) => `127.0.0.1:${port}`;
+  const both = (target: string) => ({ forward: target, reverse: target });
+  return {
+    child,
+    tcp: { ...common, name, protocol: "tcp", targets: { forward: at(forward), reverse: at(reverse) } },
+    socketmap: { ...common, name: `${name}, socketmap`, protocol: "socketmap", targets: both(at(socketmap)) },
+    socketmapUnix: { ...common, name: `${name}, unix`, protocol: "socketmap", targets: both(`unix:${unix}`) },
+    policy: { ...common, name, protocol: "policy", targets: { policy: at(policy) } },
+    metrics: at(metrics),
+  };
+}
+
+interface Ports {
+  readonly forward: number;
+  readonly reverse: number;
+  readonly socketmap: number;
+  readonly policy: number;
+  readonly metrics: number;
+}
+
+function configText(directory: string, unix: string, options: PostvouchOptions & Ports): string {
+  const domains = join(directory, "domains");
+  writeFileSync(domains, `${options.ownDomains.join("\n")}\n`);
+  return `hostname = "mx.example.org"
+state_dir = "${directory}"
+
+[srs]
+domain = "${SRS_DOMAIN}"
+secrets_file = "${writeSecret(directory)}"
+
+[srs.own_domains]
+files = ["${domains}"]
+
+[tcptable]
+forward = ["127.0.0.1:${options.forward}"]
+reverse = ["127.0.0.1:${options.reverse}"]
+
+[socketmap]
+listen = ["127.0.0.1:${options.socketmap}", "unix:${unix}"]
+
+[policy]
+listen = ["127.0.0.1:${options.policy}"]
+
+[dns]
+servers = ["127.0.0.1:${options.dnsPort}"]
+
+[metrics]
+listen = ["127.0.0.1:${options.metrics}"]
+`;
+}
