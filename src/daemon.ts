@@ -102,8 +102,10 @@ export class Daemon {
     const sameStore = before.config["srs.store.url"] === setup.config["srs.store.url"];
     const store = sameStore ? current.store : await open(setup);
     const resolver = sameDns(before, setup) ? current.resolver : this.#createResolver(setup);
-    const services = createServices(setup, this.#parts(resolver, store));
+    if (this.#stopping) return;
     await this.#listen(setup);
+    this.#options.logger.setLevel(setup.config["log.level"]);
+    const services = createServices(setup, this.#parts(resolver, store));
     const old = { ...current };
     Object.assign(current, { setup, services, resolver, store });
     if (resolver !== old.resolver)

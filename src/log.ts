@@ -12,6 +12,8 @@ export interface Logger {
   /** Whether events of this level are written, for fields that cost something to make. */
   enabled(level: LogLevel): boolean;
   log(level: LogLevel, event: string, fields?: LogFields): void;
+  /** From now on events below this level are not written. */
+  setLevel(level: LogLevel): void;
   /** Writes out what is buffered, before the process ends. */
   flush(): void;
 }
@@ -34,13 +36,16 @@ export function createLogger(options: LogOptions): Logger {
   out.on("error", () => {});
   const timer = setInterval(() => out.flush(), FLUSH_MS);
   timer.unref();
-  const threshold = LOG_LEVELS.indexOf(options.level);
+  let threshold = LOG_LEVELS.indexOf(options.level);
   const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= threshold;
-  const write = options.format === "json" ? jsonWriter(options.level, out) : textWriter(options.journal, out);
+  const write = options.format === "json" ? jsonWriter(out) : textWriter(options.journal, out);
   return {
     enabled,
     log(level, event, fields = {}) {
       if (enabled(level)) write(level, event, fields);
+    },
+    setLevel(level) {
+      threshold = LOG_LEVELS.indexOf(level);
     },
     flush() {
       try {
@@ -55,8 +60,8 @@ export function createLogger(options: LogOptions): Logger {
 type Destination = ReturnType<typeof destination>;
 type Writer = (level: LogLevel, event: string, fields: LogFields) => void;
 
-function jsonWriter(level: LogLevel, out: Destination): Writer {
-  const logger = pino({ level, base: { pid: process.pid }, messageKey: "event" }, out);
+function jsonWriter(out: Destination): Writer {
+  const logger = pino({ level: "trace", base: { pid: process.pid }, messageKey: "event" }, out);
   return (eventLevel, event, fields) => {
     const readable: Record<string, string | number | boolean | undefined> = {};
     for (const [key, value] of Object.entries(fields))

@@ -49,7 +49,8 @@ ${more}
     reverse,
     socketmap,
     policy,
-    configure: (srs: string, more?: string) => writeFileSync(config, toml(srs, more)),
+    configure: (srs: string, more?: string, edit = (text: string) => text) =>
+      writeFileSync(config, edit(toml(srs, more))),
     http: async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${metrics}${path}`);
       return { status: response.status, text: await response.text() };
@@ -72,6 +73,7 @@ function policyRequest(attributes: Record<string, string>): string {
 describe("postvouch serve", () => {
   test("prints main.cf lines and one line for each listener, and warns of a frozen clock", async () => {
     await using d = await start();
+    await d.daemon.said("default_action = DUNNO }\n");
     expect(d.daemon.output).toContain(`sender_canonical_maps = socketmap:inet:127.0.0.1:${d.socketmap}:forward\n`);
     expect(d.daemon.output).toContain(`check_policy_service { inet:127.0.0.1:${d.policy}, `);
     expect(d.daemon.output).toContain(`info listening listener=tcptable.forward endpoint=127.0.0.1:${d.forward}\n`);
@@ -102,7 +104,6 @@ describe("postvouch serve", () => {
     await using d = await start();
     using tcp = new Peer(d.forward);
     expect(await tcp.ask("get alice@example.org\n")).toBe(ALICE);
-    const [port = 0] = await freePorts(1);
     d.dir.write("secrets", "new\ntops3cr3t\n");
     d.configure(`[srs.own_domains]\ndomains = ["example.net"]`, `[log]\nlevel = "info"\n`);
     d.daemon.signal("SIGHUP");
@@ -113,7 +114,28 @@ describe("postvouch serve", () => {
     expect(await tcp.ask("get bob@example.net\n")).toMatch(NOT_FOUND);
     using back = new Peer(d.reverse);
     expect(await back.ask("get SRS0=-xpx=2W=example.org=alice@example.com\n")).toBe("200 alice@example.org\n");
-    expect(port).toBeGreaterThan(0);
+  });
+
+  test("opens and closes endpoints and changes the log level on SIGHUP", async () => {
+    await using d = await start();
+    using old = new Peer(d.reverse);
+    expect(await old.ask("get a@b.example\n")).toMatch(NOT_FOUND);
+    const [port = 0] = await freePorts(1);
+    d.configure("", '[log]\nlevel = "warn"', (toml) =>
+      toml.replace(`reverse = ["127.0.0.1:${d.reverse}"]`, `reverse = ["127.0.0.1:${port}"]`),
+    );
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said(`info listening listener=tcptable.reverse endpoint=127.0.0.1:${port}\n`);
+    using fresh = new Peer(port);
+    expect(await fresh.ask("get a@b.example\n")).toMatch(NOT_FOUND);
+    expect(await old.ask("get a@b.example\n")).toMatch(NOT_FOUND);
+    using refused = new Peer(d.reverse);
+    await refused.closed;
+    using tcp = new Peer(d.forward);
+    expect(await tcp.ask("get alice@example.org\n")).toBe(ALICE);
+    d.daemon.signal("SIGTERM");
+    await d.daemon.exited;
+    expect(d.daemon.output).not.toContain("info srs");
   });
 
   test("keeps the old state when the new one is wrong, and says so in log and metrics", async () => {

@@ -6,6 +6,7 @@ import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
 import { EXIT, errorText, Failure } from "../sysexits.ts";
 import { mainCfLines } from "./main-cf.ts";
+import { listenForSignals } from "./signals.ts";
 
 export interface ServeOptions {
   readonly around: Surroundings;
@@ -35,10 +36,12 @@ export async function serve(options: ServeOptions): Promise<number> {
     const { ownDomains, warnings } = await openOwnDomains(setup, ownDomainsLog(logger));
     logStart(setup, options, logger);
     for (const warning of warnings) logger.log("warn", "own_domains", { warning });
+    // Before the first port is open: who sees it open may send a signal, and Node's own answer to SIGHUP is death.
+    const signals = listenForSignals(logger);
     const daemon = await Daemon.start(setup, ownDomains, { logger, version: options.version, now: options.now });
     logger.flush();
     process.stdout.write(mainCfLines(setup));
-    await untilStopped(daemon, options, logger);
+    await signals.serve({ reload: () => reload(daemon, options, logger), stop: () => daemon.stop() });
     return EXIT.ok;
   } finally {
     logger.flush();
@@ -61,32 +64,6 @@ function logStart(setup: Setup, options: ServeOptions, logger: Logger): void {
     logger.log("warn", "clock", { warning: "POSTVOUCH_NOW is set: SRS reads a frozen clock", now });
   }
 }
-
-function untilStopped(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const { exitCode } = EXIT_BY_SIGNAL;
-  let stopping = false;
-  let reloading = Promise.resolve();
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      logger.log("warn", "stopping", { signal, again: true });
-      logger.flush();
-      process.exit(exitCode);
-    }
-    stopping = true;
-    logger.log("info", "stopping", { signal });
-    daemon.stop().then(resolve, reject);
-  };
-  process.on("SIGTERM", stop);
-  process.on("SIGINT", stop);
-  process.on("SIGHUP", () => {
-    reloading = reloading.then(() => reload(daemon, options, logger));
-  });
-  return promise;
-}
-
-/** What a second signal ends the process with. */
-const EXIT_BY_SIGNAL = { exitCode: EXIT.ok } as const;
 
 async function reload(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
   try {
