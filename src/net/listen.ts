@@ -42,7 +42,8 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   try {
     if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
+      // It stays: a connection that cannot be accepted (no file descriptors left) must not end the process.
+      server.on("error", reject);
       server.listen(
         endpoint.type === "unix"
           ? { path: endpoint.path, backlog: BACKLOG }

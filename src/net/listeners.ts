@@ -32,6 +32,8 @@ interface Open {
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
+  /** Closed by a reload, with peers that have not left. */
+  #closing: Open[] = [];
   readonly #socketMode: number;
 
   constructor(socketMode: number) {
@@ -56,10 +58,12 @@ export class Listeners {
       for (const { server } of opened.values()) server.close();
       throw error;
     }
-    for (const [key, { server }] of this.#open) {
+    this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
+    for (const [key, open] of this.#open) {
       if (keys.has(key)) continue;
-      server.close();
+      open.server.close();
       this.#open.delete(key);
+      this.#closing.push(open);
     }
     for (const [key, open] of opened) this.#open.set(key, open);
     return [...opened.values()].map((open) => open.wanted);
@@ -68,7 +72,7 @@ export class Listeners {
   /** Open connections by listener name. */
   connections(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { wanted, connections } of this.#open.values()) {
+    for (const { wanted, connections } of [...this.#open.values(), ...this.#closing]) {
       counts.set(wanted.name, (counts.get(wanted.name) ?? 0) + connections.size);
     }
     return counts;
@@ -76,7 +80,7 @@ export class Listeners {
 
   /** Takes no more connections, lets what is under way end, and after `deadlineMs` ends the rest. */
   async drain(deadlineMs: number): Promise<void> {
-    const open = [...this.#open.values()];
+    const open = [...this.#open.values(), ...this.#closing];
     const closed = open.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve())));
     for (const { connections } of open) for (const connection of connections.values()) connection.drain();
     const timer = setTimeout(() => {
@@ -85,6 +89,7 @@ export class Listeners {
     await Promise.all(closed);
     clearTimeout(timer);
     this.#open.clear();
+    this.#closing = [];
   }
 
   async #openOne(wanted: Wanted): Promise<Open> {

@@ -24,6 +24,8 @@ export class Connection<Request> {
   readonly #hooks: ServeHooks;
   #waiting = false;
   #ended = false;
+  /** The last word is said; what still comes is thrown away. */
+  #failed = false;
   #draining: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, service: Service<Request>, hooks: ServeHooks) {
@@ -38,7 +40,7 @@ export class Connection<Request> {
     socket.on("end", () => {
       this.#ended = true;
       this.#decoder.end();
-      if (!this.#waiting) this.#pump();
+      if (!this.#waiting && !this.#failed) this.#pump();
     });
     socket.on("drain", () => {
       if (!this.#waiting) socket.resume();
@@ -97,14 +99,15 @@ export class Connection<Request> {
 
   #fail(error: unknown, out: string): void {
     this.#waiting = false;
+    this.#failed = true;
+    this.#socket.removeAllListeners("data").resume();
     if (error instanceof ProtocolError) {
       this.#hooks.protocolError(this.#service.protocol, error.message);
       this.#socket.end(out + error.reply, "latin1", () => this.#socket.destroySoon());
-      this.#socket.removeAllListeners("data").resume();
       return;
     }
     this.#hooks.internalError(this.#service.protocol, error);
-    this.#send(out);
+    this.#socket.write(out, "latin1");
     this.#socket.destroySoon();
   }
 }

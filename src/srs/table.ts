@@ -4,7 +4,7 @@ import type { LookupResult, LookupTable, Outcome } from "../lookup.ts";
 import { srsTag } from "./form.ts";
 import { type Mailbox, parseMailbox } from "./mailbox.ts";
 import type { OwnDomains } from "./own-domains.ts";
-import type { Rewrite, Rewriter } from "./rewriter.ts";
+import { MAX_ADDRESS_BYTES, type Rewrite, type Rewriter } from "./rewriter.ts";
 import { dayOf } from "./stamp.ts";
 import type { AddressStore } from "./store.ts";
 
@@ -66,6 +66,7 @@ export function forwardTransportTable(srs: SrsTables): LookupTable {
 /** Sorts out what every forward map leaves alone, then goes on with the rest. */
 function withForeignSender(srs: SrsTables, key: string, next: (sender: Mailbox, day: number) => Answer): Answer {
   if (isNullSender(key)) return nullSender;
+  if (key.length > MAX_ADDRESS_BYTES) return tooLong;
   const sender = parseMailbox(key);
   if (sender === undefined) return noAt;
   const day = dayOf(srs.now());
@@ -139,6 +140,7 @@ function isNullSender(key: string): boolean {
 
 const nullSender = notFound("null", "the null sender is never rewritten");
 const noAt = notFound("malformed", "no @ in the address");
+const tooLong = notFound("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
 const ownDomain = notFound("own", "the domain is our own");
 const already = notFound("already", "already rewritten by us");
 

@@ -1,0 +1,58 @@
+import type { Socket } from "node:net";
+import { type Decoder, ProtocolError, type Service } from "../../src/net/codec.ts";
+import { Connection, type ServeHooks } from "../../src/net/serve.ts";
+
+/** One request for each line; a line `!…` breaks the protocol. */
+class LineDecoder implements Decoder<string> {
+  #text = "";
+
+  feed(chunk: Buffer): void {
+    this.#text += chunk.toString("latin1");
+  }
+
+  next(): string | undefined {
+    const end = this.#text.indexOf("\n");
+    if (end === -1) return undefined;
+    if (this.#text.startsWith("!")) throw new ProtocolError("Cannot read line: it begins with !", "bye\n");
+    const line = this.#text.slice(0, end);
+    this.#text = this.#text.slice(end + 1);
+    return line;
+  }
+
+  end(): void {}
+}
+
+/** A service that answers each line by what `answer` makes of it. */
+export function lineService(answer: Service<string>["answer"]): Service<string> {
+  return { protocol: "lines", createDecoder: () => new LineDecoder(), answer };
+}
+
+/** Serves lines, and keeps what a test wants to look at. */
+export class LineServer {
+  /** Server's ends of the connections, in the order in which they came. */
+  readonly sockets: Socket[] = [];
+  readonly problems: string[] = [];
+  readonly #service: Service<string>;
+
+  constructor(answer: Service<string>["answer"]) {
+    this.#service = lineService(answer);
+  }
+
+  readonly accept = (socket: Socket): Connection<string> => {
+    this.sockets.push(socket);
+    const hooks: ServeHooks = {
+      protocolError: (protocol, message) => this.problems.push(`${protocol}: ${message}`),
+      internalError: (protocol, error) => this.problems.push(`${protocol}: ${String(error)}`),
+    };
+    return new Connection(socket, this.#service, hooks);
+  };
+}
+
+/** Waits until something is so. @throws {Error} when it is not after ten seconds */
+export async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`Cannot go on: never ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}

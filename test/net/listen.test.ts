@@ -1,0 +1,97 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, lstatSync, writeFileSync } from "node:fs";
+import type { Server } from "node:net";
+import { afterEach, describe, expect, test } from "vitest";
+import type { Endpoint } from "../../src/net/endpoint.ts";
+import { ListenError, listen } from "../../src/net/listen.ts";
+import { freePort } from "../helpers/free-port.ts";
+import { temporaryDirectory } from "../helpers/postfix-config.ts";
+
+const servers: Server[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
+});
+
+async function open(endpoint: Endpoint, socketMode = 0o660): Promise<Server> {
+  const server = await listen(endpoint, {
+    name: "tcptable.forward",
+    socketMode,
+    onConnection: (socket) => socket.destroy(),
+  });
+  servers.push(server);
+  return server;
+}
+
+/** Leaves a socket file behind as a process does that is killed. */
+function leaveStaleSocket(path: string): void {
+  const script = `require("node:net").createServer().listen(process.argv[1], () => process.kill(process.pid, "SIGKILL"))`;
+  spawnSync(process.execPath, ["-e", script, path]);
+}
+
+describe("A unix-domain socket", () => {
+  test.each([0o600, 0o660, 0o666])("gets the mode that was asked for (%o)", async (mode) => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/socket`;
+    await open({ type: "unix", path }, mode);
+    expect(lstatSync(path).mode & 0o777).toBe(mode);
+  });
+
+  test("that nobody listens on any more is replaced", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/socket`;
+    leaveStaleSocket(path);
+    const before = lstatSync(path);
+    await open({ type: "unix", path });
+    expect(before.isSocket()).toBe(true);
+    expect(lstatSync(path).isSocket()).toBe(true);
+  });
+
+  test("that somebody listens on is left to them", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/socket`;
+    const first = await open({ type: "unix", path });
+    await expect(open({ type: "unix", path })).rejects.toMatchObject({
+      code: "EADDRINUSE",
+      message: `Cannot listen on unix:${path} for tcptable.forward: another process has it (EADDRINUSE)`,
+    });
+    expect(first.listening && existsSync(path)).toBe(true);
+  });
+
+  test("does not take the place of a file", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/notes`;
+    writeFileSync(path, "keep");
+    await expect(open({ type: "unix", path })).rejects.toThrow("the path exists and is no socket");
+    expect(lstatSync(path).isFile()).toBe(true);
+  });
+
+  test("in a directory that does not exist is refused with that reason", async () => {
+    await expect(open({ type: "unix", path: "/nonexistent/socket" })).rejects.toThrow(
+      "Cannot listen on unix:/nonexistent/socket for tcptable.forward: its directory does not exist",
+    );
+  });
+});
+
+describe("A port", () => {
+  test("that is taken is refused by name, and the listener is named", async () => {
+    const endpoint = { type: "inet", host: "127.0.0.1", port: await freePort() } as const;
+    await open(endpoint);
+    const refused = await open(endpoint).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(ListenError);
+    expect(refused).toMatchObject({
+      code: "EADDRINUSE",
+      listener: "tcptable.forward",
+      message: `Cannot listen on 127.0.0.1:${endpoint.port} for tcptable.forward: another process has it (EADDRINUSE)`,
+    });
+  });
+
+  test("of an address that is not ours is refused with that reason", async () => {
+    await expect(open({ type: "inet", host: "192.0.2.1", port: 0 })).rejects.toMatchObject({ code: "EADDRNOTAVAIL" });
+  });
+
+  test("survives connections that cannot be accepted", async () => {
+    const server = await open({ type: "inet", host: "127.0.0.1", port: 0 });
+    for (let i = 0; i < 3; i++) server.emit("error", Object.assign(new Error("accept EMFILE"), { code: "EMFILE" }));
+    expect(server.listening).toBe(true);
+  });
+});

@@ -1,0 +1,13 @@
+import type { LookupObserver } from "../../src/lookup.ts";
+
+/** An observer that writes down what it is told, and a clock that goes on by one millisecond at each look. */
+export function recordingObserver(): { readonly observer: LookupObserver; readonly events: readonly string[] } {
+  const events: string[] = [];
+  let nowMs = 0;
+  const observer: LookupObserver = {
+    now: () => nowMs++,
+    looked: (map, key, result) => events.push(`${map} ${key} ${result.outcome}`),
+    badRequest: (problem) => events.push(`bad ${problem}`),
+  };
+  return { observer, events };
+}
