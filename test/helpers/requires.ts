@@ -45,6 +45,5 @@ function isExecutable(path: string): boolean {
 }
 
 function environment(name: string): string | undefined {
-  // biome-ignore lint/style/noProcessEnv: what is installed is a fact of the environment
   return process.env[name];
 }
