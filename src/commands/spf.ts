@@ -5,7 +5,6 @@ import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
 import { createChecker } from "../services.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
-import type { SpfChecker } from "../spf/checker.ts";
 import { renderTrace } from "../spf/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
