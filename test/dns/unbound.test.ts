@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { RecordType } from "../../src/dns/types.ts";
+import type { DnsAnswer, RecordType } from "../../src/dns/types.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { type NameServers, startNameServers } from "../helpers/unbound.ts";
 import { type TestResolver, testResolver } from "./resolving.ts";
@@ -50,6 +50,16 @@ ${HEAD}
 1           600 IN PTR mail.example.
 7           600 IN PTR a\\032b.mail.example.
 `;
+
+function lifetimeMs(answer: DnsAnswer<RecordType>): number {
+  return answer.status === "error" ? Number.NaN : answer.expiresAtMs;
+}
+
+/** Up to 15 s less: what unbound has learnt with an earlier answer counts down meanwhile. */
+function expectLifetime(answer: DnsAnswer<RecordType>, ttl: number): void {
+  expect(lifetimeMs(answer)).toBeLessThanOrEqual(ttl * 1000);
+  expect(lifetimeMs(answer)).toBeGreaterThan(ttl * 1000 - 15_000);
+}
 
 const missing = requirePrograms("nsd", "unbound");
 
@@ -111,7 +121,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
     const answer = await world.ask(name, type);
     expect(answer).toMatchObject({ status: "ok", records: expect.arrayContaining([...records]) });
     expect(answer.status === "ok" && answer.records.length).toBe(records.length);
-    expect(answer.status === "ok" && answer.expiresAtMs).toBe(ttl * 1000);
+    expectLifetime(answer, ttl);
   });
 
   test.each([
@@ -122,7 +132,9 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
     { name: "tonodata.mail.example", type: "A", status: "nodata", ttl: 77 },
     { name: "below.empty.mail.example", type: "A", status: "nodata", ttl: 77 },
   ] as const)("$type $name is $status, for the time that the SOA says", async ({ name, type, status, ttl }) => {
-    expect(await world.ask(name, type)).toEqual({ status, expiresAtMs: ttl * 1000 });
+    const answer = await world.ask(name, type);
+    expect(answer.status).toBe(status);
+    expectLifetime(answer, ttl);
   });
 
   test.each([
@@ -170,9 +182,8 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
     await new Promise((done) => setTimeout(done, 2100));
     still.resolver.flush();
     const second = await still.ask("ns.mail.example", "A");
-    expect(first).toMatchObject({ status: "ok", expiresAtMs: 3_600_000 });
-    expect(second).toMatchObject({ status: "ok" });
-    expect(second.status === "ok" && second.expiresAtMs).toBeLessThan(3_599_000);
+    expectLifetime(first, 3600);
+    expect(lifetimeMs(second)).toBeLessThan(lifetimeMs(first) - 1000);
   });
 
   test("an authority that does not recurse is asked on for an alias that leads out of its zone", async () => {
