@@ -9,6 +9,8 @@ import {
   HEADER_TYPES,
   POLICY_MODES,
   parseDisposition,
+  parseReplyText,
+  REPLY_TEXT_WISH,
 } from "../policy/settings.ts";
 import type { SpfResult } from "../spf/verdict.ts";
 import { parseStoreUrl } from "../store/url.ts";
@@ -48,10 +50,12 @@ const disposition: Kind<Disposition> = kind(DISPOSITION_WISH, (value) =>
   typeof value === "string" ? parseDisposition(value) : undefined,
 );
 
-/** Text that goes into an SMTP reply. */
-const replyText = kind("one line of printable ASCII", (value) =>
+const printableLine = kind("one line of printable ASCII", (value) =>
   typeof value === "string" && /^[\x20-\x7e]{1,400}$/.test(value) ? value : undefined,
 );
+
+/** Text that goes into an SMTP reply. */
+const replyText = kind(REPLY_TEXT_WISH, (value) => (typeof value === "string" ? parseReplyText(value) : undefined));
 
 const identityTable = tableOf({
   fail: disposition,
@@ -68,11 +72,17 @@ const mailbox = kind('"user@example.org", or "@example.org" for every address th
   typeof value === "string" && /^[^\s@]*@[^\s@]+$/.test(value) ? value : undefined,
 );
 
+/** A mailbox, or the null sender. */
+const senderBox = kind(
+  '"user@example.org", "@example.org" for every address there, or "<>" for the null sender',
+  (value) => (typeof value === "string" && /^(?:[^\s@]*@[^\s@]+|<>)$/.test(value) ? value : undefined),
+);
+
 const headerList = listOf(oneOf(...HEADER_TYPES));
 
 const override = tableOf({
   recipient: oneOrMore(mailbox),
-  sender: oneOrMore(mailbox),
+  sender: oneOrMore(senderBox),
   sender_domain: oneOrMore(domainPattern),
   helo_name: oneOrMore(domainPattern),
   client_address: oneOrMore(cidr),
@@ -157,7 +167,7 @@ export const PARAMETERS = {
   ),
   "srs.always_rewrite": parameter(flag, false, "Rewrite senders of own domains too."),
   "srs.forward_transport": parameter(
-    replyText,
+    printableLine,
     "srs:[127.0.0.1]:12526",
     "What the forward-transport map answers for a sender that needs rewriting.",
   ),
@@ -236,7 +246,7 @@ export const PARAMETERS = {
   "policy.reject_message": parameter(
     replyText,
     "Message rejected due to: SPF {result}: {explanation}",
-    "Text of a rejection. Also: {identity}, {domain}, {client_address}.",
+    "Text of a rejection. Also: {identity}, {domain}, {client_address}, {helo_name}, {sender}, {receiver}.",
   ),
   "policy.defer_message": parameter(
     replyText,
@@ -281,7 +291,7 @@ export const PARAMETERS = {
   "policy.override": parameter(
     listOf(override),
     [],
-    "Exceptions, first match wins: each names what it matches (recipient, sender_domain, helo_name, client_address) and what it changes (mode, helo, mail_from).",
+    "Exceptions, the first match counts alone: each names what it matches (recipient, sender, sender_domain, helo_name, client_address; one or a list) and what it changes (mode, headers, reject_message, defer_message, helo, mail_from).",
   ),
 
   "dns.servers": parameter(

@@ -4,9 +4,7 @@ import type { Ruling } from "./judge.ts";
 import { type ReplyContext, replyText } from "./reply-text.ts";
 
 /** The kinds of answers, as the `action` label of `postvouch_policy_requests_total` spells them. */
-export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
-
-export type ActionKind = (typeof ACTION_KINDS)[number];
+export type ActionKind = "prepend" | "dunno" | "reject" | "defer" | "other" | "error";
 
 /** An answer to Postfix: `action` is what stands behind `action=`. */
 export interface Answer {

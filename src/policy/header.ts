@@ -42,6 +42,7 @@ export function receivedSpfUnchecked(identity: SpfIdentity, reason: string, cont
   return assemble("none", reason, [...clientPairs(context), ...identityPairs(identity, context)]);
 }
 
+/** A key and its value in header form; an empty value is none. */
 type Pair = readonly [key: string, value: string];
 
 function clientPairs(context: HeaderContext): readonly Pair[] {
@@ -64,19 +65,23 @@ function identityPairs(identity: SpfIdentity, context: HeaderContext): readonly 
 const DISPENSABLE = ["problem", "mechanism", "comment", "helo", "envelope-from"];
 
 function assemble(result: string, text: string, pairs: readonly Pair[]): string {
-  const left = new Map<string, string>([["comment", comment(text)], ...pairs.filter(([, value]) => value !== "")]);
-  let line = join(result, left);
+  const start = `Received-SPF: ${result}`;
+  let remark = ` ${comment(text)}`;
+  let left = pairs;
+  let line = start + remark + join(left);
   for (const key of DISPENSABLE) {
     if (line.length <= MAX_HEADER_LINE_BYTES) break;
-    left.delete(key);
-    line = join(result, left);
+    if (key === "comment") remark = "";
+    left = left.filter(([name]) => name !== key);
+    line = start + remark + join(left);
   }
   return line;
 }
 
-function join(result: string, parts: ReadonlyMap<string, string>): string {
-  const pairs = [...parts].filter(([key]) => key !== "comment").map(([key, value]) => `${key}=${value}`);
-  return ["Received-SPF:", result, parts.get("comment"), pairs.join("; ")]
-    .filter((part) => part !== undefined)
-    .join(" ");
+function join(pairs: readonly Pair[]): string {
+  let text = "";
+  for (const [key, value] of pairs) {
+    if (value !== "") text += `${text === "" ? " " : "; "}${key}=${value}`;
+  }
+  return text;
 }

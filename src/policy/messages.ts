@@ -29,7 +29,7 @@ export class Message {
   readonly exemption = new Once<Exemption>();
   expiresAtMs: number;
   isIdentified: boolean;
-  readonly #given = new Set<HeaderType>();
+  #given: readonly HeaderType[] = [];
 
   /** @param isIdentified whether its requests carry an `instance` */
   constructor(isIdentified: boolean, expiresAtMs: number) {
@@ -43,12 +43,12 @@ export class Message {
    * header is worse than one with two: there, all begins anew.
    */
   takeHeader(headers: readonly HeaderType[]): HeaderType | undefined {
-    let next = headers.find((header) => !this.#given.has(header));
+    let next = headers.find((header) => !this.#given.includes(header));
     if (next === undefined && !this.isIdentified) {
-      this.#given.clear();
+      this.#given = [];
       next = headers[0];
     }
-    if (next !== undefined) this.#given.add(next);
+    if (next !== undefined) this.#given = [...this.#given, next];
     return next;
   }
 }

@@ -1,18 +1,7 @@
 /** The texts of 5xx and 4xx replies, from the templates of the configuration. */
 import type { SpfVerdict } from "../spf/verdict.ts";
+import { PLACEHOLDERS } from "./settings.ts";
 import { asciiLine, shorten } from "./text.ts";
-
-/** What stands for `{name}` in `reject_message` and `defer_message`. */
-export const PLACEHOLDERS = [
-  "result",
-  "explanation",
-  "identity",
-  "domain",
-  "client_address",
-  "helo_name",
-  "sender",
-  "receiver",
-] as const;
 
 type Placeholder = (typeof PLACEHOLDERS)[number];
 
@@ -31,12 +20,6 @@ export interface ReplyContext {
 const MAX_TEXT_CHARS = 400;
 
 const PLACEHOLDER = /\{(\w+)\}/g;
-
-/** The names in braces that are no placeholders; a configuration that has any is wrong. */
-export function unknownPlaceholders(template: string): readonly string[] {
-  const known: readonly string[] = PLACEHOLDERS;
-  return [...template.matchAll(PLACEHOLDER)].map(([, name = ""]) => name).filter((name) => !known.includes(name));
-}
 
 /** One line of printable ASCII. Values are put in once: braces in them stay braces. */
 export function replyText(template: string, verdict: SpfVerdict, context: ReplyContext): string {

@@ -19,7 +19,7 @@ export type Disposition =
   | { readonly kind: "action"; readonly action: string };
 
 /** The dispositions that are one word in the configuration. */
-export const DISPOSITION_NAMES = ["tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail"] as const;
+const DISPOSITION_NAMES = ["tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail"] as const;
 
 /** What a disposition may look like, for error messages and `--help`. */
 export const DISPOSITION_WISH = `one of ${DISPOSITION_NAMES.map((name) => `"${name}"`).join(", ")}, or "action:" and an access(5) action`;
@@ -37,6 +37,28 @@ export function parseDisposition(text: string): Disposition | undefined {
   if (!text.startsWith(ACTION_PREFIX)) return undefined;
   const action = text.slice(ACTION_PREFIX.length).trim();
   return /^[\x20-\x7e]{1,512}$/.test(action) ? { kind: "action", action } : undefined;
+}
+
+/** What stands for `{name}` in `reject_message` and `defer_message`. */
+export const PLACEHOLDERS = [
+  "result",
+  "explanation",
+  "identity",
+  "domain",
+  "client_address",
+  "helo_name",
+  "sender",
+  "receiver",
+] as const;
+
+/** What a reply text may look like, for error messages and `--help`. */
+export const REPLY_TEXT_WISH = "one line of printable ASCII without unknown placeholders";
+
+/** Reads the text of a reply; `undefined` when it is not one line, or when a placeholder in it means nothing. */
+export function parseReplyText(text: string): string | undefined {
+  const names: readonly string[] = PLACEHOLDERS;
+  const areKnown = [...text.matchAll(/\{(\w+)\}/g)].every(([, name = ""]) => names.includes(name));
+  return areKnown && /^[\x20-\x7e]{1,400}$/.test(text) ? text : undefined;
 }
 
 /** The header types that can be given, as `headers` names them. */
@@ -84,7 +106,7 @@ export interface OverrideMatch {
 }
 
 /** What an override changes; what is left out stays as it is. */
-export interface OverrideChange {
+interface OverrideChange {
   readonly mode?: PolicyMode | undefined;
   readonly headers?: readonly HeaderType[] | undefined;
   readonly rejectMessage?: string | undefined;

@@ -78,7 +78,14 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
   {
     name: "a line end in a reply",
     toml: '[policy]\nreject_message = "no\\n550 yes"',
-    problems: ['policy.reject_message: got "no\\n550 yes", want one line of printable ASCII'],
+    problems: [
+      'policy.reject_message: got "no\\n550 yes", want one line of printable ASCII without unknown placeholders',
+    ],
+  },
+  {
+    name: "a placeholder that means nothing",
+    toml: '[policy]\ndefer_message = "see {url}"',
+    problems: ['policy.defer_message: got "see {url}", want one line of printable ASCII without unknown placeholders'],
   },
   {
     name: "a time limit that Postfix would not wait for",

@@ -5,7 +5,7 @@ import { type ZoneData, type ZoneEntry, zoneAuthority } from "./zone.ts";
  * The records of a zone file (RFC 1035 5.1), as far as the tests' files go: $ORIGIN and $TTL, one record on a line,
  * relative names, `\DDD` in strings. SOA and NS are left out.
  */
-export function readZoneFile(text: string): ZoneData {
+function readZoneFile(text: string): ZoneData {
   const zone: Record<string, ZoneEntry[]> = {};
   let origin = "";
   let owner = "";

@@ -10,7 +10,7 @@ export interface ReceivedSpfField {
   readonly pairs: Readonly<Record<string, string>>;
 }
 
-export interface ResultInfo {
+interface ResultInfo {
   readonly result: string;
   readonly comment: string | undefined;
   readonly properties: Readonly<Record<string, string>>;

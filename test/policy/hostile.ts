@@ -51,13 +51,9 @@ const PIECES = [
 ];
 
 /** Text that tries to break out. */
-export const hostileText = fc
-  .array(fc.constantFrom(...PIECES), { maxLength: 30, size: "max" })
-  .map((parts) => parts.join(""));
+const hostileText = fc.array(fc.constantFrom(...PIECES), { maxLength: 30, size: "max" }).map((parts) => parts.join(""));
 
 /** Every octet, at random. */
-export const octets = fc
-  .uint8Array({ maxLength: 700, size: "max" })
-  .map((codes) => Buffer.from(codes).toString("latin1"));
+const octets = fc.uint8Array({ maxLength: 700, size: "max" }).map((codes) => Buffer.from(codes).toString("latin1"));
 
 export const anyText = fc.oneof(hostileText, octets);

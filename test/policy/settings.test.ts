@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { DEFAULT_POLICY_SETTINGS, MAX_TIME_LIMIT_MS, parseDisposition } from "../../src/policy/settings.ts";
+import {
+  DEFAULT_POLICY_SETTINGS,
+  MAX_TIME_LIMIT_MS,
+  PLACEHOLDERS,
+  parseDisposition,
+  parseReplyText,
+} from "../../src/policy/settings.ts";
 import { SPF_RESULTS } from "../../src/spf/verdict.ts";
 
 test.each([
@@ -19,6 +25,18 @@ test.each([
   { text: "", disposition: undefined },
 ])("parseDisposition reads $text", ({ text, disposition }) => {
   expect(parseDisposition(text)).toEqual(disposition);
+});
+
+test.each([
+  { text: DEFAULT_POLICY_SETTINGS.rejectMessage, isGood: true },
+  { text: `${PLACEHOLDERS.map((name) => `{${name}}`).join(" ")} {} { x }`, isGood: true },
+  { text: "{result}: see {url}", isGood: false },
+  { text: "two\nlines", isGood: false },
+  { text: "schön", isGood: false },
+  { text: "", isGood: false },
+  { text: "x".repeat(401), isGood: false },
+])("parseReplyText takes $text: $isGood", ({ text, isGood }) => {
+  expect(parseReplyText(text)).toBe(isGood ? text : undefined);
 });
 
 test("by default only a fail is rejected, for both identities", () => {
