@@ -11,7 +11,7 @@ import { formatEndpoint } from "./net/endpoint.ts";
 import { ListenError } from "./net/listen.ts";
 import { type Drainable, Listeners, serveWith, type Wanted } from "./net/listeners.ts";
 import type { ServeHooks } from "./net/serve.ts";
-import { dnsTroubleLog, serveHooks } from "./observe/events.ts";
+import { dnsTroubleLog, serveHooks, storeLog } from "./observe/events.ts";
 import { createServices, type Parts, type Services } from "./services.ts";
 import { ownDomainSettings, type Setup } from "./setup/setup.ts";
 import type { AddressStore } from "./srs/store.ts";
@@ -53,7 +53,7 @@ export class Daemon {
   static async start(setup: Setup, ownDomains: OwnDomainSources, options: DaemonOptions): Promise<Daemon> {
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => ownDomains.close());
-    const store = await open(setup);
+    const store = await open(setup, options.logger);
     cleanup.defer(() => store?.close());
     const daemon = new Daemon(setup, options, ownDomains, store);
     cleanup.defer(() => daemon.#current.resolver.close());
@@ -100,7 +100,7 @@ export class Daemon {
     if (report.errors.length > 0) throw new Failure(EXIT.config, report.errors);
     const current = this.#current;
     const sameStore = before.config["srs.store.url"] === setup.config["srs.store.url"];
-    const store = sameStore ? current.store : await open(setup);
+    const store = sameStore ? current.store : await open(setup, this.#options.logger);
     const resolver = sameDns(before, setup) ? current.resolver : this.#createResolver(setup);
     if (this.#stopping) return;
     await this.#listen(setup);
@@ -224,11 +224,11 @@ function sameDns(a: Setup, b: Setup): boolean {
   return JSON.stringify(resolverSettings(a)) === JSON.stringify(resolverSettings(b));
 }
 
-async function open(setup: Setup): Promise<AddressStore | undefined> {
+async function open(setup: Setup, logger: Logger): Promise<AddressStore | undefined> {
   const url = setup.config["srs.store.url"];
   if (url === "") return undefined;
   try {
-    return await openStore(url);
+    return await openStore(url, storeLog(logger));
   } catch (error) {
     throw new Failure(EXIT.unavailable, [`srs.store.url: ${errorText(error)}`], { cause: error });
   }

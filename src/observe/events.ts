@@ -50,3 +50,11 @@ export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void 
     }
   };
 }
+
+/** Told once when the store goes and once when it is back, not for each lookup. */
+export function storeLog(logger: Logger): { onFailed(reason: string): void; onRecovered(): void } {
+  return {
+    onFailed: (problem) => logger.log("error", "store", { state: "does not answer", problem }),
+    onRecovered: () => logger.log("info", "store", { state: "recovered" }),
+  };
+}
