@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { Messages } from "../../src/policy/messages.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
 import { answers, cidr, FORGED, FROM, HELO, override, summary } from "./answers.ts";
-import { policyRequest, recorder, sources, tableChecker } from "./fixtures.ts";
+import { policyRequest, recorder, settings, sources, tableChecker } from "./fixtures.ts";
 
 describe("over the recipients, lists and connections of one message", () => {
   test("the header is given once", async () => {
@@ -81,4 +82,39 @@ test("the deadline is the time limit from the request's arrival, for both identi
     { identity: "helo", deadlineMs: 20_500, clientAddress: "192.0.2.10", heloName: HELO, sender: "joe@sender.test" },
     { identity: "mailfrom", deadlineMs: 20_500 },
   ]);
+});
+
+test("the allow lists may use half of the time", async () => {
+  const checker = tableChecker({});
+  const allow = { addresses: [], spfDomains: ["fwd.test"], heloNames: [], ptrDomains: [] };
+  const service = createPolicyService({
+    ...sources({}, { settings: settings({ allow }) }),
+    checkHost: checker.checkHost,
+    now: () => 500,
+    observe: recorder(),
+  });
+  await service.answer(policyRequest());
+  expect(checker.asked.map(({ sender, deadlineMs }) => [sender, deadlineMs])).toEqual([
+    ["postmaster@fwd.test", 10_500],
+    ["joe@sender.test", 20_500],
+    ["joe@sender.test", 20_500],
+  ]);
+});
+
+test("a service that takes another's place goes on with its memory", async () => {
+  const messages = new Messages();
+  const replies: string[] = [];
+  for (let reload = 0; reload < 2; reload++) {
+    const service = createPolicyService({ ...sources({ [FROM]: "pass" }), observe: recorder(), messages });
+    replies.push(summary(await service.answer(policyRequest())));
+  }
+  expect(replies).toEqual(["header pass mailfrom", "DUNNO"]);
+});
+
+test("requests for one message that come at once share the checks and the headers", async () => {
+  const checker = tableChecker({ [FROM]: "pass" }, true);
+  const service = createPolicyService({ ...sources({}), checkHost: checker.checkHost, observe: recorder() });
+  const replies = await Promise.all([1, 2, 3].map(() => service.answer(policyRequest())));
+  expect(replies.map(summary)).toEqual(["header pass mailfrom", "DUNNO", "DUNNO"]);
+  expect(checker.asked).toHaveLength(2);
 });
