@@ -70,7 +70,10 @@ export class Daemon {
   ) {
     this.#options = options;
     this.#ownDomains = ownDomains;
-    this.#listeners = new Listeners(setup.config.socket_mode);
+    this.#listeners = new Listeners({
+      socketMode: setup.config.socket_mode,
+      reusePort: setup.config.reuse_port,
+    });
     this.#metrics = createMetrics({
       dnsOutcomes: QUERY_OUTCOMES,
       version: options.version,

@@ -14,6 +14,8 @@ interface Options {
   readonly srs?: string;
   readonly policy?: string;
   readonly more?: string;
+  /** Lines before the first section. */
+  readonly top?: string;
   readonly env?: Record<string, string>;
 }
 
@@ -23,6 +25,7 @@ async function start(options: Options = {}) {
   const [forward = 0, reverse = 0, socketmap = 0, policy = 0, metrics = 0] = await freePorts(5);
   dir.write("secrets", "tops3cr3t\n");
   const toml = (srs: string, more = options.more ?? "") => `hostname = "mx.example.com"
+${options.top ?? ""}
 [srs]
 domain = "example.com"
 secrets_file = "${join(dir.path, "secrets")}"
@@ -44,6 +47,7 @@ ${more}
   await daemon.said("listening", 6);
   return {
     dir,
+    config,
     daemon,
     forward,
     reverse,
@@ -147,6 +151,16 @@ describe("postvouch serve", () => {
     using tcp = new Peer(d.forward);
     expect(await tcp.ask("get alice@example.org\n")).toBe(ALICE);
     expect((await d.http("/metrics")).text).toContain("\npostvouch_config_last_reload_successful 0\n");
+  });
+
+  test("shares its ports with another process where that is wanted", async () => {
+    await using first = await start({ top: "reuse_port = true" });
+    const second = new RunningDaemon(["--config", first.config], NOW);
+    await using _ = second;
+    // The unix socket is the first one's alone.
+    expect(await second.exited).toBe(69);
+    expect(second.output).toContain(`listener=tcptable.forward endpoint=127.0.0.1:${first.forward}`);
+    expect(second.output).toContain("Cannot listen on unix:");
   });
 
   test("answers what is under way on SIGTERM, then ends with 0", async () => {

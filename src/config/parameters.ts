@@ -141,6 +141,11 @@ export const PARAMETERS = {
     'Where secrets are kept. When run from a checkout and not writable: "./state".',
   ),
   socket_mode: parameter(fileMode, "0666", "Permissions of unix: endpoints."),
+  reuse_port: parameter(
+    flag,
+    false,
+    "Several processes share the inet ports, and the kernel deals out connections (SO_REUSEPORT). A second daemon that was started by mistake is then not refused.",
+  ),
 
   "srs.domain": parameter(
     domainName,

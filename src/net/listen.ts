@@ -28,6 +28,8 @@ export interface ListenOptions {
   readonly name: string;
   /** Mode of unix: sockets, e.g. 0o666. */
   readonly socketMode: number;
+  /** Other processes may listen on the same inet endpoint (SO_REUSEPORT). */
+  readonly reusePort?: boolean;
   onConnection(socket: Socket): void;
 }
 
@@ -47,7 +49,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
       server.listen(
         endpoint.type === "unix"
           ? { path: endpoint.path, backlog: BACKLOG }
-          : { host: endpoint.host, port: endpoint.port, backlog: BACKLOG },
+          : { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, reusePort: options.reusePort === true },
         () => resolve(),
       );
     });

@@ -2,7 +2,7 @@
 import type { Server, Socket } from "node:net";
 import type { Service } from "./codec.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import { listen } from "./listen.ts";
+import { type ListenOptions, listen } from "./listen.ts";
 import { Connection, type ServeHooks } from "./serve.ts";
 
 /** One endpoint and what it serves. */
@@ -34,10 +34,10 @@ export class Listeners {
   readonly #open = new Map<string, Open>();
   /** Closed by a reload, with peers that have not left. */
   #closing: Open[] = [];
-  readonly #socketMode: number;
+  readonly #options: Pick<ListenOptions, "socketMode" | "reusePort">;
 
-  constructor(socketMode: number) {
-    this.#socketMode = socketMode;
+  constructor(options: Pick<ListenOptions, "socketMode" | "reusePort">) {
+    this.#options = options;
   }
 
   /**
@@ -96,7 +96,7 @@ export class Listeners {
     const connections = new Map<Socket, Drainable>();
     const server = await listen(wanted.endpoint, {
       name: wanted.name,
-      socketMode: this.#socketMode,
+      ...this.#options,
       onConnection(socket) {
         connections.set(socket, wanted.accept(socket));
         socket.once("close", () => connections.delete(socket));
