@@ -28,7 +28,8 @@ async function replay(row: Case): Promise<string[]> {
   const resolver = memoryResolver(authority);
   const nowMs = () => performance.now();
   const { maxDnsLookups, maxVoidLookups } = settings;
-  const { checkHost } = createSpfChecker({ resolver, receiver: "mx.local.test", maxDnsLookups, maxVoidLookups, nowMs });
+  const limits = { maxDnsLookups, maxVoidLookups, verdictCacheSize: 0 };
+  const { checkHost } = createSpfChecker({ resolver, receiver: "mx.local.test", ...limits, nowMs });
   const service = createPolicyService({
     settings,
     hostname: "mx.local.test",
