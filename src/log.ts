@@ -1,5 +1,6 @@
 /** Log lines: one event each, with its fields. The only importer of pino. */
-import { destination, pino } from "pino";
+import { pino } from "pino";
+import { LineOutput } from "./line-output.ts";
 
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
 
@@ -25,17 +26,11 @@ export interface LogOptions {
   readonly journal: boolean;
 }
 
-/** Lines wait for company up to this many bytes or milliseconds: a write for each would be most of a lookup's cost. */
-const BUFFER_BYTES = 8192;
-const FLUSH_MS = 100;
+const STDERR_FD = 2;
 
 /** A logger on standard error. */
 export function createLogger(options: LogOptions): Logger {
-  const out = destination({ dest: 2, sync: false, minLength: BUFFER_BYTES });
-  // Nobody reads our standard error any more: mail goes on, lines are lost.
-  out.on("error", () => {});
-  const timer = setInterval(() => out.flush(), FLUSH_MS);
-  timer.unref();
+  const out = new LineOutput(STDERR_FD, (lost) => write("warn", "log", { lost }));
   let threshold = LOG_LEVELS.indexOf(options.level);
   const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= threshold;
   const write = options.format === "json" ? jsonWriter(out) : textWriter(options.journal, out);
@@ -47,20 +42,13 @@ export function createLogger(options: LogOptions): Logger {
     setLevel(level) {
       threshold = LOG_LEVELS.indexOf(level);
     },
-    flush() {
-      try {
-        out.flushSync();
-      } catch {
-        // The destination never opened or is gone: there is no place left to say so.
-      }
-    },
+    flush: () => out.flush(),
   };
 }
 
-type Destination = ReturnType<typeof destination>;
 type Writer = (level: LogLevel, event: string, fields: LogFields) => void;
 
-function jsonWriter(out: Destination): Writer {
+function jsonWriter(out: LineOutput): Writer {
   const logger = pino({ level: "trace", base: { pid: process.pid }, messageKey: "event" }, out);
   return (eventLevel, event, fields) => {
     const readable: Record<string, string | number | boolean | undefined> = {};
@@ -79,7 +67,7 @@ const JOURNAL_PRIORITY: Readonly<Record<LogLevel, string>> = {
   fatal: "<2>",
 };
 
-function textWriter(journal: boolean, out: Destination): Writer {
+function textWriter(journal: boolean, out: LineOutput): Writer {
   return (level, event, fields) => {
     out.write(`${journal ? JOURNAL_PRIORITY[level] : ""}${formatLine(level, event, fields)}\n`);
   };
