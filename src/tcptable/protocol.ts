@@ -25,6 +25,7 @@ export type TcpTableRequest = string | BadLine;
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
+const PERCENT = 0x25;
 const GET_SPACE = 0x67657420;
 
 const TOO_LONG: BadLine = { problem: `request line over ${MAX_LINE_BYTES} bytes` };
@@ -95,20 +96,35 @@ function readLine(bytes: Buffer, from: number, lf: number): TcpTableRequest {
   while (start < end && (bytes[start] === SPACE || bytes[start] === CR)) start++;
   if (end - start < 4 || bytes.readUInt32BE(start) !== GET_SPACE) return NOT_GET;
   if (end - start === 4) return NO_KEY;
-  const key = bytes.toString("latin1", start + 4, end);
-  return key.includes("%") ? unquote(key) : key;
+  return unquote(bytes, start + 4, end);
 }
 
-function unquote(text: string): TcpTableRequest {
-  const pieces = text.split("%");
-  let key = pieces[0] ?? "";
-  for (let i = 1; i < pieces.length; i++) {
-    const piece = pieces[i] ?? "";
-    const digits = piece.slice(0, 2);
-    if (!/^[0-9A-Fa-f]{2}$/.test(digits)) return BAD_QUOTING;
-    key += String.fromCharCode(Number.parseInt(digits, 16)) + piece.slice(2);
+/** One line's key, unquoted. Not in the packet itself, which is the caller's. */
+const unquoted = Buffer.alloc(MAX_LINE_BYTES);
+
+/** Byte by byte: pieces of a string, checked by a regular expression, take three times as long (0.6 us against 0.2). */
+function unquote(bytes: Buffer, start: number, end: number): TcpTableRequest {
+  let length = 0;
+  for (let at = start; at < end; at++) {
+    let octet = bytes[at] as number;
+    if (octet === PERCENT) {
+      if (end - at < 3) return BAD_QUOTING;
+      octet = (hexValue(bytes[at + 1]) << 4) | hexValue(bytes[at + 2]);
+      if (octet < 0) return BAD_QUOTING;
+      at += 2;
+    }
+    unquoted[length++] = octet;
   }
-  return key;
+  return unquoted.toString("latin1", 0, length);
+}
+
+/** -1 for what is no hexadecimal digit. */
+const HEX_VALUE = Int8Array.from({ length: 256 }, (_, code) =>
+  "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase()),
+);
+
+function hexValue(octet: number | undefined): number {
+  return HEX_VALUE[octet ?? 0] as number;
 }
 
 /** The reply line for a lookup's result, quoted, LF included. */
@@ -139,7 +155,11 @@ function quote(value: string): string {
   return quoted;
 }
 
+const MAX_REASON_CHARS = 512;
+const IS_PRINTABLE = /^[\x20-\x7e]*$/;
+
 /** Reasons are for the eyes of whoever reads Postfix's log; they must not end the line. */
 function printable(reason: string): string {
-  return reason.replace(/[^\x20-\x7e]/g, "?").slice(0, 512);
+  if (reason.length <= MAX_REASON_CHARS && IS_PRINTABLE.test(reason)) return reason;
+  return reason.replace(/[^\x20-\x7e]/g, "?").slice(0, MAX_REASON_CHARS);
 }
