@@ -1,10 +1,11 @@
 import type { Resolver } from "../dns/types.ts";
 import type { Conclusion } from "./conclusion.ts";
+import { DirectiveMatcher } from "./directives.ts";
 import { type Evaluation, evaluateDomain, type Finding } from "./evaluate.ts";
 import { MAX_EXPLANATION_CHARS, printable } from "./explanation.ts";
 import { type LookupLimits, Lookups } from "./lookups.ts";
 import type { MacroDependence } from "./macros.ts";
-import { DirectiveMatcher, parseClient } from "./mailauth.ts";
+import { parseClient } from "./mailauth.ts";
 import { readSubject } from "./query.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";

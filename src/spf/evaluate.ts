@@ -3,8 +3,9 @@
  * is mailauth's (`mailauth.ts`), everything that is asked and counted is in `lookups.ts`.
  */
 import { MAX_TXT_OCTETS } from "../dns/types.ts";
+import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
 import type { Lookups } from "./lookups.ts";
-import { type DirectiveMatcher, type ExpandedName, findSyntaxError } from "./mailauth.ts";
+import { findSyntaxError } from "./mailauth.ts";
 import { spfRecords, splitTerms, type Term } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
@@ -30,7 +31,6 @@ export interface Evaluation {
 const NONE: Finding = { result: "none", mechanism: undefined, exp: undefined };
 const NEUTRAL: Finding = { result: "neutral", mechanism: "default", exp: undefined };
 const RESULTS = { "+": "pass", "-": "fail", "?": "neutral", "~": "softfail" } as const;
-const ASKS_NOTHING = new Set(["all", "ip4", "ip6"]);
 
 /**
  * What the record of `domain` says, with the records that it includes or redirects to.
@@ -83,13 +83,15 @@ function refuseBadSyntax({ trace }: Evaluation, domain: string, terms: readonly 
 }
 
 async function evaluateTerms(evaluation: Evaluation, domain: string, terms: readonly Term[]): Promise<Finding> {
-  for (let start = 0; start < terms.length; ) {
-    const run = runOfDirectives(terms, start);
-    const match = await matchRun(evaluation, domain, run, start);
-    evaluation.trace?.closeRun(start, run.length, match);
-    const matched = match === undefined ? undefined : run[match];
-    if (matched !== undefined) return found(domain, terms, matched);
-    start += Math.max(run.length, 1);
+  const { trace } = evaluation;
+  for (const [index, term] of terms.entries()) {
+    if (term.qualifier === "=") continue;
+    trace?.openTerm(index);
+    // What needs no DNS is known at once: long lists of addresses are not waited for one by one.
+    const known = matchAtOnce(evaluation, term);
+    const isMatch = known ?? (await matchByDns(evaluation, domain, term));
+    trace?.closeTerm(isMatch ? "match" : "no match");
+    if (isMatch) return found(domain, terms, term, term.qualifier);
   }
   for (const [index, term] of terms.entries()) {
     if (isModifier(term, "redirect")) return await followRedirect(evaluation, domain, term, index);
@@ -97,29 +99,15 @@ async function evaluateTerms(evaluation: Evaluation, domain: string, terms: read
   return NEUTRAL;
 }
 
-/** The directives from `start` that can be asked about together: as many as ask no DNS, or one; none at a modifier. */
-function runOfDirectives(terms: readonly Term[], start: number): readonly Term[] {
-  let end = start;
-  while (isDirective(terms[end]) && ASKS_NOTHING.has(terms[end]?.name ?? "")) end++;
-  return terms.slice(start, end === start && isDirective(terms[start]) ? start + 1 : end);
+function matchAtOnce({ matcher }: Evaluation, term: Term): boolean | undefined {
+  if (term.name === "all") return true;
+  return term.name === "ip4" || term.name === "ip6" ? matcher.isInNetwork(term.value) : undefined;
 }
 
-async function matchRun(
-  evaluation: Evaluation,
-  domain: string,
-  run: readonly Term[],
-  start: number,
-): Promise<number | undefined> {
-  const [first] = run;
-  if (first === undefined) return undefined;
-  if (first.name === "all") return 0;
-  if (!ASKS_NOTHING.has(first.name)) {
-    evaluation.trace?.openTerm(start);
-    evaluation.lookups.startTerm(first.text);
-  }
-  if (first.name === "include") return (await matchInclude(evaluation, domain, first)) ? 0 : undefined;
-  const directives = run.map((term) => term.text);
-  return await evaluation.matcher.findMatch(domain, directives);
+async function matchByDns(evaluation: Evaluation, domain: string, term: Term): Promise<boolean> {
+  evaluation.lookups.startTerm(term.text);
+  if (term.name === "include") return await matchInclude(evaluation, domain, term);
+  return await evaluation.matcher.matches(domain, term.text);
 }
 
 /** RFC 7208 section 5.2: only a pass matches, a missing record is a permerror. */
@@ -151,17 +139,13 @@ async function evaluateTarget(evaluation: Evaluation, term: Term, target: Expand
   return finding;
 }
 
-function found(domain: string, terms: readonly Term[], matched: Term): Finding {
+function found(domain: string, terms: readonly Term[], matched: Term, qualifier: keyof typeof RESULTS): Finding {
   const exp = terms.find((term) => isModifier(term, "exp"));
   return {
-    result: matched.qualifier === "=" ? "neutral" : RESULTS[matched.qualifier],
+    result: RESULTS[qualifier],
     mechanism: matched.text,
     exp: exp === undefined ? undefined : { domain, domainSpec: exp.value },
   };
-}
-
-function isDirective(term: Term | undefined): boolean {
-  return term !== undefined && term.qualifier !== "=";
 }
 
 function isModifier(term: Term, name: string): boolean {

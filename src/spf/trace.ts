@@ -137,15 +137,6 @@ export class TraceBuilder {
     level.term = undefined;
   }
 
-  /** Ends a run of `count` directives: those up to the matching one were evaluated. */
-  closeRun(start: number, count: number, match: number | undefined): void {
-    const evaluated = match === undefined ? count : match + 1;
-    for (let i = 0; i < evaluated; i++) {
-      this.openTerm(start + i);
-      this.closeTerm(i === match ? "match" : "no match");
-    }
-  }
-
   closeRecord(result: SpfResult): void {
     const level = this.#path.pop();
     if (level !== undefined) level.record.result = result;

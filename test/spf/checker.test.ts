@@ -169,6 +169,22 @@ describe("A permerror says", () => {
   });
 });
 
+test("A check compares no more than 10,000 addresses, however many the hosts of its MX have", async () => {
+  const hosts = Array.from({ length: 10 }, (_, i) => `h${i}.example`);
+  const addresses = Array.from({ length: 1000 }, (_, i) => ({ A: `198.51.${100 + (i >> 8)}.${i & 255}` }));
+  const zone: ZoneData = {
+    "example.com": [{ TXT: "v=spf1 mx -all" }, ...hosts.map((host, i) => ({ MX: [i, host] }))],
+    "more.example": [{ TXT: "v=spf1 a:h0.example mx:example.com -all" }],
+    ...Object.fromEntries(hosts.map((host) => [host, addresses])),
+  };
+  expect((await verdictOn(zone)).result).toBe("fail");
+  expect(await verdictOn(zone, { clientAddress: "198.51.103.231" })).toMatchObject({ result: "pass", mechanism: "mx" });
+  expect(await verdictOn(zone, { sender: "joe@more.example" })).toMatchObject({
+    result: "permerror",
+    problem: "Cannot compare the addresses: over 10000",
+  });
+});
+
 describe("A temperror says", () => {
   test.each<[string, ZoneData]>([
     ['Cannot look up TXT of "example.com": servfail', { "example.com": ["SERVFAIL"] }],

@@ -1,0 +1,174 @@
+import type { RecordData, RecordType } from "../dns/types.ts";
+import { isMultiLabelName, withoutRootDot } from "./domain.ts";
+import type { Lookups } from "./lookups.ts";
+import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
+import { type Answers, type Ask, type ClientAddress, type Match, mailauth } from "./mailauth.ts";
+import { type AddressGroups, decidingAddresses, inWrittenNetwork, readAddress } from "./network.ts";
+import { StopEvaluation } from "./stop.ts";
+
+/** MX hosts that are asked for their addresses before it is a permerror (RFC 7208 section 4.6.4). */
+const MAX_MX_HOSTS = 10;
+/** Addresses that are compared in one check, ours to limit: ten terms of ten MX hosts could bring 100,000, and cost 80 ms. */
+const MAX_ADDRESSES = 10_000;
+/** A prefix as long as the client's address. */
+const ALL_BITS = 128;
+
+/** What macros expand to, apart from the evaluated domain. */
+export interface MacroValues {
+  readonly client: ClientAddress;
+  readonly sender: string;
+  readonly helo: string;
+  /** Our own host name, for `%{r}`. */
+  readonly receiver: string;
+}
+
+/** What became of a domain-spec. */
+export type ExpandedName =
+  | { readonly status: "name"; readonly name: string }
+  /** It holds a local part that is not ASCII, so its term matches nothing (RFC 8616 section 4). */
+  | { readonly status: "unmatchable" }
+  /** What it expands to is no name that could be asked for. */
+  | { readonly status: "invalid" };
+
+/** Evaluates terms of the record of `domain` against one client. */
+export class DirectiveMatcher {
+  readonly #values: MacroValues;
+  readonly #lookups: Lookups;
+  readonly #ctx = { warnings: new Set<string>() };
+  /** What the macros expanded so far depend on, beside the client and the domain. */
+  dependence: MacroDependence = "nothing";
+  readonly #ip: string;
+  readonly #groups: AddressGroups;
+  #addresses = 0;
+
+  constructor(values: MacroValues, lookups: Lookups) {
+    this.#values = values;
+    this.#lookups = lookups;
+    this.#ip = values.client.toString();
+    this.#groups = readAddress(this.#ip) ?? [];
+  }
+
+  /** Whether an `ip4` or `ip6` mechanism with this value matches: the same question, but without mailauth and at once. */
+  isInNetwork(network: string): boolean {
+    return inWrittenNetwork(this.#groups, network);
+  }
+
+  /**
+   * Whether an `a`, `mx`, `ptr` or `exists` directive matches, whatever its qualifier.
+   *
+   * @throws {StopEvaluation}
+   */
+  async matches(domain: string, directive: string): Promise<boolean> {
+    const record = `v=spf1 ${withExplicitName(directive, domain)}`;
+    const prefixBits = this.#prefixBits(directive);
+    const match = await this.#verify(domain, record, (name, type) => this.#ask(name, type, prefixBits), prefixBits);
+    return match.type !== undefined;
+  }
+
+  /** The prefix length of an `a` or `mx` directive that holds for the client's kind of address. */
+  #prefixBits(directive: string): number {
+    const [, ipv4, ipv6] = /(?:\/(\d+))?(?:\/\/(\d+))?$/.exec(directive) ?? [];
+    return this.#values.client.kind() === "ipv4" ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
+  }
+
+  /**
+   * The name that a domain-spec stands for (RFC 7208 section 7.3). `exists` is the mechanism that does nothing but
+   * expand its name and ask for it, so mailauth is given that.
+   *
+   * @throws {StopEvaluation}
+   */
+  async expandName(domain: string, domainSpec: string): Promise<ExpandedName> {
+    if (!domainSpec.includes("%")) {
+      const name = withoutRootDot(domainSpec);
+      return mailauth.isValidTargetName(name) ? { status: "name", name } : { status: "invalid" };
+    }
+    let target: string | undefined;
+    await this.#verify(domain, `v=spf1 exists:${domainSpec}`, (name, type) => {
+      if (type !== "A") return this.#ask(name, type, ALL_BITS);
+      target = name;
+      return [];
+    });
+    if (target !== undefined) return { status: "name", name: target };
+    return { status: this.#isUnmatchable(domainSpec) ? "unmatchable" : "invalid" };
+  }
+
+  #isUnmatchable(domainSpec: string): boolean {
+    const { sender } = this.#values;
+    const local = sender.slice(0, sender.lastIndexOf("@"));
+    return /[^\x00-\x7f]/.test(local) && /%\{[sl]/i.test(domainSpec.replaceAll("%%", ""));
+  }
+
+  /** The domain's own explanation of a fail, macros expanded, if it can be had (RFC 7208 section 6.2). */
+  async explain(domain: string, domainSpec: string): Promise<string | undefined> {
+    const match = await this.#verify(domain, `v=spf1 -all exp=${domainSpec}`, () => []);
+    return match.explanation;
+  }
+
+  async #verify(domain: string, record: string, resolver: Ask, prefixBits = ALL_BITS): Promise<Match> {
+    const { client, sender, helo, receiver } = this.#values;
+    this.#note(record);
+    const answerRecord: Ask = (name, type) => (type === "TXT" ? [[hyphenFirst(record)]] : resolver(name, type));
+    try {
+      return await mailauth.spfVerify(domain, {
+        strict: true,
+        ip: this.#ip,
+        addr: client,
+        sender,
+        helo,
+        mta: receiver,
+        ctx: this.#ctx,
+        resolver: answerRecord,
+        createSubResolver: () => this.#hostAsker(prefixBits),
+        expResolver: (name, type) => this.#askForExplanation(name, type),
+      });
+    } catch (cause) {
+      if (cause instanceof StopEvaluation) throw cause;
+      throw new StopEvaluation("permerror", `Cannot evaluate "${record}": ${String(cause)}`);
+    }
+  }
+
+  #ask(name: string, type: RecordType, prefixBits: number): Answers {
+    const records = this.#lookups.ask(name, type);
+    if (records instanceof Promise) return records.then((late) => this.#shape(type, late, prefixBits));
+    return this.#shape(type, records, prefixBits);
+  }
+
+  /** Asks for the addresses of one term's MX or PTR hosts; never throws at once, where mailauth asks several in parallel. */
+  #hostAsker(prefixBits: number): Ask {
+    let hosts = 0;
+    return async (name, type) => {
+      if (++hosts > MAX_MX_HOSTS) throw new StopEvaluation("permerror", `Cannot use MX: over ${MAX_MX_HOSTS} hosts`);
+      if (!isMultiLabelName(withoutRootDot(name))) return [];
+      return this.#shape(type, await this.#lookups.askUncounted(name, type), prefixBits);
+    };
+  }
+
+  async #askForExplanation(name: string, type: RecordType): Promise<readonly unknown[]> {
+    const records = await this.#lookups.askUncounted(name, type);
+    if (type !== "TXT") return this.#shape(type, records, ALL_BITS);
+    const texts = records.map(String);
+    for (const text of texts) this.#note(text);
+    return texts.map((text) => [hyphenFirst(text)]);
+  }
+
+  /** Records as node:dns shapes them, which is what mailauth reads. Lists are copies: it sorts them in place. */
+  #shape(type: RecordType, records: readonly RecordData[RecordType][], prefixBits: number): readonly unknown[] {
+    if (type === "A" && this.#values.client.kind() === "ipv6") return records.slice(0, 1); // Only `exists` asks so.
+    if (type === "A" || type === "AAAA") {
+      this.#addresses += records.length;
+      if (this.#addresses > MAX_ADDRESSES) {
+        throw new StopEvaluation("permerror", `Cannot compare the addresses: over ${MAX_ADDRESSES}`);
+      }
+      const addresses = records.map(String);
+      const deciding = decidingAddresses(this.#groups, addresses, prefixBits);
+      return deciding.length > 0 ? deciding : addresses.slice(0, 1);
+    }
+    return records.map((data) =>
+      typeof data === "object" ? { exchange: data.exchange, priority: data.preference } : data,
+    );
+  }
+
+  #note(macroString: string): void {
+    this.dependence = moreDependent(this.dependence, dependence(macroString));
+  }
+}
