@@ -12,6 +12,7 @@ import { ListenError } from "./net/listen.ts";
 import { type Drainable, Listeners, serveWith, type Wanted } from "./net/listeners.ts";
 import type { ServeHooks } from "./net/serve.ts";
 import { dnsTroubleLog, serveHooks, storeLog } from "./observe/events.ts";
+import { Messages } from "./policy/messages.ts";
 import { createServices, type Parts, type Services } from "./services.ts";
 import { ownDomainSettings, type Setup } from "./setup/setup.ts";
 import type { AddressStore } from "./srs/store.ts";
@@ -42,6 +43,7 @@ export class Daemon {
   readonly #ownDomains: OwnDomainSources;
   readonly #listeners: Listeners;
   readonly #hooks: ServeHooks;
+  readonly #messages = new Messages();
   readonly #current: Current;
   #stopping = false;
 
@@ -189,7 +191,15 @@ export class Daemon {
 
   #parts(resolver: StubResolver, store: AddressStore | undefined): Parts {
     const { logger, now } = this.#options;
-    return { logger, now, metrics: this.#metrics, resolver, store, ownDomains: this.#ownDomains };
+    return {
+      logger,
+      now,
+      resolver,
+      store,
+      metrics: this.#metrics,
+      messages: this.#messages,
+      ownDomains: this.#ownDomains,
+    };
   }
 
   #createResolver(setup: Setup): StubResolver {

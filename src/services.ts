@@ -6,6 +6,7 @@ import type { Metrics } from "./metrics/metrics.ts";
 import type { Service } from "./net/codec.ts";
 import { lookupObserver } from "./observe/lookups.ts";
 import { policyObserver } from "./observe/policy.ts";
+import type { Messages } from "./policy/messages.ts";
 import type { PolicyRequest } from "./policy/protocol.ts";
 import { createPolicyService } from "./policy/service.ts";
 import type { Setup } from "./setup/setup.ts";
@@ -27,6 +28,8 @@ export interface Parts {
   readonly resolver: StubResolver;
   readonly ownDomains: OwnDomains;
   readonly store: AddressStore | undefined;
+  /** Mail under way, so that a reload gives no header twice. */
+  readonly messages: Messages;
   /** The clock that SRS reads, in milliseconds since 1970. */
   readonly now: () => number;
 }
@@ -96,6 +99,7 @@ function createPolicy(setup: Setup, parts: Parts): Service<PolicyRequest> {
     checkHost: createChecker(setup, parts.resolver).checkHost,
     resolver: parts.resolver,
     now: () => performance.now(),
+    messages: parts.messages,
     observe: policyObserver(parts.metrics, parts.logger),
   });
 }

@@ -120,6 +120,19 @@ describe("postvouch serve", () => {
     expect(await back.ask("get SRS0=-xpx=2W=example.org=alice@example.com\n")).toBe("200 alice@example.org\n");
   });
 
+  test("gives a message one header, also when a reload comes between its recipients", async () => {
+    await using dns = await startDnsServer(zoneAuthority({}));
+    await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]` });
+    using policy = new Peer(d.policy);
+    const request = { client_address: "192.0.2.1", helo_name: "h.example", sender: "a@b.example", instance: "1.2.3" };
+    expect(await policy.ask(policyRequest({ ...request, recipient: "x@c.example" }), "\n\n")).toMatch(
+      /^action=PREPEND /,
+    );
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said("info reload result=ok");
+    expect(await policy.ask(policyRequest({ ...request, recipient: "y@c.example" }), "\n\n")).toBe("action=DUNNO\n\n");
+  });
+
   test("opens and closes endpoints and changes the log level on SIGHUP", async () => {
     await using d = await start();
     using old = new Peer(d.reverse);
@@ -155,12 +168,14 @@ describe("postvouch serve", () => {
 
   test("shares its ports with another process where that is wanted", async () => {
     await using first = await start({ top: "reuse_port = true" });
-    const second = new RunningDaemon(["--config", first.config], NOW);
-    await using _ = second;
-    // The unix socket is the first one's alone.
-    expect(await second.exited).toBe(69);
-    expect(second.output).toContain(`listener=tcptable.forward endpoint=127.0.0.1:${first.forward}`);
-    expect(second.output).toContain("Cannot listen on unix:");
+    await using second = new RunningDaemon(["--config", first.config], { ...NOW });
+    await second.exited;
+    // Four inet ports were shared; the unix socket is the first one's alone.
+    expect(second.output).toContain(
+      `Cannot listen on unix:${first.dir.path}/s for socketmap.listen: another process has it`,
+    );
+    using tcp = new Peer(first.forward);
+    expect(await tcp.ask("get alice@example.org\n")).toBe(ALICE);
   });
 
   test("answers what is under way on SIGTERM, then ends with 0", async () => {

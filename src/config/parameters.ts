@@ -45,7 +45,7 @@ function parameter<T>(kindOfValue: Kind<T>, defaultValue: unknown, help: string)
   return { kind: kindOfValue, default: defaultValue, help };
 }
 
-/** What is done for an SPF result; docs/policy.md explains each. */
+/** What is done for an SPF result. */
 const disposition: Kind<Disposition> = kind(DISPOSITION_WISH, (value) =>
   typeof value === "string" ? parseDisposition(value) : undefined,
 );

@@ -16,7 +16,7 @@ afterEach(async () => {
 /** Sockets in a folder of the test's own, and listeners that are closed when it ends. */
 function setUp() {
   const directory = temporaryDirectory();
-  const listeners = new Listeners(0o600);
+  const listeners = new Listeners({ socketMode: 0o600 });
   cleanups.push(
     () => directory[Symbol.dispose](),
     () => listeners.drain(0),

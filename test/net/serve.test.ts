@@ -14,7 +14,7 @@ afterEach(async () => {
 async function serve(answer: Service<string>["answer"]): Promise<{ server: LineServer; connect(): Peer }> {
   const port = await freePort();
   const server = new LineServer(answer);
-  const listeners = new Listeners(0o600);
+  const listeners = new Listeners({ socketMode: 0o600 });
   await listeners.apply([
     { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },
   ]);
