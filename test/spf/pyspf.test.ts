@@ -8,7 +8,7 @@ import { memoryResolver, zoneAuthority } from "../helpers/zone.ts";
 import { DEVIATIONS, type Deviation, type Limits, type Pair } from "./pyspf-differences.ts";
 import { Random, type RandomCase, randomCase } from "./random-policies.ts";
 
-const CASES = 16_000;
+const CASES = 10_000;
 const SEED = 7208;
 const BATCH = 200;
 const LIMITS: Limits = { lookups: 10, voids: 2 };

@@ -136,7 +136,7 @@ function randomRecord(random: Random): string {
 function randomHost(random: Random): (string | Record<string, unknown>)[] {
   if (random.onceIn(30)) return ["SERVFAIL"];
   if (random.onceIn(15)) return [{ CNAME: random.pick(["d0.example.com", "nx1.example.com"]) }];
-  const many = random.onceIn(20) ? Array.from({ length: 11 }, (_, i) => ({ MX: [i, `m${i}.example.com`] })) : [];
+  const many = random.onceIn(8) ? Array.from({ length: 11 }, (_, i) => ({ MX: [i, `m${i}.example.com`] })) : [];
   return [...randomAddresses(random), ...random.some(2, () => randomMx(random)), ...many];
 }
 
