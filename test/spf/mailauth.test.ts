@@ -9,6 +9,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { createSpfChecker } from "../../src/spf/checker.ts";
 import { findSyntaxError, parseClient } from "../../src/spf/mailauth.ts";
 import type { SpfVerdict } from "../../src/spf/verdict.ts";
+import { bareResolver } from "../helpers/bare-mailauth.ts";
 import { memoryResolver, type ZoneData, zoneAuthority } from "../helpers/zone.ts";
 
 const CLIENT = "192.0.2.1";
@@ -195,21 +196,6 @@ async function check(
     sender,
     deadlineMs,
   });
-}
-
-/** The zone in the form of dns.promises.resolve, as mailauth wants it. */
-function bareResolver(zone: ZoneData) {
-  const resolver = memoryResolver(zoneAuthority(zone));
-  return async (name: string, type: string): Promise<string[]> => {
-    const asked = type as "A" | "MX" | "TXT";
-    const answer = await resolver.resolve(name, asked, { deadlineMs: Number.MAX_VALUE });
-    if (answer.status !== "ok") throw Object.assign(new Error(answer.status), { code: "ENOTFOUND" });
-    const records = answer.records.map((data) => {
-      if (typeof data === "object") return { exchange: data.exchange, priority: data.preference };
-      return type === "TXT" ? [data] : data;
-    });
-    return records as string[]; // Its type knows of no MX, its code does.
-  };
 }
 
 /** What mailauth's own wrapper around the resolver does. */
