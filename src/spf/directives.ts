@@ -79,7 +79,7 @@ export class DirectiveMatcher {
    */
   async expandName(domain: string, domainSpec: string): Promise<ExpandedName> {
     if (!domainSpec.includes("%")) {
-      const name = withoutRootDot(domainSpec);
+      const name = mailauth.normalizeTargetName(domainSpec);
       return mailauth.isValidTargetName(name) ? { status: "name", name } : { status: "invalid" };
     }
     let target: string | undefined;

@@ -58,6 +58,8 @@ interface Mailauth {
   parseIp(text: string): ClientAddress | null;
   validateTerms(terms: readonly string[]): string | false;
   isValidTargetName(name: string): boolean;
+  /** Takes a trailing dot away, and labels from the left over 253 octets. */
+  normalizeTargetName(name: string): string;
 }
 
 /** mailauth's own functions, under their own names. */

@@ -280,6 +280,18 @@ describe("The explanation", () => {
   });
 });
 
+test("A name over 253 octets loses labels from its left, written out or expanded (RFC 7208 section 7.3)", async () => {
+  const rest = `${"m".repeat(63)}.${"n".repeat(63)}.${"o".repeat(63)}.example.com`;
+  const long = `${"l".repeat(60)}.${rest}`;
+  const zone = {
+    "a.example": [{ TXT: `v=spf1 include:${long}. -all` }],
+    "b.example": [{ TXT: `v=spf1 include:${long.replace("example", "%{l}")} -all` }],
+    [rest]: [{ TXT: "v=spf1 +all" }],
+  };
+  expect((await verdictOn(zone, { sender: "joe@a.example" })).result).toBe("pass");
+  expect((await verdictOn(zone, { sender: "example@b.example" })).result).toBe("pass");
+});
+
 test("A local part that is not ASCII matches no term that names it (RFC 8616)", async () => {
   const zone = {
     "example.com": [{ TXT: "v=spf1 exists:%{l}.x.example include:%{s}.x.example redirect=%{l}.x.example" }],
