@@ -86,12 +86,12 @@ export class Rewriter {
     if (!this.#settings.signer.verify(srs.hash, srs.stamp + srs.host + srs.user)) return badHash;
     // A legacy address carries the quoted-string itself; one of ours is quoted as a whole.
     const external = !wasQuoted && isQuotedString(srs.user);
-    return { outcome: "rewritten", address: external ? `${srs.user}@${srs.host}` : formatMailbox(srs.user, srs.host) };
+    return { outcome: "rewritten", address: external ? `${srs.user}@${srs.host}` : join(srs.user, srs.host) };
   }
 
   #reverseSrs1(srs: Srs1): Rewrite {
     if (!this.#settings.signer.verify(srs.hash, srs.host + srs.opaque)) return badHash;
-    return { outcome: "rewritten", address: formatMailbox(`SRS0${srs.opaque}`, srs.host) };
+    return { outcome: "rewritten", address: join(`SRS0${srs.opaque}`, srs.host) };
   }
 
   #encodeSrs0(sender: Mailbox, day: number): string {
@@ -126,6 +126,15 @@ const badHash: Rewrite = { outcome: "bad_hash", reason: "hash invalid" };
 
 function refuse(outcome: Outcome, reason: string): Rewrite {
   return { outcome, reason };
+}
+
+/**
+ * The address that was signed. A host with an `@` is postsrsd's, which cuts `"a@b"@example.org` at the first one and
+ * cannot read its own work: together the pieces are the address that it was given.
+ */
+function join(user: string, host: string): string {
+  const whole = host.includes("@") ? parseMailbox(`${user}@${host}`) : undefined;
+  return whole === undefined ? formatMailbox(user, host) : formatMailbox(whole.local, whole.domain);
 }
 
 /** Whether a domain can stand between two `=` and come back as it went. */

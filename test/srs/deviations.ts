@@ -120,6 +120,17 @@ export const DEVIATIONS: readonly DeviationClass[] = [
   },
 ];
 
+/**
+ * Nothing of this was recorded, but real programs meet it: what 1.10 and 2.4 made of `"a@b"@example.org`, they cannot
+ * read any more. We can.
+ */
+export const CUT_AT_THE_FIRST_AT: DeviationClass = {
+  name: "their address that they cannot read",
+  reason: "The host has the @ at which they cut; user, @ and host together are the address as it was.",
+  vectors: [0, 0],
+  has: (d) => d.map === "reverse" && /@.*@/s.test(d.key) && d.theirs.status === "notFound" && isRewritten(d),
+};
+
 /** Whether our answer is what the model says, found or not. */
 function isModelled(divergence: Divergence): boolean {
   const { map, key, options, ours } = divergence;

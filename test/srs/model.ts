@@ -92,11 +92,16 @@ function reverseLocal(local: string, isQuoted: boolean, options: SrsOptions): st
   const [, , hash0 = "", stamp = "", host0 = "", user = ""] = SRS0.exec(local) ?? [];
   if (SRS0.test(local)) {
     if (!isFresh(stamp, options.nowMs) || !isSigned(hash0, stamp + host0 + user, options)) return undefined;
-    return !isQuoted && QUOTED.test(user) ? `${user}@${host0}` : writeMailbox(user, host0);
+    return !isQuoted && QUOTED.test(user) ? `${user}@${host0}` : joined(user, host0);
   }
   const [, hash1 = "", host1 = "", opaque = ""] = SRS1.exec(local) ?? [];
   if (!SRS1.test(local) || !isSigned(hash1, host1 + opaque, options)) return undefined;
-  return writeMailbox(`SRS0${opaque}`, host1);
+  return joined(`SRS0${opaque}`, host1);
+}
+
+/** A host with an @ was cut off too early by postsrsd: the whole is read again. */
+function joined(user: string, host: string): string {
+  return host.includes("@") ? normalForm(`${user}@${host}`) : writeMailbox(user, host);
 }
 
 /** Today's stamp or one of the 21 days before, in any case. */
