@@ -105,7 +105,7 @@ function escapeChar(char: string): string {
   return code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`;
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Octets that are UTF-8 are shown as what they mean; others stay one character each. */
 function decode(value: string): string {
