@@ -2,7 +2,7 @@
 import type { Logger } from "../log.ts";
 import { EXIT } from "../sysexits.ts";
 
-export interface SignalActions {
+interface SignalActions {
   /** Never rejects. */
   reload(): Promise<void>;
   stop(): Promise<void>;

@@ -12,7 +12,7 @@ export interface ValueProblem {
   readonly want: string;
 }
 
-export type Parsed<T> =
+type Parsed<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly problems: readonly ValueProblem[] };
 
@@ -33,7 +33,7 @@ export function kind<T>(want: string, read: (value: unknown) => T | undefined): 
   };
 }
 
-export function wrong(got: unknown, want: string, path = ""): { ok: false; problems: ValueProblem[] } {
+function wrong(got: unknown, want: string, path = ""): { ok: false; problems: ValueProblem[] } {
   return { ok: false, problems: [{ path, got, want }] };
 }
 

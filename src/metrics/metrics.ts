@@ -7,7 +7,7 @@ import { PlainCounter, PlainHistogram } from "./plain.ts";
 const PREFIX = "postvouch_";
 
 /** Actions as policy_requests_total counts them. */
-export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
+const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
 
 /** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
@@ -16,7 +16,7 @@ const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01
 const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
 /** Label values of dns_queries_total. */
-export const DNS_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
+const DNS_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
 
 /** What is read at each scrape because something else keeps the number. */
 export interface MetricSources {

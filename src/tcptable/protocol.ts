@@ -15,7 +15,7 @@ import type { Decoder } from "../net/codec.ts";
 export const MAX_LINE_BYTES = 4096;
 
 /** A line that is not a request, and what is wrong with it. */
-export interface BadLine {
+interface BadLine {
   readonly problem: string;
 }
 

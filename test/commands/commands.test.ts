@@ -110,7 +110,7 @@ describe("postvouch check-config", () => {
   });
 
   test.each([
-    { name: "a file that is not there", make: () => "/nonexistent/postvouch.toml", says: "no such file" },
+    { name: "a file that is not there", make: () => "/proc/nonexistent/postvouch.toml", says: "no such file" },
     { name: "a directory", make: (dir: { path: string }) => dir.path, says: "directory" },
   ])("names $name", ({ make, says }) => {
     using dir = scratch();

@@ -66,8 +66,8 @@ describe("A unix-domain socket", () => {
   });
 
   test("in a directory that does not exist is refused with that reason", async () => {
-    await expect(open({ type: "unix", path: "/nonexistent/socket" })).rejects.toThrow(
-      "Cannot listen on unix:/nonexistent/socket for tcptable.forward: its directory does not exist",
+    await expect(open({ type: "unix", path: "/proc/nonexistent/socket" })).rejects.toThrow(
+      "Cannot listen on unix:/proc/nonexistent/socket for tcptable.forward: its directory does not exist",
     );
   });
 });

@@ -60,9 +60,9 @@ describe("A change of endpoints", () => {
   test("that fails leaves everything as it was", async () => {
     const { listeners, connect, wanted, endpoint } = setUp();
     await listeners.apply([wanted("a")]);
-    const bad: Wanted = { ...wanted("bad"), endpoint: { type: "unix", path: "/nonexistent/socket" } };
+    const bad: Wanted = { ...wanted("bad"), endpoint: { type: "unix", path: "/proc/nonexistent/socket" } };
     await expect(listeners.apply([wanted("b"), bad])).rejects.toThrow(
-      "Cannot listen on unix:/nonexistent/socket for bad",
+      "Cannot listen on unix:/proc/nonexistent/socket for bad",
     );
     expect(await connect("a").ask("x\n")).toBe("x!\n");
     const again = await listeners.apply([wanted("a"), { ...wanted("b"), endpoint: endpoint("b") }]);
