@@ -97,6 +97,22 @@ describe("Draining", () => {
     expect(peer.received).toBe("a!\nslow!\nb!\n");
   });
 
+  test("answers what takes longer than a silent peer is waited for", async () => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const { listeners, connect, wanted } = setUp();
+    await listeners.apply([wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
+    const [peer, silent] = [connect("a"), connect("a")];
+    await silent.ask("a\n");
+    peer.socket.write("a\nslow\n");
+    await until(() => peer.received === "a!\n");
+    const drained = listeners.drain(NEVER_MS);
+    await silent.closed;
+    resolve("slow!\n");
+    await drained;
+    await peer.closed;
+    expect(peer.received).toBe("a!\nslow!\n");
+  });
+
   test("waits for the peers of endpoints that a change has closed", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const { listeners, connect, wanted } = setUp();

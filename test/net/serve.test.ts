@@ -93,6 +93,36 @@ describe("A connection", () => {
     expect(peer.received.length).toBe(requests * answer.length);
   });
 
+  test("is read no further either while the peer takes what was answered before", async () => {
+    const slow = held();
+    const big = `${"x".repeat(10_000_000)}\n`;
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.answer : big));
+    const peer = connect();
+    peer.socket.pause();
+    peer.socket.write("big\nslow\n");
+    await until(() => (server.sockets[0]?.writableLength ?? 0) > 0);
+    peer.socket.resume();
+    await until(() => peer.received.length === big.length && server.sockets[0]?.writableLength === 0);
+    expect(server.sockets[0]?.isPaused()).toBe(true);
+    slow.give("slow!\n");
+    await until(() => peer.received.endsWith("slow!\n"));
+    expect(server.sockets[0]?.isPaused()).toBe(false);
+  });
+
+  test("is read no further after a late answer that its peer does not take", async () => {
+    const slow = held();
+    const { server, connect } = await serve(() => slow.answer);
+    const peer = connect();
+    peer.socket.pause();
+    peer.socket.write("slow\n");
+    await until(() => server.sockets[0]?.isPaused() === true);
+    slow.give(`${"x".repeat(10_000_000)}\n`);
+    await until(() => (server.sockets[0]?.writableLength ?? 0) > 0);
+    expect(server.sockets[0]?.isPaused()).toBe(true);
+    peer.socket.resume();
+    await until(() => peer.received.endsWith("x\n") && server.sockets[0]?.isPaused() === false);
+  });
+
   test("that is reset while its answer is made disturbs nobody", async () => {
     const slow = held();
     const { server, connect } = await serve((line) => (line === "slow" ? slow.answer : `${line}!\n`));

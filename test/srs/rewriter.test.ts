@@ -178,6 +178,21 @@ describe("Any key at all", () => {
   });
 });
 
+test.each(['"\\"x\\""@example.org', '"\\"\\""@example.org', '"\\"a b\\""@example.org'])(
+  "%s has quotes that belong to its name, and keeps them",
+  (sender) => {
+    expect(reverse(rewriter, forward(rewriter, sender) ?? "")).toBe(sender);
+  },
+);
+
+test.each([..." \t\n\r\0\x7f=", '"', "a@"])("A sender or an SRS1 host with %j in its domain is not signed", (char) => {
+  const cannotBeCarried = { outcome: "malformed", reason: expect.any(String) };
+  expect(rewriter.forward({ local: "alice", domain: `x${char}y.org` }, DAY)).toEqual(cannotBeCarried);
+  if (char === "=") return;
+  const srs1 = { local: `SRS1=abcd=x${char}y.org==abcd=2W=o.example=bob`, domain: "second.example" };
+  expect(rewriter.forward(srs1, DAY)).toEqual(cannotBeCarried);
+});
+
 test.each([
   { length: MAX_LOCAL_PART_BYTES, outcome: "rewritten" },
   { length: MAX_LOCAL_PART_BYTES + 1, outcome: "too_long" },

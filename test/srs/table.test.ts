@@ -205,6 +205,13 @@ describe("With a store", () => {
     expect(await reverseTable(bad).get(rewritten)).toEqual(trouble);
   });
 
+  test("an address too long for a line of tcp_table(5) is not kept: there would be no way to answer it", () => {
+    const withStore = srsTables({ store: memoryStore(), storeMode: "all" });
+    const key = `${"l".repeat(MAX_ADDRESS_BYTES)}@x.y`;
+    expect(essence(forwardTable(withStore).get(key))).toBe("too_long");
+    expect(essence(forwardTransportTable(withStore).get(key))).toBe("too_long");
+  });
+
   test("an address that fits needs no store, so one that is down does not matter", async () => {
     const down = { ...memoryStore(), put: () => Promise.reject(new Error("down")) };
     expect(essence(await forwardTable(srsTables({ store: down, storeMode: "long" })).get("alice@example.org"))).toBe(
