@@ -9,12 +9,26 @@ import { parseArgs } from "node:util";
 import { build } from "./build.ts";
 import { describeMachine } from "./machine.ts";
 import { isInside, rerunInside } from "./namespace.ts";
+import { deadDnsPart } from "./parts/dead-dns.ts";
+import { memoryPart } from "./parts/memory.ts";
+import { microPart } from "./parts/micro.ts";
+import { openLoopPart } from "./parts/open-loop.ts";
+import { ownDomainsPart } from "./parts/own-domains.ts";
+import { spfPart } from "./parts/spf.ts";
 import { srsPart } from "./parts/srs.ts";
+import { startPart } from "./parts/start.ts";
 import { type PartResult, toMarkdown } from "./results.ts";
 import type { Bench, Effort } from "./subjects.ts";
 
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   srs: srsPart,
+  "own-domains": ownDomainsPart,
+  "open-loop": openLoopPart,
+  spf: spfPart,
+  "dead-dns": deadDnsPart,
+  memory: memoryPart,
+  start: startPart,
+  micro: microPart,
 };
 
 const WHOLE: Effort = { rounds: 5, seconds: 3, warmupSeconds: 1 };

@@ -7,6 +7,9 @@ import { SRS_DOMAIN, writeSecret } from "./secret.ts";
 
 export const POSTVOUCH = "postvouch";
 
+/** Until a thousand domains are known and the code that answers from the cache is compiled. */
+const CACHE_WARMUP_SECONDS = 3;
+
 export interface PostvouchOptions {
   /** Tells several daemons of one run apart. */
   readonly name: string;
@@ -54,7 +57,13 @@ export async function startPostvouch(
     tcp: { ...common, name, protocol: "tcp", targets: { forward: at(forward), reverse: at(reverse) } },
     socketmap: { ...common, name: `${name}, socketmap`, protocol: "socketmap", targets: both(at(socketmap)) },
     socketmapUnix: { ...common, name: `${name}, unix`, protocol: "socketmap", targets: both(`unix:${unix}`) },
-    policy: { ...common, name, protocol: "policy", targets: { policy: at(policy) } },
+    policy: {
+      ...common,
+      name,
+      protocol: "policy",
+      targets: { policy: at(policy) },
+      warmupSeconds: () => CACHE_WARMUP_SECONDS,
+    },
     metrics: at(metrics),
   };
 }
