@@ -23,7 +23,7 @@ class LineDecoder implements Decoder<string> {
 }
 
 /** A service that answers each line by what `answer` makes of it. */
-export function lineService(answer: Service<string>["answer"]): Service<string> {
+function lineService(answer: Service<string>["answer"]): Service<string> {
   return { protocol: "lines", createDecoder: () => new LineDecoder(), answer };
 }
 

@@ -47,7 +47,7 @@ const hostName = fc
   .array(fc.oneof({ weight: 3, arbitrary: label }, utf8Letter), { minLength: 1, maxLength: 5 })
   .map((labels) => labels.join(".").slice(0, 250));
 
-export const domain = fc.oneof(
+const domain = fc.oneof(
   { weight: 6, arbitrary: hostName },
   fc.constantFrom("[192.0.2.1]", "[IPv6:2001:db8::1]", "_x.example.org", "x--y.z", "a", "1", "Example.ORG", "x.org."),
 );

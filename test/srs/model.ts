@@ -32,14 +32,14 @@ export function normalForm(address: string): string {
 }
 
 /** The first characters of base64(HMAC-SHA1(secret, fields)), fields lower-cased in ASCII. */
-export function modelHash(secret: Uint8Array, fields: string, options: SrsOptions): string {
+function modelHash(secret: Uint8Array, fields: string, options: SrsOptions): string {
   const text = fields.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
   const encoding = options.hashAlphabet === "standard" ? "base64" : "base64url";
   return createHmac("sha1", secret).update(text, "latin1").digest(encoding).slice(0, options.hashLength);
 }
 
 /** The stamp of a moment. */
-export function modelStamp(nowMs: number): string {
+function modelStamp(nowMs: number): string {
   const day = Math.floor(nowMs / 86_400_000) % 1024;
   return BASE32.charAt(day >> 5) + BASE32.charAt(day % 32);
 }
