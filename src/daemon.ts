@@ -8,16 +8,15 @@ import { createMetrics, type Metrics } from "./metrics/metrics.ts";
 import { createStatusServer } from "./metrics/server.ts";
 import type { Service } from "./net/codec.ts";
 import { formatEndpoint } from "./net/endpoint.ts";
-import { ListenError } from "./net/listen.ts";
-import { type Drainable, Listeners, serveWith, type Wanted } from "./net/listeners.ts";
+import { type Drainable, Listeners, ListenFailure, serveWith, type Wanted } from "./net/listeners.ts";
 import type { ServeHooks } from "./net/serve.ts";
 import { dnsTroubleLog, serveHooks, storeLog } from "./observe/events.ts";
 import { Messages } from "./policy/messages.ts";
 import { createServices, type Parts, type Services } from "./services.ts";
 import { ownDomainSettings, type Setup } from "./setup/setup.ts";
+import { openConfiguredStore } from "./setup/store.ts";
 import type { AddressStore } from "./srs/store.ts";
-import { openStore } from "./store/open.ts";
-import { EXIT, errorText, Failure } from "./sysexits.ts";
+import { EXIT, Failure } from "./sysexits.ts";
 
 export interface DaemonOptions {
   readonly logger: Logger;
@@ -55,7 +54,7 @@ export class Daemon {
   static async start(setup: Setup, ownDomains: OwnDomainSources, options: DaemonOptions): Promise<Daemon> {
     await using cleanup = new AsyncDisposableStack();
     cleanup.defer(() => ownDomains.close());
-    const store = await open(setup, options.logger);
+    const store = await openConfiguredStore(setup, storeLog(options.logger));
     cleanup.defer(() => store?.close());
     const daemon = new Daemon(setup, options, ownDomains, store);
     cleanup.defer(() => daemon.#current.resolver.close());
@@ -105,11 +104,11 @@ export class Daemon {
     if (report.errors.length > 0) throw new Failure(EXIT.config, report.errors);
     const current = this.#current;
     const sameStore = before.config["srs.store.url"] === setup.config["srs.store.url"];
-    const store = sameStore ? current.store : await open(setup, this.#options.logger);
+    const store = sameStore ? current.store : await openConfiguredStore(setup, storeLog(this.#options.logger));
     const resolver = sameDns(before, setup) ? current.resolver : this.#createResolver(setup);
     if (this.#stopping) return;
     await this.#listen(setup);
-    this.#options.logger.setLevel(setup.config["log.level"]);
+    this.#options.logger.configure({ level: setup.config["log.level"], format: setup.config["log.format"] });
     const services = createServices(setup, this.#parts(resolver, store));
     const old = { ...current };
     Object.assign(current, { setup, services, resolver, store });
@@ -138,12 +137,10 @@ export class Daemon {
         this.#options.logger.log("info", "listening", { listener: name, endpoint: formatEndpoint(endpoint) });
       }
     } catch (error) {
-      if (!(error instanceof ListenError)) throw error;
-      throw new Failure(
-        LISTEN_EXIT[error.code] ?? EXIT.cannotCreate,
-        [`${error.message}; free it, or set ${error.listener} to another endpoint`],
-        { cause: error },
-      );
+      if (!(error instanceof ListenFailure)) throw error;
+      const lines = error.errors.map((one) => `${one.message}; free it, or set ${one.listener} to another endpoint`);
+      const [first] = error.errors;
+      throw new Failure(LISTEN_EXIT[first?.code ?? ""] ?? EXIT.cannotCreate, lines, { cause: error });
     }
   }
 
@@ -175,7 +172,12 @@ export class Daemon {
         accept: serve("socketmap"),
       })),
       ...config["policy.listen"].map((endpoint) => ({ name: "policy.listen", endpoint, accept: serve("policy") })),
-      ...config["metrics.listen"].map((endpoint) => ({ name: "metrics.listen", endpoint, accept: serveHttp })),
+      ...config["metrics.listen"].map((endpoint) => ({
+        name: "metrics.listen",
+        endpoint,
+        accept: serveHttp,
+        isStatus: true,
+      })),
     ];
   }
 
@@ -235,14 +237,4 @@ export function resolverSettings(setup: Setup): Parameters<typeof createResolver
 
 function sameDns(a: Setup, b: Setup): boolean {
   return JSON.stringify(resolverSettings(a)) === JSON.stringify(resolverSettings(b));
-}
-
-async function open(setup: Setup, logger: Logger): Promise<AddressStore | undefined> {
-  const url = setup.config["srs.store.url"];
-  if (url === "") return undefined;
-  try {
-    return await openStore(url, storeLog(logger));
-  } catch (error) {
-    throw new Failure(EXIT.unavailable, [`srs.store.url: ${errorText(error)}`], { cause: error });
-  }
 }

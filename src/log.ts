@@ -13,8 +13,8 @@ export interface Logger {
   /** Whether events of this level are written, for fields that cost something to make. */
   enabled(level: LogLevel): boolean;
   log(level: LogLevel, event: string, fields?: LogFields): void;
-  /** From now on events below this level are not written. */
-  setLevel(level: LogLevel): void;
+  /** From now on another level and format. */
+  configure(options: Pick<LogOptions, "level" | "format">): void;
   /** Writes out what is buffered, before the process ends. */
   flush(): void;
 }
@@ -33,14 +33,16 @@ export function createLogger(options: LogOptions): Logger {
   const out = new LineOutput(STDERR_FD, (lost) => write("warn", "log", { lost }));
   let threshold = LOG_LEVELS.indexOf(options.level);
   const enabled = (level: LogLevel): boolean => LOG_LEVELS.indexOf(level) >= threshold;
-  const write = options.format === "json" ? jsonWriter(out) : textWriter(options.journal, out);
+  const writers = { json: jsonWriter(out), text: textWriter(options.journal, out) };
+  let write = writers[options.format];
   return {
     enabled,
     log(level, event, fields = {}) {
       if (enabled(level)) write(level, event, fields);
     },
-    setLevel(level) {
+    configure({ level, format }) {
       threshold = LOG_LEVELS.indexOf(level);
+      write = writers[format];
     },
     flush: () => out.flush(),
   };

@@ -35,3 +35,20 @@ export function errorCode(error: unknown): string {
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Why a file could not be read or written, in an admin's words. */
+export function fileTrouble(error: unknown): string {
+  switch (errorCode(error)) {
+    case "EACCES":
+    case "EPERM":
+      return "no permission";
+    case "EISDIR":
+      return "it is a directory";
+    case "ENOTDIR":
+      return "a part of its path is no directory";
+    case "EROFS":
+      return "the file system is read-only";
+    default:
+      return errorText(error);
+  }
+}

@@ -1,4 +1,6 @@
 /** `postvouch check-config`: reads everything that `serve` would read, binds nothing. */
+
+import { foresee } from "../setup/foresee.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
 import { EXIT } from "../sysexits.ts";
@@ -9,7 +11,8 @@ import type { Output } from "./output.ts";
  * @throws {Failure} naming every problem
  */
 export async function checkConfig(around: Surroundings, output: Output): Promise<number> {
-  const setup = await readSetup(around, "skip");
+  const read = await readSetup(around, "skip");
+  const setup = { ...read, problems: [...read.problems, ...foresee(read)] };
   const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
   const counted = [...ownDomains.counts()].map(([source, count]) => `${source}: ${count}`);
   ownDomains.close();

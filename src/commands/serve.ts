@@ -67,7 +67,7 @@ function logStart(setup: Setup, options: ServeOptions, logger: Logger): void {
 
 async function reload(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
   try {
-    const setup = await readSetup(options.around, "create");
+    const setup = await readSetup(options.around, "refuse");
     await daemon.reload(setup);
     daemon.reloaded(true);
     logger.log("info", "reload", { result: "ok", config: setup.configFile, secrets: setup.secrets.length });

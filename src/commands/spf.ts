@@ -9,7 +9,7 @@ import { renderTrace } from "../spf/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
 import { EXIT, Failure } from "../sysexits.ts";
-import type { Output } from "./output.ts";
+import { type Output, printable, wrap } from "./output.ts";
 
 export interface SpfOptions {
   readonly around: Surroundings;
@@ -59,7 +59,7 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
       },
       query,
     );
-    if (options.json) output.line(JSON.stringify(toJson(report, explained)));
+    if (options.json) output.line(JSON.stringify(toJson(report, explained), roundTimes));
     else printReport(report, explained, output);
     return EXIT.ok;
   } catch (error) {
@@ -71,17 +71,17 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
 }
 
 function toJson(report: PolicyReport, explained: readonly Explained[]): Record<string, unknown> {
-  const traceOf = (verdict: SpfVerdict | undefined): Trace | undefined =>
-    explained.find((one) => one.verdict.identity === verdict?.identity)?.trace;
-  const withTrace = (verdict: SpfVerdict | undefined) => {
-    if (verdict === undefined) return null;
-    const trace = traceOf(verdict);
-    return trace === undefined ? verdictJson(verdict) : { ...verdictJson(verdict), trace };
+  const { helo } = report;
+  // The MAIL FROM identity of the null sender is postmaster@HELO (RFC 7208 section 2.4): the same check.
+  const mailFrom = report.mailFrom ?? (helo === undefined ? undefined : { ...helo, identity: "mailfrom" as const });
+  const json = (verdict: SpfVerdict | undefined): Record<string, unknown> => {
+    const trace = explained.find((one) => one.verdict.identity === verdict?.identity)?.trace;
+    return { ...verdictJson(verdict), ...(trace === undefined ? {} : { trace }) };
   };
   return {
-    ...(report.deciding === undefined ? { result: null, identity: null } : verdictJson(report.deciding)),
-    helo: withTrace(report.helo),
-    mailFrom: withTrace(report.mailFrom),
+    ...verdictJson(report.deciding),
+    helo: json(helo),
+    mailFrom: json(mailFrom),
     receivedSpf: report.receivedSpf ?? null,
     action: report.action,
     ...(report.wouldAction === undefined ? {} : { wouldAction: report.wouldAction }),
@@ -89,29 +89,42 @@ function toJson(report: PolicyReport, explained: readonly Explained[]): Record<s
   };
 }
 
-function verdictJson(verdict: SpfVerdict): Record<string, unknown> {
+/** Every key of the contract, also when there was nothing to check. */
+function verdictJson(verdict: SpfVerdict | undefined): Record<string, unknown> {
   return {
-    result: verdict.result,
-    identity: verdict.identity,
-    domain: verdict.domain,
-    mechanism: verdict.mechanism ?? null,
-    explanation: verdict.explanation,
-    problem: verdict.problem ?? null,
-    lookups: verdict.lookups,
-    voidLookups: verdict.voidLookups,
-    elapsedMs: Math.round(verdict.elapsedMs * 1000) / 1000,
+    result: verdict?.result ?? null,
+    identity: verdict?.identity ?? null,
+    domain: verdict?.domain ?? null,
+    mechanism: verdict?.mechanism ?? null,
+    explanation: verdict?.explanation ?? null,
+    problem: verdict?.problem ?? null,
+    lookups: verdict?.lookups ?? 0,
+    voidLookups: verdict?.voidLookups ?? 0,
+    elapsedMs: verdict?.elapsedMs ?? 0,
   };
 }
 
+/** Milliseconds to the microsecond: more digits are noise. */
+function roundTimes(key: string, value: unknown): unknown {
+  return key === "elapsedMs" && typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
+}
+
+const COLUMNS = 80;
+
 function printReport(report: PolicyReport, explained: readonly Explained[], output: Output): void {
-  for (const { verdict, trace } of explained) output.line(`${renderTrace(trace, verdict, 80)}\n`);
+  // A person reads an explanation; without one the lines are for scripts, too, and stay whole.
+  const print = (line: string): void => {
+    const lines = explained.length === 0 ? [printable(line)] : wrap(printable(line), COLUMNS, "  ");
+    for (const one of lines) output.line(one);
+  };
+  for (const { verdict, trace } of explained) output.line(`${renderTrace(trace, verdict, COLUMNS)}\n`);
   for (const [name, verdict] of [["HELO", report.helo] as const, ["MAIL FROM", report.mailFrom] as const]) {
     if (verdict === undefined) continue;
     const by = verdict.mechanism === undefined ? "" : ` by ${verdict.mechanism}`;
-    output.line(`${name}: ${verdict.result}${by} (${verdict.domain}): ${verdict.problem ?? verdict.explanation}`);
+    print(`${name}: ${verdict.result}${by} (${verdict.domain}): ${verdict.problem ?? verdict.explanation}`);
   }
-  if (report.receivedSpf !== undefined) output.line(`header: ${report.receivedSpf}`);
-  if (report.unchecked !== undefined) output.line(`the service does not check this client: ${report.unchecked}`);
-  if (report.wouldAction !== undefined) output.line(`would be: ${report.wouldAction}`);
-  output.line(`Postfix is answered: ${report.action}`);
+  if (report.receivedSpf !== undefined) print(`header: ${report.receivedSpf}`);
+  if (report.unchecked !== undefined) print(`the service does not check this client: ${report.unchecked}`);
+  if (report.wouldAction !== undefined) print(`would be: ${report.wouldAction}`);
+  print(`Postfix is answered: ${report.action}`);
 }

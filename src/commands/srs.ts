@@ -5,10 +5,10 @@ import { createSrsTables } from "../services.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { makeSecret } from "../setup/secrets-file.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { openConfiguredStore } from "../setup/store.ts";
 import { forwardTable, reverseTable } from "../srs/table.ts";
-import { openStore } from "../store/open.ts";
 import { EXIT, errorText, Failure } from "../sysexits.ts";
-import type { Output } from "./output.ts";
+import { type Output, printable } from "./output.ts";
 
 export interface SrsOptions {
   readonly around: Surroundings;
@@ -36,8 +36,10 @@ export async function runSrs(options: SrsOptions, output: Output): Promise<numbe
   }
   const setup = await readSetup(options.around, "create");
   const { ownDomains } = await openOwnDomains(setup, () => {});
-  const url = setup.config["srs.store.url"];
-  const store = url === "" ? undefined : await openStore(url);
+  const store = await openConfiguredStore(setup, {
+    onFailed: (reason) => output.problem(reason),
+    onRecovered: () => {},
+  });
   try {
     const tables = createSrsTables(setup, { ownDomains, store, now: options.now });
     const table = verb === "forward" ? forwardTable(tables) : reverseTable(tables);
@@ -57,13 +59,13 @@ async function rewriteAll(
   let exitCode: number = EXIT.ok;
   for await (const address of readAddresses(addresses)) {
     const result = await lookUp(table, address);
-    if (result.status === "tempFail") throw new Failure(EXIT.tempFail, [`${address}: ${result.reason}`]);
+    if (result.status === "tempFail") throw new Failure(EXIT.tempFail, [`${printable(address)}: ${result.reason}`]);
     if (result.status === "notFound") exitCode = EXIT.notRewritten;
     const rewritten = result.status === "found" ? Buffer.from(result.value, "latin1").toString("utf8") : null;
     const reason = result.status === "found" ? null : result.reason;
     if (json) output.line(JSON.stringify({ address, map: table.name, rewritten, outcome: result.outcome, reason }));
-    else if (rewritten !== null) output.line(rewritten);
-    else output.problem(`${address}: not rewritten: ${reason}`);
+    else if (rewritten !== null) output.line(printable(rewritten));
+    else output.problem(`${printable(address)}: not rewritten: ${reason}`);
   }
   return exitCode;
 }
@@ -73,7 +75,7 @@ async function lookUp(table: LookupTable, address: string): Promise<LookupResult
   try {
     return await table.get(Buffer.from(address, "utf8").toString("latin1"));
   } catch (error) {
-    throw new Failure(EXIT.tempFail, [`${address}: ${errorText(error)}`], { cause: error });
+    throw new Failure(EXIT.tempFail, [`${printable(address)}: ${errorText(error)}`], { cause: error });
   }
 }
 

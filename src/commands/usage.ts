@@ -1,6 +1,7 @@
 /** What `--help` prints. */
 import { PARAMETERS, type Parameter } from "../config/parameters.ts";
 import { DEFAULT_CONFIG_FILE } from "../setup/config-file.ts";
+import { wrap } from "./output.ts";
 
 export const GENERAL_HELP = `postvouch: SPF policy service and SRS lookup tables for Postfix
 
@@ -34,7 +35,8 @@ POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
               [--config FILE] [--json] [--explain]
 
 Checks HELO and MAIL FROM as the policy service would, and says what Postfix
-would be answered. Without --sender the null sender is checked.
+would be answered. Without --sender the null sender is checked, which is
+postmaster at the HELO name.
 --explain prints the evaluation: records, mechanisms, lookups, answers, times,
 and the reason of the verdict in a sentence. --json prints one object.`,
 };
@@ -47,7 +49,7 @@ export function commandHelp(command: string): string {
 function serveHelp(): string {
   const keys = Object.entries<Parameter<unknown>>(PARAMETERS).map(
     ([name, { help, default: value }]) =>
-      `${name} = ${JSON.stringify(value)}\n${wrap(help, 74)
+      `${name} = ${JSON.stringify(value)}\n${wrap(help, 73)
         .map((line) => `      ${line}`)
         .join("\n")}`,
   );
@@ -59,18 +61,4 @@ and the domain lists again; SIGTERM answers what is under way and ends.
 The configuration is TOML. Its keys, with their defaults:
 
 ${keys.join("\n")}`;
-}
-
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + word.length >= columns) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

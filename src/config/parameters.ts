@@ -100,7 +100,8 @@ const dnsServer = kind('an address such as "127.0.0.1", "127.0.0.1:5353" or "[::
   if (typeof value !== "string") return undefined;
   const port = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-fA-F:.]+)\])(?::(\d{1,5}))?$/.exec(value);
   const host = port === null ? value : (port[1] ?? port[2] ?? "");
-  return isIP(host) !== 0 && Number(port?.[3] ?? 53) <= 65_535 ? value : undefined;
+  const number = Number(port?.[3] ?? 53);
+  return isIP(host) !== 0 && number >= 1 && number <= 65_535 ? value : undefined;
 });
 
 const storeUrl = kind('"", "sqlite:/path", "redis://host:6379/0" or "redis+unix:/path"', (value) => {

@@ -1,6 +1,7 @@
 /** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
 import { parse as parseToml, TomlError } from "smol-toml";
-import { type Config, PARAMETERS, type Parameter } from "./parameters.ts";
+import { formatEndpoint } from "../net/endpoint.ts";
+import { type Config, type OverrideTable, PARAMETERS, type Parameter } from "./parameters.ts";
 import type { ValueProblem } from "./value.ts";
 
 export interface ParsedConfig {
@@ -35,7 +36,11 @@ export function parseConfig(toml: string, source: string): ParsedConfig {
     values[name] = parsed.ok ? parsed.value : defaultOf(parameter);
     if (!parsed.ok) problems.push(...parsed.problems.map((problem) => name + describe(problem)));
   }
-  for (const name of unread.keys()) problems.push(`${name}: unknown key${suggest(name)}`);
+  for (const [name, value] of unread) {
+    problems.push(
+      isSection(name) ? `${name}: got ${show(value)}, want a table` : `${name}: unknown key${suggest(name)}`,
+    );
+  }
   const config = Object.freeze(values) as Config;
   problems.push(...checkTogether(config));
   return { config, problems: problems.map((problem) => `${source}: ${problem}`) };
@@ -51,11 +56,14 @@ function flatten(tree: Readonly<Record<string, unknown>>, prefix = ""): Map<stri
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(tree)) {
     const name = prefix + key;
-    const isSection = Object.keys(PARAMETERS).some((parameter) => parameter.startsWith(`${name}.`));
-    if (isSection && isTable(value)) for (const [inner, v] of flatten(value, `${name}.`)) values.set(inner, v);
+    if (isSection(name) && isTable(value)) for (const [inner, v] of flatten(value, `${name}.`)) values.set(inner, v);
     else values.set(name, value);
   }
   return values;
+}
+
+function isSection(name: string): boolean {
+  return Object.keys(PARAMETERS).some((parameter) => parameter.startsWith(`${name}.`));
 }
 
 function isTable(value: unknown): value is Record<string, unknown> {
@@ -73,12 +81,12 @@ function show(value: unknown): string {
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
 }
 
+/** The key that may have been meant: the same word in the same section, else in another one. */
 function suggest(name: string): string {
-  const last = name
-    .slice(name.lastIndexOf(".") + 1)
-    .replaceAll("-", "_")
-    .toLowerCase();
-  const near = Object.keys(PARAMETERS).find((parameter) => parameter.endsWith(`.${last}`) || parameter === last);
+  const plain = name.replaceAll("-", "_").toLowerCase();
+  const last = plain.slice(plain.lastIndexOf(".") + 1);
+  const names = Object.keys(PARAMETERS);
+  const near = names.find((one) => one === plain) ?? names.find((one) => one === last || one.endsWith(`.${last}`));
   return near === undefined ? "" : ` (is ${near} meant?)`;
 }
 
@@ -93,6 +101,48 @@ function checkTogether(config: Config): string[] {
   }
   if (config["srs.store.mode"] === "all" && config["srs.store.url"] === "") {
     problems.push('srs.store.url: got "", want a store, because srs.store.mode is "all"');
+  }
+  return [...problems, ...checkEndpoints(config), ...config["policy.override"].flatMap(checkOverride)];
+}
+
+const MATCHERS = ["recipient", "sender", "sender_domain", "helo_name", "client_address"] as const;
+const CHANGES = ["mode", "headers", "reject_message", "defer_message", "helo", "mail_from"] as const;
+
+/** A forgotten line must not turn a rule for one recipient into one for everybody. */
+function checkOverride(override: OverrideTable, index: number): string[] {
+  const isEmpty = (keys: readonly (keyof OverrideTable)[]): boolean => keys.every((key) => override[key] === undefined);
+  const name = `policy.override[${index}]`;
+  const problems: string[] = [];
+  if (isEmpty(MATCHERS)) problems.push(`${name}: matches every message; want ${listWords(MATCHERS)}`);
+  if (isEmpty(CHANGES)) problems.push(`${name}: changes nothing; want ${listWords(CHANGES)}`);
+  return problems;
+}
+
+function listWords(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+/** The keys that hold endpoints. */
+export const ENDPOINT_KEYS = [
+  "tcptable.forward",
+  "tcptable.reverse",
+  "socketmap.listen",
+  "policy.listen",
+  "metrics.listen",
+] as const;
+
+/** Two services cannot listen on one endpoint. Port 0 is a free one for each. */
+function checkEndpoints(config: Config): string[] {
+  const takenBy = new Map<string, string>();
+  const problems: string[] = [];
+  for (const key of ENDPOINT_KEYS) {
+    for (const endpoint of config[key]) {
+      const name = formatEndpoint(endpoint);
+      const first = takenBy.get(name);
+      if (first !== undefined)
+        problems.push(`${key}: got "${name}", which ${first} has already; want another endpoint`);
+      else if (endpoint.type === "unix" || endpoint.port !== 0) takenBy.set(name, key);
+    }
   }
   return problems;
 }

@@ -95,8 +95,9 @@ function readDuration(value: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 0);
 }
 
-export const endpoint: Kind<Endpoint> = kind('"address:port", "[v6address]:port" or "unix:/path"', (value) =>
-  typeof value === "string" ? parseEndpoint(value) : undefined,
+export const endpoint: Kind<Endpoint> = kind(
+  '"address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)',
+  (value) => (typeof value === "string" ? parseEndpoint(value) : undefined),
 );
 
 /** A mode as chmod(1) takes it. */

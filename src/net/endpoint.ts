@@ -5,6 +5,9 @@ export type Endpoint =
   | { readonly type: "inet"; readonly host: string; readonly port: number }
   | { readonly type: "unix"; readonly path: string };
 
+/** What a socket address holds (unix(7)), less the NUL at its end. */
+const MAX_PATH_BYTES = 107;
+
 /**
  * Reads `127.0.0.1:10001`, `[::1]:10001` or `unix:/path`.
  *
@@ -13,7 +16,8 @@ export type Endpoint =
 export function parseEndpoint(text: string): Endpoint | undefined {
   if (text.startsWith("unix:")) {
     const path = text.slice("unix:".length);
-    return path.startsWith("/") && !path.includes("\0") ? { type: "unix", path } : undefined;
+    const isPath = path.startsWith("/") && !path.includes("\0") && Buffer.byteLength(path) <= MAX_PATH_BYTES;
+    return isPath ? { type: "unix", path } : undefined;
   }
   const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/.exec(text);
   const host = match?.groups?.v6 ?? match?.groups?.v4 ?? "";

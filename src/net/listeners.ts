@@ -2,7 +2,7 @@
 import type { Server, Socket } from "node:net";
 import type { Service } from "./codec.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
-import { type ListenOptions, listen } from "./listen.ts";
+import { ListenError, type ListenOptions, listen } from "./listen.ts";
 import { Connection, type ServeHooks } from "./serve.ts";
 
 /** One endpoint and what it serves. */
@@ -12,6 +12,8 @@ export interface Wanted {
   readonly endpoint: Endpoint;
   /** Takes a new connection. */
   accept(socket: Socket): Drainable;
+  /** Stays open while the others drain: it tells how that goes. */
+  readonly isStatus?: boolean;
 }
 
 /** Something that can be asked to hang up when nothing is under way. */
@@ -24,8 +26,20 @@ export function serveWith<Request>(service: Service<Request>, hooks: ServeHooks)
   return (socket) => new Connection(socket, service, hooks);
 }
 
+/** Endpoints that could not be opened. */
+export class ListenFailure extends Error {
+  override name = "ListenFailure";
+  readonly errors: readonly ListenError[];
+
+  constructor(errors: readonly ListenError[]) {
+    super(errors.map((error) => error.message).join("; "));
+    this.errors = errors;
+  }
+}
+
 interface Open {
-  readonly wanted: Wanted;
+  /** A reload may put another service on the same endpoint. */
+  wanted: Wanted;
   readonly server: Server;
   readonly connections: Map<Socket, Drainable>;
 }
@@ -45,27 +59,23 @@ export class Listeners {
    * endpoint live on until their peers leave.
    *
    * @returns the endpoints that were opened
-   * @throws {ListenError} when one cannot be opened; then everything is as it was before
+   * @throws {ListenFailure} naming all that cannot be opened; then everything is as it was before
    */
   async apply(wanted: readonly Wanted[]): Promise<Wanted[]> {
-    const keys = new Map(wanted.map((one) => [`${one.name} ${formatEndpoint(one.endpoint)}`, one]));
-    const opened = new Map<string, Open>();
-    try {
-      for (const [key, one] of keys) {
-        if (!this.#open.has(key)) opened.set(key, await this.#openOne(one));
-      }
-    } catch (error) {
-      for (const { server } of opened.values()) server.close();
-      throw error;
-    }
+    const byEndpoint = new Map(wanted.map((one) => [formatEndpoint(one.endpoint), one]));
+    const opened = await this.#openAll([...byEndpoint].filter(([endpoint]) => !this.#open.has(endpoint)));
     this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
-    for (const [key, open] of this.#open) {
-      if (keys.has(key)) continue;
+    for (const [endpoint, open] of this.#open) {
+      const next = byEndpoint.get(endpoint);
+      if (next !== undefined) {
+        open.wanted = next;
+        continue;
+      }
       open.server.close();
-      this.#open.delete(key);
+      this.#open.delete(endpoint);
       this.#closing.push(open);
     }
-    for (const [key, open] of opened) this.#open.set(key, open);
+    for (const [endpoint, open] of opened) this.#open.set(endpoint, open);
     return [...opened.values()].map((open) => open.wanted);
   }
 
@@ -78,18 +88,36 @@ export class Listeners {
     return counts;
   }
 
-  /** Takes no more connections, lets what is under way end, and after `deadlineMs` ends the rest. */
+  /**
+   * Takes no more connections, lets what is under way end, and after `deadlineMs` ends the rest. The status endpoints
+   * close last: until then they tell that we are stopping.
+   */
   async drain(deadlineMs: number): Promise<void> {
     const open = [...this.#open.values(), ...this.#closing];
-    const closed = open.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve())));
-    for (const { connections } of open) for (const connection of connections.values()) connection.drain();
     const timer = setTimeout(() => {
       for (const { connections } of open) for (const socket of connections.keys()) socket.destroy();
     }, deadlineMs);
-    await Promise.all(closed);
+    await drainAll(open.filter(({ wanted }) => wanted.isStatus !== true));
+    await drainAll(open.filter(({ wanted }) => wanted.isStatus === true));
     clearTimeout(timer);
     this.#open.clear();
     this.#closing = [];
+  }
+
+  async #openAll(wanted: readonly (readonly [string, Wanted])[]): Promise<Map<string, Open>> {
+    const opened = new Map<string, Open>();
+    const errors: ListenError[] = [];
+    for (const [endpoint, one] of wanted) {
+      try {
+        opened.set(endpoint, await this.#openOne(one));
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        errors.push(error);
+      }
+    }
+    if (errors.length === 0) return opened;
+    for (const { server } of opened.values()) server.close();
+    throw new ListenFailure(errors);
   }
 
   async #openOne(wanted: Wanted): Promise<Open> {
@@ -98,10 +126,17 @@ export class Listeners {
       name: wanted.name,
       ...this.#options,
       onConnection(socket) {
-        connections.set(socket, wanted.accept(socket));
+        connections.set(socket, open.wanted.accept(socket));
         socket.once("close", () => connections.delete(socket));
       },
     });
-    return { wanted, server, connections };
+    const open: Open = { wanted, server, connections };
+    return open;
   }
+}
+
+async function drainAll(open: readonly Open[]): Promise<void> {
+  const closed = open.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve())));
+  for (const { connections } of open) for (const connection of connections.values()) connection.drain();
+  await Promise.all(closed);
 }

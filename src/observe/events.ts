@@ -5,6 +5,7 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/serve.ts";
 import { RateLimit } from "../rate-limit.ts";
+import type { StoreHooks } from "../setup/store.ts";
 import { errorText } from "../sysexits.ts";
 
 const LINES_PER_PERIOD = 10;
@@ -52,7 +53,7 @@ export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void 
 }
 
 /** Told once when the store goes and once when it is back, not for each lookup. */
-export function storeLog(logger: Logger): { onFailed(reason: string): void; onRecovered(): void } {
+export function storeLog(logger: Logger): StoreHooks {
   return {
     onFailed: (problem) => logger.log("error", "store", { state: "does not answer", problem }),
     onRecovered: () => logger.log("info", "store", { state: "recovered" }),

@@ -2,6 +2,9 @@ import type { Logger } from "../log.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { PolicyObserver } from "../policy/observer.ts";
 
+/** In place of a result: the identity was skipped, or the other one had decided. */
+const NOT_CHECKED = "not-checked";
+
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
   return {
@@ -17,12 +20,12 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       logger.log(level, "spf", {
         client: request.client_address,
         helo: request.helo_name,
-        sender: `<${request.sender}>`,
-        recipient: `<${request.recipient}>`,
+        sender: request.sender === "" ? "<>" : request.sender,
+        recipient: request.recipient,
         queue_id: request.queue_id === "" ? "NOQUEUE" : request.queue_id,
         instance: request.instance,
-        helo_result: decision.heloResult,
-        mailfrom_result: decision.mailFromResult,
+        helo_result: decision.heloResult ?? NOT_CHECKED,
+        mailfrom_result: decision.mailFromResult ?? NOT_CHECKED,
         unchecked: decision.unchecked,
         action: kind,
         reply: refused ? decision.action : undefined,

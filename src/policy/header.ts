@@ -52,10 +52,13 @@ function clientPairs(context: HeaderContext): readonly Pair[] {
   ];
 }
 
-/** The null sender is no mailbox, so it has no `envelope-from`; `identity=helo` then says what was checked. */
+/**
+ * `envelope-from` only beside a result for MAIL FROM: beside one for HELO it could be taken for the sender's
+ * (CVE-2019-20790). The null sender is no mailbox and has none.
+ */
 function identityPairs(identity: SpfIdentity, context: HeaderContext): readonly Pair[] {
   return [
-    ["envelope-from", context.sender === "" ? "" : headerValue(context.sender)],
+    ["envelope-from", identity === "helo" || context.sender === "" ? "" : headerValue(context.sender)],
     ["identity", identity],
     ["receiver", asciiHeaderValue(context.receiver)],
   ];

@@ -56,6 +56,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     const request = emptyRequest();
     this.#position = readAttributes(this.#text, start, request);
     if (this.#position - start > MAX_REQUEST_BYTES) throw tooLong();
+    if (!this.#text.startsWith(REQUEST_LINE, start)) checkRequest(this.#text.slice(start, this.#position));
     return request;
   }
 
@@ -135,6 +136,21 @@ function namesByFirstCharacter(): readonly ((keyof PolicyRequest)[] | undefined)
     byCode[code] = [...(byCode[code] ?? []), name];
   }
   return byCode;
+}
+
+/** How Postfix begins every request. */
+const REQUEST_LINE = "request=smtpd_access_policy\n";
+
+/**
+ * Whether what does not begin so is a request all the same. Attributes in another order are, those of a client that
+ * names no type, and an empty line alone; another type is not, nor are lines without any attribute.
+ */
+function checkRequest(text: string): void {
+  const type = /^request=([^\r\n]*)/m.exec(text)?.[1];
+  if (type === "smtpd_access_policy" || text.trim() === "") return;
+  if (type === undefined && /^\w+=/m.test(text)) return;
+  const got = JSON.stringify(text.slice(0, 32));
+  throw new ProtocolError(`Cannot read policy request ${got}: want attributes with request=smtpd_access_policy`);
 }
 
 function tooLong(): ProtocolError {

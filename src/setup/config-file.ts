@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type ParsedConfig, parseConfig } from "../config/parse.ts";
-import { errorCode, errorText } from "../sysexits.ts";
+import { errorCode, fileTrouble } from "../sysexits.ts";
 
 /** Where the configuration is unless `--config` says otherwise. It need not exist. */
 export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";
@@ -24,7 +24,7 @@ export function readConfigFile(path: string | undefined): ConfigFile {
     const isAbsent = errorCode(error) === "ENOENT";
     const { config } = parseConfig("", file);
     if (isAbsent && path === undefined) return { config, path: undefined, problems: [] };
-    const what = isAbsent ? "no such file" : errorText(error);
+    const what = isAbsent ? "no such file" : fileTrouble(error);
     return { config, path: file, problems: [`Cannot read configuration "${file}": ${what}`] };
   }
   return { ...parseConfig(text, file), path: file };

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { parseSecrets } from "../srs/secrets.ts";
-import { EXIT, errorCode, errorText, Failure } from "../sysexits.ts";
+import { EXIT, errorCode, Failure, fileTrouble } from "../sysexits.ts";
 
 /** Octets of randomness in a secret that we make: more than SHA-1 has. */
 const SECRET_BYTES = 24;
@@ -36,7 +36,7 @@ export function readSecretsFile(path: string): SecretsFile {
     return { ...nothing, secrets, warnings: [warning] };
   } catch (error) {
     if (errorCode(error) === "ENOENT") return { ...nothing, isAbsent: true };
-    return { ...nothing, problems: [`${CANNOT_USE} "${path}": ${reason(error)}`] };
+    return { ...nothing, problems: [`${CANNOT_USE} "${path}": ${fileTrouble(error)}`] };
   }
 }
 
@@ -61,21 +61,7 @@ export function createSecretsFile(path: string): void {
       unlinkSync(temporary);
     }
   } catch (error) {
-    const line = `srs.secrets_file: Cannot create "${path}": ${reason(error)}; set srs.secrets_file or state_dir to a place that can be written`;
+    const line = `srs.secrets_file: Cannot create "${path}": ${fileTrouble(error)}; set srs.secrets_file or state_dir to a place that can be written`;
     throw new Failure(EXIT.cannotCreate, [line], { cause: error });
-  }
-}
-
-function reason(error: unknown): string {
-  switch (errorCode(error)) {
-    case "EACCES":
-    case "EPERM":
-      return "no permission";
-    case "EISDIR":
-      return "it is a directory";
-    case "EROFS":
-      return "the file system is read-only";
-    default:
-      return errorText(error);
   }
 }

@@ -37,12 +37,13 @@ const CREDENTIAL = "srs.secrets";
 /**
  * Reads it all, and goes on after a problem to find the others.
  *
- * @param absentSecrets `create`: make the secrets file when there is none; `skip`: go on without
+ * @param absentSecrets what a missing secrets file means: `create`: it is made; `skip`: it will be made by `serve`;
+ *   `refuse`: it is a problem, because a new one would forget every address under way
  * @throws {Failure} when the secrets file cannot be made
  */
-export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip"): Promise<Setup> {
+export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
   const { config, path, problems } = readConfigFile(around.configFile);
-  const mode = problems.length === 0 ? absentSecrets : "skip";
+  const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
   const { hostname, srsDomain, warnings } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
   let file = readSecretsFile(secretsFile);
@@ -50,7 +51,8 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
     createSecretsFile(secretsFile);
     file = readSecretsFile(secretsFile);
   }
-  const absent = file.isAbsent ? [`srs.secrets_file: "${secretsFile}" does not exist; serve will make it`] : [];
+  const absence = file.isAbsent ? [`srs.secrets_file: "${secretsFile}" does not exist`] : [];
+  const isProblem = absentSecrets === "refuse";
   return {
     config,
     configFile: path,
@@ -58,8 +60,12 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
     srsDomain,
     secretsFile,
     secrets: file.secrets,
-    problems: [...problems, ...file.problems],
-    warnings: [...warnings, ...file.warnings, ...absent],
+    problems: [...problems, ...file.problems, ...(isProblem ? absence : [])],
+    warnings: [
+      ...warnings,
+      ...file.warnings,
+      ...(isProblem ? [] : absence.map((line) => `${line}; serve will make it`)),
+    ],
   };
 }
 

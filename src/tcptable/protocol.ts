@@ -135,14 +135,26 @@ export function encodeReply(result: LookupResult): string {
     case "notFound":
       return encodeRefusal(result.reason);
     case "tempFail":
-      return `400 ${printable(result.reason)}\n`;
+      return `400 ${quote(result.reason.slice(0, MAX_REASON_CHARS))}\n`;
   }
 }
 
-/** The `500` line with a reason of ours. */
+/** Nearly every lookup is a miss, for one of a dozen reasons: each line is made once. */
+const refusals = new Map<string, string>();
+
+/** The `500` line with a reason of ours, quoted as the manual wants it. */
 export function encodeRefusal(reason: string): string {
-  return `500 ${printable(reason)}\n`;
+  const known = refusals.get(reason);
+  if (known !== undefined) return known;
+  const line = `500 ${quote(reason.slice(0, MAX_REASON_CHARS))}\n`;
+  if (refusals.size < MAX_REFUSALS) refusals.set(reason, line);
+  return line;
 }
+
+const MAX_REFUSALS = 64;
+
+/** A reason is for whoever reads Postfix's log. */
+const MAX_REASON_CHARS = 512;
 
 const NEEDS_QUOTING = /[^\x21-\x24\x26-\x7e]/;
 
@@ -153,13 +165,4 @@ function quote(value: string): string {
     quoted += NEEDS_QUOTING.test(char) ? `%${char.charCodeAt(0).toString(16).padStart(2, "0")}` : char;
   }
   return quoted;
-}
-
-const MAX_REASON_CHARS = 512;
-const IS_PRINTABLE = /^[\x20-\x7e]*$/;
-
-/** Reasons are for the eyes of whoever reads Postfix's log; they must not end the line. */
-function printable(reason: string): string {
-  if (reason.length <= MAX_REASON_CHARS && IS_PRINTABLE.test(reason)) return reason;
-  return reason.replace(/[^\x20-\x7e]/g, "?").slice(0, MAX_REASON_CHARS);
 }

@@ -121,6 +121,31 @@ describe("postvouch check-config", () => {
     expect(stderr).not.toMatch(NO_STACK);
   });
 
+  test("foresees what serve would stumble over: sockets, the store's folder, a place for the secrets", () => {
+    using dir = scratch();
+    dir.write("file", "");
+    const config = dir.write(
+      "p.toml",
+      `hostname = "mx.example"
+state_dir = "${dir.path}/file/state"
+[srs]
+domain = "x.example"
+[srs.store]
+url = "sqlite:${dir.path}/none/db"
+[socketmap]
+listen = ["unix:${dir.path}/none/s", "unix:${dir.path}/file"]`,
+    );
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(78);
+    for (const problem of [
+      `socketmap.listen: Cannot make "${dir.path}/none/s": its directory does not exist`,
+      `socketmap.listen: Cannot listen on "${dir.path}/file": the path exists and is no socket`,
+      `srs.store.url: Cannot make "${dir.path}/none/db": its directory does not exist`,
+    ]) {
+      expect(stderr).toContain(problem);
+    }
+  });
+
   test("warns of secrets that everybody can read", () => {
     using dir = scratch();
     const config = srsConfig(dir);
@@ -229,6 +254,26 @@ describe("postvouch srs", () => {
     ]);
   });
 
+  test("shows no control character of an address to the terminal", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const { stdout, stderr } = postvouch(
+      ["srs", "forward", "--config", config, "v\nX\x1b[31m@example.com", "a\nb@x.example"],
+      { env: NOW },
+    );
+    expect(stderr).toBe("postvouch: v\\x0aX\\x1b[31m@example.com: not rewritten: the domain is our own\n");
+    expect(stdout).toMatch(/^"SRS0=....=2W=x\.example=a\\x0ab"@example\.com\n$/);
+  });
+
+  test("names a store that cannot be used, without a stack trace", () => {
+    using dir = scratch();
+    const config = srsConfig(dir, `[srs.store]\nurl = "sqlite:${dir.path}/none/db"`);
+    const { status, stderr } = postvouch(["srs", "forward", "--config", config, "a@b.example"]);
+    expect(status).toBe(69);
+    expect(stderr).toContain("srs.store.url: ");
+    expect(stderr).not.toMatch(NO_STACK);
+  });
+
   test("makes a secret, another one each time, and the file with mode 0600 when there is none", () => {
     const [first, second] = [postvouch(["srs", "secret"]).stdout, postvouch(["srs", "secret"]).stdout];
     expect(first).toMatch(/^[A-Za-z0-9_-]{32}\n$/);
@@ -311,8 +356,38 @@ describe("postvouch spf", () => {
     const { status, stdout } = await check("--ip", "192.0.2.99", "--explain");
     expect(status).toBe(0);
     expect(stdout).toContain("v=spf1 ip4:192.0.2.1 -all");
+    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
     const { stdout: json } = await check("--ip", "192.0.2.99", "--explain", "--json");
     expect(JSON.parse(json)).toHaveProperty("mailFrom.trace");
+  });
+
+  test("has every key of the contract when there is nothing to check, and for the null sender", async () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const { stdout } = postvouch(["spf", "--config", config, "--ip", "192.0.2.1", "--json"]);
+    const keys = [
+      "result",
+      "identity",
+      "domain",
+      "mechanism",
+      "explanation",
+      "problem",
+      "lookups",
+      "voidLookups",
+      "elapsedMs",
+    ];
+    const nothing = JSON.parse(stdout) as Record<string, Record<string, unknown>>;
+    expect(Object.keys(nothing)).toEqual(
+      expect.arrayContaining([...keys, "helo", "mailFrom", "receivedSpf", "action"]),
+    );
+    const { stdout: json } = await check("--ip", "192.0.2.1", "--sender", "<>", "--json");
+    const bounce = JSON.parse(json) as Record<string, Record<string, unknown>>;
+    expect(bounce).toMatchObject({
+      identity: "helo",
+      helo: { result: "pass" },
+      mailFrom: { result: "pass", identity: "mailfrom" },
+    });
+    expect(Object.keys(bounce.mailFrom ?? {}).sort()).toEqual([...keys].sort());
   });
 
   test("names an address that is none with 65", async () => {

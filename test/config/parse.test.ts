@@ -30,18 +30,39 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     toml: '[policy]\nseparator = "+"',
     problems: ["policy.separator: unknown key (is srs.separator meant?)"],
   },
+  {
+    name: "one endpoint under two keys",
+    toml: '[socketmap]\nlisten = ["127.0.0.1:10001", "unix:/run/s", "unix:/run/s"]',
+    problems: [
+      'socketmap.listen: got "127.0.0.1:10001", which tcptable.forward has already; want another endpoint',
+      'socketmap.listen: got "unix:/run/s", which socketmap.listen has already; want another endpoint',
+    ],
+  },
+  {
+    name: "a key in capitals, with the one that was meant",
+    toml: "[policy]\nListen = []",
+    problems: ["policy.Listen: unknown key (is policy.listen meant?)"],
+  },
+  {
+    name: "overrides that match or change nothing",
+    toml: '[[policy.override]]\nmode = "report"\n[[policy.override]]\nrecipient = "@x.example"',
+    problems: [
+      "policy.override[0]: matches every message; want recipient, sender, sender_domain, helo_name or client_address",
+      "policy.override[1]: changes nothing; want mode, headers, reject_message, defer_message, helo or mail_from",
+    ],
+  },
   { name: "an unknown section", toml: "[postsrsd]\nx = 1", problems: ["postsrsd: unknown key"] },
   {
     name: "a section that is a value",
     toml: 'dns = "127.0.0.1"',
-    problems: ["dns: unknown key"],
+    problems: ['dns: got "127.0.0.1", want a table'],
   },
   {
     name: "an endpoint without a port, one with a host name, one with port 65536",
     toml: '[tcptable]\nforward = ["127.0.0.1", "localhost:1", "127.0.0.1:65536"]',
     problems: [0, 1, 2].map(
       (i) =>
-        `tcptable.forward[${i}]: got ${JSON.stringify(["127.0.0.1", "localhost:1", "127.0.0.1:65536"][i])}, want "address:port", "[v6address]:port" or "unix:/path"`,
+        `tcptable.forward[${i}]: got ${JSON.stringify(["127.0.0.1", "localhost:1", "127.0.0.1:65536"][i])}, want "address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)`,
     ),
   },
   {

@@ -9,7 +9,7 @@ function setUp(level: LogLevel = "info") {
   const logger: Logger = {
     enabled: (wanted) => LOG_LEVELS.indexOf(wanted) >= LOG_LEVELS.indexOf(level),
     log: (at, event, fields = {}) => lines.push(formatLine(at, event, fields)),
-    setLevel: () => {},
+    configure: () => {},
     flush: () => {},
   };
   const metrics = createMetrics({

@@ -87,12 +87,12 @@ test.each<{ name: string; result: LookupResult; line: string }>([
     result: found('"a %\n\x7f\xe9"@x'),
     line: '200 "a%20%25%0a%7f%e9"@x\n',
   },
-  { name: "not found", result: { status: "notFound", outcome: "own", reason: "our own" }, line: "500 our own\n" },
+  { name: "not found", result: { status: "notFound", outcome: "own", reason: "our own" }, line: "500 our%20own\n" },
   { name: "trouble", result: { status: "tempFail", outcome: "tempfail", reason: "store" }, line: "400 store\n" },
   {
     name: "trouble that has a line end",
     result: { status: "tempFail", outcome: "tempfail", reason: "a\r\n200 b\xe9" },
-    line: "400 a??200 b?\n",
+    line: "400 a%0d%0a200%20b%e9\n",
   },
 ])("encodeReply writes $name", ({ result, line }) => {
   expect(encodeReply(result)).toBe(line);
@@ -111,7 +111,7 @@ test("encodeReply writes one line that reads back as the value, whatever is in i
 });
 
 test("encodeRefusal stays within a line", () => {
-  expect(encodeRefusal(`\n${"x".repeat(10_000)}`)).toBe(`500 ?${"x".repeat(511)}\n`);
+  expect(encodeRefusal(`\n${"x".repeat(10_000)}`)).toBe(`500 %0a${"x".repeat(511)}\n`);
 });
 
 function found(value: string): LookupResult {

@@ -20,7 +20,7 @@ test("Requests of one packet are answered in order, bad ones too, and the connec
     "get slow\nget\nget known\nget x\nget down\n",
   ]);
   expect(conversation).toEqual({
-    replies: ["200 later@c\n", "500 want: get SPACE key\n", "200 a%20b@c\n", "500 own\n", "400 store down\n"],
+    replies: ["200 later@c\n", "500 want:%20get%20SPACE%20key\n", "200 a%20b@c\n", "500 own\n", "400 store%20down\n"],
     isClosed: false,
   });
   expect(events).toEqual([
