@@ -7,7 +7,7 @@ import { PlainCounter, PlainHistogram } from "./plain.ts";
 const PREFIX = "postvouch_";
 
 /** Actions as policy_requests_total counts them. */
-const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
+export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
 
 /** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];

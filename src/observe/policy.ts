@@ -1,17 +1,23 @@
 import type { Logger } from "../log.ts";
-import type { Metrics } from "../metrics/metrics.ts";
+import { ACTION_KINDS, type Metrics } from "../metrics/metrics.ts";
 import type { PolicyObserver } from "../policy/observer.ts";
+import { SPF_RESULTS } from "../spf/verdict.ts";
 
 /** In place of a result: the identity was skipped, or the other one had decided. */
 const NOT_CHECKED = "not-checked";
 
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
+  const kinds = Object.fromEntries(ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)]));
+  const checks = {
+    helo: Object.fromEntries(SPF_RESULTS.map((result) => [result, metrics.spfChecks.slot("helo", result)])),
+    mailfrom: Object.fromEntries(SPF_RESULTS.map((result) => [result, metrics.spfChecks.slot("mailfrom", result)])),
+  };
   return {
-    spfChecked: (identity, result) => metrics.spfChecks.inc(identity, result),
+    spfChecked: (identity, result) => metrics.spfChecks.add(checks[identity][result] ?? 0),
     decided(decision) {
       const { request, kind, wouldKind, elapsedMs } = decision;
-      metrics.policyRequests.inc(kind);
+      metrics.policyRequests.add(kinds[kind] ?? 0);
       metrics.policyDuration.observeMs(elapsedMs);
       if (wouldKind !== undefined) metrics.policyWould.inc(wouldKind);
       const level = kind === "error" ? "error" : "info";

@@ -15,7 +15,7 @@ export function headerValue(text: string): string {
 
 /** The same for a value that ASCII must do for: one that comes from HELO must not make the message an SMTPUTF8 one. */
 export function asciiHeaderValue(text: string): string {
-  return headerValue(asciiLine(text));
+  return PLAIN.test(text) ? text : headerValue(asciiLine(text));
 }
 
 /** A comment (RFC 5322 3.2.2) in ASCII; parentheses and backslashes in it are escaped. */

@@ -69,22 +69,28 @@ const DISPENSABLE = ["problem", "mechanism", "comment", "helo", "envelope-from"]
 
 function assemble(result: string, text: string, pairs: readonly Pair[]): string {
   const start = `Received-SPF: ${result}`;
-  let remark = ` ${comment(text)}`;
+  const remark = ` ${comment(text)}`;
+  const line = start + remark + join(pairs);
+  return line.length <= MAX_HEADER_LINE_BYTES ? line : shorten(start, remark, pairs);
+}
+
+function shorten(start: string, fullRemark: string, pairs: readonly Pair[]): string {
+  let remark = fullRemark;
   let left = pairs;
-  let line = start + remark + join(left);
+  let line = "";
   for (const key of DISPENSABLE) {
-    if (line.length <= MAX_HEADER_LINE_BYTES) break;
     if (key === "comment") remark = "";
     left = left.filter(([name]) => name !== key);
     line = start + remark + join(left);
+    if (line.length <= MAX_HEADER_LINE_BYTES) break;
   }
   return line;
 }
 
 function join(pairs: readonly Pair[]): string {
   let text = "";
-  for (const [key, value] of pairs) {
-    if (value !== "") text += `${text === "" ? " " : "; "}${key}=${value}`;
+  for (const pair of pairs) {
+    if (pair[1] !== "") text += `${text === "" ? " " : "; "}${pair[0]}=${pair[1]}`;
   }
   return text;
 }

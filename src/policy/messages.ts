@@ -16,20 +16,28 @@ import type { HeaderType } from "./settings.ts";
 /** More than a busy server has under way at once; 16,384 entries take about 10 MB. */
 const MAX_MESSAGES = 16_384;
 
+const MAX_SESSIONS = 4096;
+
 /** Longer than Postfix waits for the client's next command (smtpd_timeout, 300 s). */
 const MESSAGE_LIFE_MS = 600_000;
 
 /** From MAIL to the first RCPT. Not renewed, so that a long session does not live on old verdicts. */
 const SESSION_LIFE_MS = 60_000;
 
-/** One message: its verdicts and the headers that it has been given. */
+const HEADER_BIT: Readonly<Record<HeaderType, number>> = { "received-spf": 1, "authentication-results": 2 };
+
+/**
+ * One message: its verdicts and the headers that it has been given. Thousands are kept, and what is kept is what a collection of
+ * garbage has to copy: so no arrays, and no fractions of milliseconds (an object each).
+ */
 export class Message {
   readonly helo = new Once<SpfVerdict>();
   readonly mailFrom = new Once<SpfVerdict>();
   readonly exemption = new Once<Exemption>();
   expiresAtMs: number;
   isIdentified: boolean;
-  #given: readonly HeaderType[] = [];
+  /** One bit for each of HEADER_TYPES. */
+  #given = 0;
 
   /** @param isIdentified whether its requests carry an `instance` */
   constructor(isIdentified: boolean, expiresAtMs: number) {
@@ -43,12 +51,12 @@ export class Message {
    * header is worse than one with two: there, all begins anew.
    */
   takeHeader(headers: readonly HeaderType[]): HeaderType | undefined {
-    let next = headers.find((header) => !this.#given.includes(header));
+    let next = headers.find((header) => (this.#given & HEADER_BIT[header]) === 0);
     if (next === undefined && !this.isIdentified) {
-      this.#given = [];
+      this.#given = 0;
       next = headers[0];
     }
-    if (next !== undefined) this.#given = [...this.#given, next];
+    if (next !== undefined) this.#given |= HEADER_BIT[next];
     return next;
   }
 }
@@ -56,6 +64,8 @@ export class Message {
 /** The messages under way. Bounded in number and in time. */
 export class Messages {
   readonly #messages = new ExpiringCache<Message>(MAX_MESSAGES);
+  /** Those that have no instance yet. Rare: with smtpd_delay_reject = yes, the default, there are none. */
+  readonly #sessions = new ExpiringCache<Message>(MAX_SESSIONS);
 
   /** The message that `request` belongs to, known already or new. */
   of(request: PolicyRequest, nowMs: number): Message {
@@ -64,13 +74,13 @@ export class Messages {
 
   #identified(request: PolicyRequest, nowMs: number): Message {
     const key = messageKey(request);
-    const expiresAtMs = nowMs + MESSAGE_LIFE_MS;
+    const expiresAtMs = Math.ceil(nowMs) + MESSAGE_LIFE_MS;
     const known = this.#messages.get(key, nowMs);
     if (known !== undefined) {
       known.expiresAtMs = expiresAtMs;
       return known;
     }
-    const message = this.#unclaimed(sessionKey(request), nowMs) ?? new Message(true, expiresAtMs);
+    const message = this.#unclaimed(request, nowMs) ?? new Message(true, expiresAtMs);
     message.isIdentified = true;
     message.expiresAtMs = expiresAtMs;
     this.#messages.set(key, message);
@@ -78,17 +88,17 @@ export class Messages {
   }
 
   #inSession(request: PolicyRequest, nowMs: number): Message {
-    const key = sessionKey(request);
-    const known = this.#unclaimed(key, nowMs);
+    const known = this.#unclaimed(request, nowMs);
     if (known !== undefined) return known;
-    const message = new Message(false, nowMs + SESSION_LIFE_MS);
-    if (key !== undefined) this.#messages.set(key, message);
+    const message = new Message(false, Math.ceil(nowMs) + SESSION_LIFE_MS);
+    if (request.client_port !== "") this.#sessions.set(sessionKey(request), message);
     return message;
   }
 
   /** The message that the session was last asked about at MAIL, unless a RCPT has taken it over. */
-  #unclaimed(key: string | undefined, nowMs: number): Message | undefined {
-    const message = key === undefined ? undefined : this.#messages.get(key, nowMs);
+  #unclaimed(request: PolicyRequest, nowMs: number): Message | undefined {
+    if (this.#sessions.size === 0 || request.client_port === "") return undefined;
+    const message = this.#sessions.get(sessionKey(request), nowMs);
     return message === undefined || message.isIdentified ? undefined : message;
   }
 }
@@ -98,8 +108,7 @@ function messageKey(request: PolicyRequest): string {
   return `${request.instance}\n${request.client_address}\n${request.helo_name}\n${request.sender}`;
 }
 
-/** Without a port (Postfix before 3.0) two sessions of one client cannot be told apart: nothing is remembered. */
-function sessionKey(request: PolicyRequest): string | undefined {
-  if (request.client_port === "") return undefined;
-  return `\n${request.client_address}\n${request.client_port}\n${request.helo_name}\n${request.sender}`;
+/** Of a session with a port: without one (Postfix before 3.0) two of one client cannot be told apart, and nothing is remembered. */
+function sessionKey(request: PolicyRequest): string {
+  return `${request.client_address}\n${request.client_port}\n${request.helo_name}\n${request.sender}`;
 }

@@ -7,7 +7,7 @@
 import { ExpiringCache } from "../cache.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { MacroDependence } from "./macros.ts";
-import type { SpfResult } from "./verdict.ts";
+import type { SpfResult, SpfVerdict } from "./verdict.ts";
 
 /** A conclusion in as few fields as it takes: 100,000 of them stay below 20 MB with their keys. */
 class Entry implements Conclusion {
@@ -18,6 +18,8 @@ class Entry implements Conclusion {
   /** The problem of an error, the explanation of a fail: no result has both. */
   readonly #words: string | undefined;
   readonly #counts: number;
+  /** The verdict that was made of this last, while it is among the recent ones. */
+  verdict: SpfVerdict | undefined = undefined;
 
   constructor(conclusion: Conclusion, expiresAtMs: number) {
     this.expiresAtMs = expiresAtMs;
@@ -56,6 +58,32 @@ class Elsewhere {
   }
 }
 
+/** A remembered conclusion, which may have its verdict with it. */
+export interface KnownConclusion extends Conclusion {
+  verdict: SpfVerdict | undefined;
+}
+
+/**
+ * Keeps the verdicts of the conclusions that were asked for last: a busy sender's is made once, not for each message,
+ * and all its messages share it. All 65,536 would take 20 MB.
+ */
+export class RecentVerdicts {
+  readonly #conclusions: (KnownConclusion | undefined)[] = new Array(RECENT_VERDICTS).fill(undefined);
+  #next = 0;
+
+  add(conclusion: KnownConclusion, verdict: SpfVerdict): void {
+    if (conclusion.verdict === undefined) {
+      const oldest = this.#conclusions[this.#next];
+      if (oldest !== undefined) oldest.verdict = undefined;
+      this.#conclusions[this.#next] = conclusion;
+      this.#next = (this.#next + 1) % RECENT_VERDICTS;
+    }
+    conclusion.verdict = verdict;
+  }
+}
+
+const RECENT_VERDICTS = 4096;
+
 /** A conclusion with the bounds of its validity. */
 export interface Remembered {
   readonly conclusion: Conclusion;
@@ -86,7 +114,7 @@ export class VerdictCache {
     return this.#entries?.size ?? 0;
   }
 
-  get(clientAddress: string, domain: string, heloName: string, nowMs: number): Conclusion | undefined {
+  get(clientAddress: string, domain: string, heloName: string, nowMs: number): KnownConclusion | undefined {
     const key = `${clientAddress}${SHORT}${domain.toLowerCase()}`;
     let entry = this.#entries?.get(key, nowMs);
     if (entry instanceof Elsewhere) entry = this.#entries?.get(`${key}${LONG}${heloName}`, nowMs);

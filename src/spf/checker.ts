@@ -1,4 +1,4 @@
-import { VerdictCache } from "./cache.ts";
+import { RecentVerdicts, VerdictCache } from "./cache.ts";
 import { type CheckSettings, conclude } from "./conclude.ts";
 import { toVerdict } from "./conclusion.ts";
 import { parseClient } from "./mailauth.ts";
@@ -26,11 +26,16 @@ const DEFAULT_CACHE_SIZE = 65_536;
 
 export function createSpfChecker(settings: SpfSettings): SpfChecker {
   const cache = new VerdictCache(settings.verdictCacheSize ?? DEFAULT_CACHE_SIZE);
+  const recent = new RecentVerdicts();
   return {
     checkHost: (query) => {
       const domain = domainOf(query);
       const known = cache.get(query.clientAddress, domain, query.heloName, settings.nowMs());
-      return known === undefined ? check(settings, cache, query, domain) : toVerdict(known, query, domain, 0);
+      if (known === undefined) return check(settings, cache, query, domain);
+      if (known.verdict?.identity === query.identity && known.verdict.domain === domain) return known.verdict;
+      const verdict = toVerdict(known, query, domain, 0);
+      recent.add(known, verdict);
+      return verdict;
     },
     explain: (query) => explain(settings, query),
   };
