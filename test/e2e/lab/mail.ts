@@ -10,6 +10,7 @@ export interface Message {
   readonly headerFrom?: string;
   /** Header To:, where it is not the envelope recipients. */
   readonly headerTo?: string;
+  readonly body?: string;
 }
 
 let messages = 0;
@@ -32,9 +33,9 @@ export function messageText(message: Message, tag: string): string {
     `Subject: ${tag}`,
     `Message-ID: <${tag}@lab.test>`,
     "",
-    "hello",
+    message.body ?? "hello\n",
   ];
-  return `${lines.join("\n")}\n`;
+  return lines.join("\n");
 }
 
 /** A message as virtual(8) stored it. Text is latin1 octets. */

@@ -38,8 +38,8 @@ smtp_bind_address = ${host.address}
 maillog_file = ${directory}/maillog
 maillog_file_prefixes = /
 alias_maps =
-smtpd_recipient_restrictions = permit_mynetworks, reject_unauth_destination
 minimal_backoff_time = 1s
+maximal_backoff_time = 2s
 queue_run_delay = 1s
 smtpd_policy_service_timeout = 30s
 virtual_mailbox_base = ${directory}/mail
@@ -73,6 +73,7 @@ export function masterCf(host: MailHost, directory: string): string {
 pickup unix n - n 60 1 pickup
 cleanup unix n - n - 0 cleanup
 qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
 rewrite unix - - n - - trivial-rewrite
 bounce unix - - n - 0 bounce
 defer unix - - n - 0 bounce
@@ -82,6 +83,8 @@ flush unix n - n 1000? 0 flush
 proxymap unix - - n - - proxymap
 smtp unix - - n - - smtp
 relay unix - - n - - smtp
+showq unix n - n - - showq
+lmtp unix - - n - - lmtp
 error unix - - n - - error
 retry unix - - n - - error
 discard unix - - n - - discard

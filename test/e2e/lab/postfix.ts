@@ -136,11 +136,10 @@ export class Postfix {
     );
   }
 
-  /** The lines about one message, from all the queue files that it was in on this host. */
-  logOf(tag: string): string[] {
-    const cleanup = this.logLines(new RegExp(`message-id=<${tag}@`));
-    const ids = cleanup.map((line) => / ([0-9A-Za-z]+): message-id=/.exec(line)?.[1] ?? "");
-    return this.logLines(/./).filter((line) => ids.some((id) => line.includes(` ${id}: `)));
+  /** The queue files that a message was in on this host. */
+  queueIdsOf(tag: string): string[] {
+    const lines = this.logLines(new RegExp(`message-id=<${tag}@`));
+    return lines.map((line) => / ([0-9A-Za-z]+): message-id=/.exec(line)?.[1] ?? "");
   }
 
   /**
@@ -153,6 +152,23 @@ export class Postfix {
     const input = JSON.stringify([server, String(port), ...commands]);
     const output = await this.run([NODE, program], { input: Buffer.from(input, "latin1") });
     return JSON.parse(output) as string[];
+  }
+
+  /**
+   * Hands a message over by SMTP, as a host that is no Postfix does: nothing is added to it.
+   *
+   * @returns its tag
+   * @throws {Error} when the server does not take it
+   */
+  async submit(server: string, port: number, message: Message): Promise<string> {
+    const tag = newTag();
+    const recipients = [message.to].flat().map((address) => `RCPT TO:<${address}>`);
+    const envelope = [`EHLO mail.${this.name}.test`, `MAIL FROM:<${message.from}>`, ...recipients, "DATA"];
+    const text = messageText(message, tag).replaceAll("\n", "\r\n");
+    const replies = await this.smtp(server, port, ...envelope, `${text}.`, "QUIT");
+    const accepted = replies.at(-2) ?? "";
+    if (!/^250 .*queued/.test(accepted)) throw new Error(`Cannot submit to ${server}:${port}: ${replies.join(" | ")}`);
+    return tag;
   }
 
   async queue(): Promise<QueuedMessage[]> {
@@ -175,11 +191,11 @@ export class Postfix {
       .join("\n");
   }
 
-  /** The process ids of Postfix's services, but for the log daemon, which keeps its one. */
+  /** The process ids of the services that take mail in and decide about it. Others may be busy with a delivery. */
   #children(): string[] {
     const master = readFileSync(join(this.directory, "queue", "pid", "master.pid"), "latin1").trim();
     const pids = readFileSync(`/proc/${master}/task/${master}/children`, "latin1").split(" ").filter(Boolean);
-    return pids.filter((pid) => !/^(?:postlogd|)$/.test(commandOf(pid)));
+    return pids.filter((pid) => /^(?:smtpd|cleanup|trivial-rewrite|qmgr|pickup)$/.test(commandOf(pid)));
   }
 
   #writeConfiguration({ mainCf: main = "", masterCf: master = "" }: Pick<MailHost, "mainCf" | "masterCf">): void {
