@@ -1,5 +1,6 @@
 /** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
 import { Daemon } from "../daemon.ts";
+import { boundHeap } from "../heap.ts";
 import { createLogger, type Logger } from "../log.ts";
 import { ownDomainsLog } from "../observe/events.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
@@ -26,6 +27,7 @@ export interface ServeOptions {
  * @throws {Failure} when it cannot start
  */
 export async function serve(options: ServeOptions): Promise<number> {
+  boundHeap();
   const setup = await readSetup(options.around, "create");
   const logger = createLogger({
     level: setup.config["log.level"],
