@@ -166,6 +166,7 @@ const MAX_ACTION_BYTES = 2048;
  */
 export function encodeAction(action: string): string {
   // Not trim(): it takes 0xa0 for a blank, which may be the second half of a UTF-8 character here.
-  const line = safeLine(action.slice(0, MAX_ACTION_BYTES)).replace(/^ +| +$/g, "");
+  const safe = safeLine(action.slice(0, MAX_ACTION_BYTES));
+  const line = safe.startsWith(" ") || safe.endsWith(" ") ? safe.replace(/^ +| +$/g, "") : safe;
   return `action=${line === "" ? "DUNNO" : line}\n\n`;
 }
