@@ -14,7 +14,7 @@ export const POSTSRSD_2_UNIX = "postsrsd 2.x, unix";
 const PROGRAMS = ["postsrsd", "postsrsd2"];
 
 /** The first program on PATH whose version starts with `major`, and that version. */
-export function findPostsrsd(major: "1." | "2."): { readonly program: string; readonly version: string } | undefined {
+function findPostsrsd(major: "1." | "2."): { readonly program: string; readonly version: string } | undefined {
   for (const program of PROGRAMS) {
     const { stdout, stderr, error } = spawnSync(program, ["-v"], { encoding: "utf8" });
     const version = error === undefined ? /\d+\.\d[\d.]*/.exec(stdout + stderr)?.[0] : undefined;
