@@ -18,12 +18,14 @@ export class Child implements AsyncDisposable {
   readonly #process: ChildProcess;
   readonly #name: string;
 
-  /** @param stderr a file descriptor; what the child says is dropped without one */
-  constructor(name: string, core: number, command: readonly string[], stderr?: number) {
+  /**
+   * @param core `undefined`: wherever the kernel puts it
+   * @param stderr a file descriptor; what the child says is dropped without one
+   */
+  constructor(name: string, core: number | undefined, command: readonly string[], stderr?: number) {
     this.#name = name;
-    this.#process = spawn("taskset", ["-c", String(core), ...command], {
-      stdio: ["ignore", "ignore", stderr ?? "ignore"],
-    });
+    const pinned = core === undefined ? command : ["taskset", "-c", String(core), ...command];
+    this.#process = spawn(pinned[0] ?? "", pinned.slice(1), { stdio: ["ignore", "ignore", stderr ?? "ignore"] });
   }
 
   /** taskset becomes what it starts. */

@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { build } from "./build.ts";
 import { describeMachine } from "./machine.ts";
 import { isInside, rerunInside } from "./namespace.ts";
+import { coresPart } from "./parts/cores.ts";
 import { deadDnsPart } from "./parts/dead-dns.ts";
 import { memoryPart } from "./parts/memory.ts";
 import { microPart } from "./parts/micro.ts";
@@ -28,6 +29,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   "dead-dns": deadDnsPart,
   memory: memoryPart,
   start: startPart,
+  cores: coresPart,
   micro: microPart,
 };
 

@@ -17,8 +17,8 @@ export interface PostvouchOptions {
   readonly daemon: string;
   readonly ownDomains: readonly string[];
   readonly dnsPort: number;
-  /** Options for node. */
-  readonly nodeOptions?: readonly string[];
+  /** Processes that share the ports; they run on every core then. The unix socket is the last one's. */
+  readonly processes?: number;
 }
 
 /** A running daemon by its endpoints. */
@@ -37,19 +37,18 @@ export async function startPostvouch(
   stack: AsyncDisposableStack,
   options: PostvouchOptions,
 ): Promise<Postvouch> {
-  const [forward = 0, reverse = 0, socketmap = 0, policy = 0, metrics = 0] = await freePorts(5);
+  const [forward = 0, reverse = 0, socketmap = 0, policy = 0] = await freePorts(4);
+  const ports = { forward, reverse, socketmap, policy };
+  const count = options.processes ?? 1;
+  let last = await startOne(bench, stack, options, ports);
+  for (let i = 1; i < count; i++)
+    last = await startOne(bench, stack, { ...options, name: `${options.name} ${i}` }, ports);
+  const { child, metrics, unix, log } = last;
   const { name } = options;
-  const directory = join(bench.directory, name.replaceAll(/\W/g, "-"));
-  mkdirSync(directory, { recursive: true });
-  const unix = join(directory, "socketmap.sock");
-  const file = join(directory, "postvouch.toml");
-  writeFileSync(file, configText(directory, unix, { ...options, forward, reverse, socketmap, policy, metrics }));
-  const log = openSync(join(directory, "log"), "a");
-  stack.defer(() => closeSync(log));
-  const command = [process.execPath, ...(options.nodeOptions ?? []), options.daemon, "serve", "--config", file];
-  const child = stack.use(new Child(name, SERVER_CORE, command, log));
-  await child.listening(`127.0.0.1:${metrics}`);
-  const common = { pid: child.pid, tidy: () => ftruncateSync(log) };
+  const common = {
+    tidy: () => ftruncateSync(log),
+    ...(count === 1 ? { pid: child.pid } : { cores: "all" as const }),
+  };
   const at = (port: number) => `127.0.0.1:${port}`;
   const both = (target: string) => ({ forward: target, reverse: target });
   return {
@@ -68,19 +67,41 @@ export async function startPostvouch(
   };
 }
 
+async function startOne(bench: Bench, stack: AsyncDisposableStack, options: PostvouchOptions, ports: Ports) {
+  const { name, processes = 1 } = options;
+  const [metrics = 0] = await freePorts(1);
+  const directory = join(bench.directory, name.replaceAll(/\W/g, "-"));
+  mkdirSync(directory, { recursive: true });
+  const unix = join(directory, "socketmap.sock");
+  const file = join(directory, "postvouch.toml");
+  writeFileSync(file, configText(directory, unix, metrics, processes > 1, { ...options, ...ports }));
+  const log = openSync(join(directory, "log"), "a");
+  stack.defer(() => closeSync(log));
+  const command = [process.execPath, options.daemon, "serve", "--config", file];
+  const child = stack.use(new Child(name, processes > 1 ? undefined : SERVER_CORE, command, log));
+  await child.listening(`127.0.0.1:${metrics}`);
+  return { child, metrics, unix, log };
+}
+
 interface Ports {
   readonly forward: number;
   readonly reverse: number;
   readonly socketmap: number;
   readonly policy: number;
-  readonly metrics: number;
 }
 
-function configText(directory: string, unix: string, options: PostvouchOptions & Ports): string {
+function configText(
+  directory: string,
+  unix: string,
+  metrics: number,
+  reusePort: boolean,
+  options: PostvouchOptions & Ports,
+): string {
   const domains = join(directory, "domains");
   writeFileSync(domains, `${options.ownDomains.join("\n")}\n`);
   return `hostname = "mx.example.org"
 state_dir = "${directory}"
+reuse_port = ${reusePort}
 
 [srs]
 domain = "${SRS_DOMAIN}"
@@ -103,6 +124,6 @@ listen = ["127.0.0.1:${options.policy}"]
 servers = ["127.0.0.1:${options.dnsPort}"]
 
 [metrics]
-listen = ["127.0.0.1:${options.metrics}"]
+listen = ["127.0.0.1:${metrics}"]
 `;
 }
