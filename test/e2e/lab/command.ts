@@ -16,7 +16,7 @@ interface CommandResult {
 const TIMEOUT_MS = 30_000;
 
 /** Runs a program to its end. It resolves whatever the exit code is. */
-export function runToEnd(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+function runToEnd(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [file = "", ...args] = argv;
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
   const env = { ...process.env, ...options.env };
