@@ -71,6 +71,11 @@ describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missi
       expect(message.headers("From")).toEqual(["<bob@origin.test>"]);
     });
 
+    test("an alias of local(8) goes out rewritten too", async () => {
+      const tag = await host.fwd.send({ from: "bob@origin.test", to: "outside@local.fwd.test" });
+      expect((await host.dest.arrived("alice", tag)).returnPath).toMatch(srsOfBob);
+    });
+
     test("a forwarded message keeps its headers to the letter, for DKIM", async () => {
       const message = { from: "bob@origin.test", to: "alice@fwd.test", headerTo: "team" };
       const forwarded = await host.dest.arrived("alice", await host.origin.submit(FWD, 25, message));
@@ -86,6 +91,13 @@ describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missi
       const session = ["EHLO mail.origin.test", "MAIL FROM:<>", `RCPT TO:<${local}@${srsDomain}>`, "QUIT"];
       const replies = await host.origin.smtp(FWD, 25, ...session);
       expect(replies[3]).toMatch(/^550 5\.1\.1 /);
+    });
+
+    test("an outside domain in transport_maps goes past the second pass, as the manual warns", async () => {
+      await host.fwd.set("transport_maps = inline:{ {dest.test = smtp:} }");
+      const tag = await host.origin.send({ from: "bob@origin.test", to: "alice@fwd.test" });
+      expect((await host.origin.arrived("bob", tag, "bounce")).text).toMatch(/said: 550\s+5\.7\.23 /);
+      await host.fwd.set("transport_maps =");
     });
 
     test("while the daemon is down local mail is delivered, and what is forwarded waits", async () => {

@@ -11,6 +11,8 @@ const MAILBOXES = `virtual_mailbox_domains = fwd.test
 virtual_mailbox_maps = inline:{ {dave@fwd.test = dave/} {archive@fwd.test = archive/} }
 virtual_alias_maps = inline:{ {alice@fwd.test = alice@dest.test} {team@fwd.test = dave@fwd.test,alice@dest.test}
   {late@fwd.test = late@dest.test} {nobody@fwd.test = nobody@dest.test} }
+mydestination = local.fwd.test
+alias_maps = inline:{ {outside = alice@dest.test} }
 `;
 
 /** Which domain rewritten addresses get: one of its own, or the one that mail comes to. */
