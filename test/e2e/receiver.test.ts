@@ -10,13 +10,15 @@ const missing = requireLab("promtool");
 
 const DEST = "10.77.0.30";
 
+const TOML = 'hostname = "mail.dest.test"\n';
+
 describe.skipIf(missing !== undefined)(`the policy service of a real Postfix ${missing ?? ""}`, LAB_TEST, () => {
   let lab: Lab;
   let postvouch: Postvouch;
 
   beforeAll(async () => {
     lab = await Lab.start([origin(), fwd(), dest()]);
-    postvouch = await lab.startPostvouch("dest", 'hostname = "mail.dest.test"\n');
+    postvouch = await lab.startPostvouch("dest", TOML);
   });
   afterAll(() => lab?.[Symbol.asyncDispose]());
 
@@ -65,6 +67,18 @@ describe.skipIf(missing !== undefined)(`the policy service of a real Postfix ${m
       const replies = await lab.host("fwd").smtp(DEST, 25, ...session);
       expect(replies[3], service).toMatch(/^250 /);
     });
+  });
+
+  test("named at DATA too, the service gives both headers, each once for two recipients", async () => {
+    await postvouch.reload(`${TOML}[policy]\nheaders = ["received-spf", "authentication-results"]\n`);
+    const again = "smtpd_data_restrictions = check_policy_service inet:127.0.0.1:10030\n";
+    await lab.host("dest").configure({ mainCf: snippet("policy.main.cf") + again });
+    const to = ["alice@dest.test", "carol@dest.test"];
+    const message = await lab
+      .host("dest")
+      .arrived("carol", await lab.host("origin").send({ from: "bob@origin.test", to }));
+    expect(message.headers("Received-SPF")).toEqual([expect.stringMatching(/^pass /)]);
+    expect(message.headers("Authentication-Results")).toEqual([expect.stringMatching(/^mail\.dest\.test; spf=pass /)]);
   });
 
   test("with the service down, the documented lines let mail in unchecked", async () => {

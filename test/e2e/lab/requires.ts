@@ -1,4 +1,4 @@
-import { requirePrograms } from "../../helpers/requires.ts";
+import { requirePrograms, skipReason } from "../../helpers/requires.ts";
 import { runOrLeave } from "./command.ts";
 
 /** What every lab is made of. */
@@ -15,9 +15,7 @@ export const LAB_TEST = { timeout: 60_000 } as const;
 export function requireLab(...programs: readonly string[]): string | undefined {
   const missing = requirePrograms(...PROGRAMS, ...programs);
   if (missing !== undefined || canMakeNamespaces()) return missing;
-  const reason = "Cannot run: want root and the right to make network namespaces";
-  if (process.env.CI === "true") throw new Error(reason);
-  return reason;
+  return skipReason("want root and the right to make network namespaces");
 }
 
 function canMakeNamespaces(): boolean {
