@@ -38,6 +38,16 @@ describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missi
       expect(host.fwd.queueIdsOf(tag)).toHaveLength(2);
     });
 
+    test("postmap -q shows what Postfix is told", async () => {
+      const ask = (key: string, map: string): Promise<string> =>
+        host.fwd.command("postmap", "-q", key, `socketmap:inet:127.0.0.1:10003:${map}`).then((answer) => answer.trim());
+      expect(await ask("bob@origin.test", "forward-transport")).toBe("srs:[127.0.0.1]:12526");
+      await expect(ask("dave@fwd.test", "forward-transport")).rejects.toThrow("exit code 1");
+      const there = await ask("bob@origin.test", "forward");
+      expect(there).toMatch(srsOfBob);
+      expect(await ask(there, "reverse")).toBe("bob@origin.test");
+    });
+
     test("a bounce that the receiver sends later finds the sender", async () => {
       const tag = await host.origin.send({ from: "bob@origin.test", to: "late@fwd.test" });
       const bounce = await host.origin.arrived("bob", tag, "bounce");
