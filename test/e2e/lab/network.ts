@@ -48,11 +48,6 @@ export class Network implements AsyncDisposable {
     return ["ip", "netns", "exec", this.#name(host), ...argv];
   }
 
-  /** Cuts a host off from the others, or joins it again. */
-  async setLink(host: string, state: "up" | "down"): Promise<void> {
-    await run(this.on("lab", ["ip", "link", "set", `v-${host}`, state]));
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     process.off("exit", this.#atExit);
     this.#remove();

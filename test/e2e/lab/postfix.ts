@@ -68,10 +68,6 @@ export class Postfix {
     writeFileSync(join(this.configDir, name), text);
   }
 
-  read(name: string): string {
-    return readFileSync(join(this.configDir, name), "latin1");
-  }
-
   /** Sets its files to those that it started with and these additions, instead of earlier ones. */
   async configure(additions: Pick<MailHost, "mainCf" | "masterCf">): Promise<void> {
     this.#writeConfiguration(additions);
