@@ -20,6 +20,8 @@ test.skipIf(systemd !== undefined)(`systemd finds the unit sound and its exposur
   const verify = spawnSync("systemd-analyze", ["verify", unit], { encoding: "utf8" });
   // The program is not installed under /opt here; nothing else may be said.
   expect(verify.stderr.split("\n").filter((line) => line !== "" && !line.includes("is not executable"))).toEqual([]);
-  const security = spawnSync("systemd-analyze", ["security", "--offline=true", "--threshold=20", unit], { encoding: "utf8" });
+  const security = spawnSync("systemd-analyze", ["security", "--offline=true", "--threshold=20", unit], {
+    encoding: "utf8",
+  });
   expect(security.status).toBe(0);
 });
