@@ -58,7 +58,7 @@ function quote(local: string): string {
  * Whether a local part can stand without quotes: atext of RFC 5321, octets over 127 (RFC 6531) and dots. Dots that RFC
  * 5321 would have quoted (`a..b`, in daily use at Japanese carriers) stay as they came, as Postfix itself takes them.
  */
-function isBare(local: string): boolean {
+export function isBare(local: string): boolean {
   for (let i = 0; i < local.length; i++) {
     const code = local.charCodeAt(i);
     if (code < 128 && ATEXT_OR_DOT[code] !== 1) return false;
