@@ -19,7 +19,11 @@ const MAX_NAME_CHARACTERS = 253;
 /** The form in which a name of Unicode text is compared, or `undefined` when it is no domain name. */
 export function asciiName(text: string): string | undefined {
   const name = ASCII.test(text) ? normalizeDomain(text) : normalizeDomain(international(text));
-  return name.length <= MAX_NAME_CHARACTERS && NAME.test(name) ? name : undefined;
+  return isName(name) ? name : undefined;
+}
+
+function isName(name: string): boolean {
+  return name.length <= MAX_NAME_CHARACTERS && NAME.test(name);
 }
 
 /**
@@ -27,7 +31,8 @@ export function asciiName(text: string): string | undefined {
  * when it is no domain name, as an address literal or garbage: such a domain is nobody's.
  */
 export function lookupName(domain: string): LookupName | undefined {
-  const ascii = asciiName(ASCII.test(domain) ? domain : decodeUtf8(domain));
+  const plain = normalizeDomain(domain);
+  const ascii = isName(plain) ? plain : asciiName(decodeUtf8(domain));
   if (ascii === undefined) return undefined;
   const unicode = ascii.includes("xn--") ? domainToUnicode(ascii) : "";
   return { ascii, unicode: unicode === "" || unicode === ascii ? undefined : unicode };
