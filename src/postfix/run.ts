@@ -1,5 +1,6 @@
 /** Runs Postfix's own commands: never through a shell, never for longer than they are given. */
 import { execFile } from "node:child_process";
+import { basename } from "node:path";
 
 export interface PostfixCommand {
   /** Where main.cf is. Default: what `$MAIL_CONFIG` or the build of Postfix says. */
@@ -45,7 +46,7 @@ function execute(file: string, args: string[], input: string, timeoutMs: number)
     if (error === null) resolve({ status: "ran", exitCode: 0, stdout, stderr });
     else if (error.code === "ENOENT") resolve("absent");
     else if (typeof error.code === "number") resolve({ status: "ran", exitCode: error.code, stdout, stderr });
-    else resolve({ status: "failed", reason: `Cannot run "${file}": ${whyItEnded(error, timeoutMs)}` });
+    else resolve({ status: "failed", reason: `Cannot run "${basename(file)}": ${whyItEnded(error, timeoutMs)}` });
   });
   // A program that ends without reading breaks the pipe; its exit code says what happened.
   child.stdin?.on("error", () => {});

@@ -19,7 +19,8 @@ const TIMEOUT_MS = 30_000;
 function runToEnd(argv: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [file = "", ...args] = argv;
   const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
-  const env = { ...process.env, ...options.env };
+  // Postfix's commands are where an ordinary user's search path does not lead.
+  const env = { ...process.env, PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`, ...options.env };
   const child = spawn(file, args, { env, stdio: "pipe", timeout: options.timeoutMs ?? TIMEOUT_MS });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
