@@ -4,6 +4,7 @@ import type { Service } from "./codec.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
 import { Connection, type ServeHooks } from "./serve.ts";
+import { readShared } from "./shared-read.ts";
 
 /** One endpoint and what it serves. */
 export interface Wanted {
@@ -125,7 +126,8 @@ export class Listeners {
     const server = await listen(wanted.endpoint, {
       name: wanted.name,
       ...this.#options,
-      onConnection(socket) {
+      onConnection(accepted) {
+        const socket = wanted.isStatus === true ? accepted : readShared(accepted);
         connections.set(socket, open.wanted.accept(socket));
         socket.once("close", () => connections.delete(socket));
       },
