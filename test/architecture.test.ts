@@ -13,7 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   socketmap: ["lookup.ts", "net/codec.ts"],
   dns: ["cache.ts", "rate-limit.ts"],
   spf: ["cache.ts", "dns/types.ts"],
-  policy: ["cache.ts", "dns/types.ts", "net/codec.ts", "spf/verdict.ts"],
+  policy: ["dns/types.ts", "net/codec.ts", "spf/verdict.ts"],
   postfix: [],
   domains: ["cache.ts", "postfix/*", "srs/own-domains.ts"],
   store: ["srs/store.ts"],

@@ -39,9 +39,9 @@ const DEFER_CODE = "4.7.24 ";
 /** Leaves the decision to what comes next in Postfix's restriction list. */
 export const DUNNO: Answer = { kind: "dunno", action: "DUNNO" };
 
-/** The answer that adds `header` to the message; without one, DUNNO. */
-export function toPrepend(header: string | undefined): Answer {
-  return header === undefined ? DUNNO : { kind: "prepend", action: `PREPEND ${header}` };
+/** The answer that adds `header` to the message. */
+export function toPrepend(header: string): Answer {
+  return { kind: "prepend", action: `PREPEND ${header}` };
 }
 
 /** The answer for a ruling that does not simply let the mail pass. */

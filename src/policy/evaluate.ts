@@ -5,6 +5,7 @@ import { type Answer, toAnswer } from "./action.ts";
 import { createAllowList, type Exemption } from "./allow.ts";
 import { chain, type Eventual } from "./chain.ts";
 import { publishesDmarc } from "./dmarc.ts";
+import { keep } from "./findings.ts";
 import { type Inquiries, type Judgement, judge, type Ruling } from "./judge.ts";
 import type { Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
@@ -75,26 +76,17 @@ export class Evaluator {
 
   /** The checks that the session's plan names, each made once for a message. */
   judge(session: Session, message: Message): Eventual<Judgement> {
-    const inquiries: Inquiries = {
-      helo: () => message.helo.get(() => this.#check(session, "helo")),
-      mailFrom: () => message.mailFrom.get(() => this.#check(session, "mailfrom")),
-      publishesDmarc: (domain) => publishesDmarc(domain, this.#sources.resolver, session.deadlineMs),
-    };
-    return judge(session.plan, inquiries);
-  }
-
-  #check(session: Session, identity: SpfIdentity): Eventual<SpfVerdict> {
-    return chain(this.#sources.checkHost(spfQuery(session, identity)), (verdict) => {
-      this.#onChecked(identity, verdict.result);
-      return verdict;
-    });
+    return judge(session.plan, new MessageInquiries(this.#sources, this.#onChecked, session, message));
   }
 
   /** The lists may use up to half of the time: slow reverse zones must not make a temperror of the check itself. */
   #exempt(session: Session, message: Message): Eventual<Exemption> {
+    if (message.exemption !== undefined) return message.exemption;
     const { client, request, deadlineMs } = session;
     const allowDeadlineMs = deadlineMs - this.#sources.settings.timeLimitMs / 2;
-    return message.exemption.get(() =>
+    return keep(
+      message,
+      "exemption",
       this.#exemptionOf({ client, heloName: request.helo_name, deadlineMs: allowDeadlineMs }),
     );
   }
@@ -108,6 +100,40 @@ export class Evaluator {
     const refusal = toAnswer(ruling, { ...this.#sources.settings, ...session.profile }, session.context);
     if (session.profile.mode === "enforce") return { answer: refusal, helo, mailFrom };
     return { answer: tag(session, message, judgement, this.#authservId), would: refusal, helo, mailFrom };
+  }
+}
+
+/** The inquiries that one session may need; what its message knows already is not asked again. */
+class MessageInquiries implements Inquiries {
+  readonly #sources: PolicySources;
+  readonly #onChecked: CheckListener;
+  readonly #session: Session;
+  readonly #message: Message;
+
+  constructor(sources: PolicySources, onChecked: CheckListener, session: Session, message: Message) {
+    this.#sources = sources;
+    this.#onChecked = onChecked;
+    this.#session = session;
+    this.#message = message;
+  }
+
+  helo(): Eventual<SpfVerdict> {
+    return this.#message.helo ?? keep(this.#message, "helo", this.#check("helo"));
+  }
+
+  mailFrom(): Eventual<SpfVerdict> {
+    return this.#message.mailFrom ?? keep(this.#message, "mailFrom", this.#check("mailfrom"));
+  }
+
+  publishesDmarc(domain: string): Eventual<boolean> {
+    return publishesDmarc(domain, this.#sources.resolver, this.#session.deadlineMs);
+  }
+
+  #check(identity: SpfIdentity): Eventual<SpfVerdict> {
+    return chain(this.#sources.checkHost(spfQuery(this.#session, identity)), (verdict) => {
+      this.#onChecked(identity, verdict.result);
+      return verdict;
+    });
   }
 }
 

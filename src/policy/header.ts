@@ -24,14 +24,12 @@ export interface HeaderContext {
   readonly receiver: string;
 }
 
+/** What the field tells of the check. */
+type Told = Pick<SpfVerdict, "result" | "identity" | "mechanism" | "problem">;
+
 /** The field for `verdict`, without line end. At most MAX_HEADER_LINE_BYTES: what is least needed is left out. */
 export function receivedSpf(verdict: SpfVerdict, context: HeaderContext): string {
-  return assemble(verdict.result, explanationText(verdict), [
-    ...clientPairs(context),
-    ["mechanism", verdict.mechanism === undefined ? "" : asciiHeaderValue(verdict.mechanism)],
-    ["problem", verdict.problem === undefined ? "" : asciiHeaderValue(verdict.problem)],
-    ...identityPairs(verdict.identity, context),
-  ]);
+  return assemble(verdict, explanationText(verdict), context);
 }
 
 /**
@@ -39,58 +37,33 @@ export function receivedSpf(verdict: SpfVerdict, context: HeaderContext): string
  * names the envelope sender, so that without ours a sender could bring a `pass` along.
  */
 export function receivedSpfUnchecked(identity: SpfIdentity, reason: string, context: HeaderContext): string {
-  return assemble("none", reason, [...clientPairs(context), ...identityPairs(identity, context)]);
+  return assemble({ result: "none", identity, mechanism: undefined, problem: undefined }, reason, context);
 }
 
-/** A key and its value in header form; an empty value is none. */
-type Pair = readonly [key: string, value: string];
+/** The steps at which parts go when the line is too long. The client's address, the identity and our name always fit. */
+const STEP = { problem: 1, mechanism: 2, comment: 3, helo: 4, envelopeFrom: 5 } as const;
 
-function clientPairs(context: HeaderContext): readonly Pair[] {
-  return [
-    ["client-ip", headerValue(context.clientAddress)],
-    ["helo", context.heloName === "" ? "" : asciiHeaderValue(context.heloName)],
-  ];
-}
-
-/**
- * `envelope-from` only beside a result for MAIL FROM: beside one for HELO it could be taken for the sender's
- * (CVE-2019-20790). The null sender is no mailbox and has none.
- */
-function identityPairs(identity: SpfIdentity, context: HeaderContext): readonly Pair[] {
-  return [
-    ["envelope-from", identity === "helo" || context.sender === "" ? "" : headerValue(context.sender)],
-    ["identity", identity],
-    ["receiver", asciiHeaderValue(context.receiver)],
-  ];
-}
-
-/** What goes first when the line is too long. The client's address, the identity and our name always fit. */
-const DISPENSABLE = ["problem", "mechanism", "comment", "helo", "envelope-from"];
-
-function assemble(result: string, text: string, pairs: readonly Pair[]): string {
-  const start = `Received-SPF: ${result}`;
-  const remark = ` ${comment(text)}`;
-  const line = start + remark + join(pairs);
-  return line.length <= MAX_HEADER_LINE_BYTES ? line : shorten(start, remark, pairs);
-}
-
-function shorten(start: string, fullRemark: string, pairs: readonly Pair[]): string {
-  let remark = fullRemark;
-  let left = pairs;
-  let line = "";
-  for (const key of DISPENSABLE) {
-    if (key === "comment") remark = "";
-    left = left.filter(([name]) => name !== key);
-    line = start + remark + join(left);
-    if (line.length <= MAX_HEADER_LINE_BYTES) break;
+function assemble(told: Told, text: string, context: HeaderContext): string {
+  let line = write(told, text, context, 0);
+  for (let step: number = STEP.problem; line.length > MAX_HEADER_LINE_BYTES && step <= STEP.envelopeFrom; step++) {
+    line = write(told, text, context, step);
   }
   return line;
 }
 
-function join(pairs: readonly Pair[]): string {
-  let text = "";
-  for (const pair of pairs) {
-    if (pair[1] !== "") text += `${text === "" ? " " : "; "}${pair[0]}=${pair[1]}`;
-  }
-  return text;
+/** The line without what is gone at `step`. Written straight on: a list of the pairs was a sixth of a request's garbage. */
+function write(told: Told, text: string, context: HeaderContext, step: number): string {
+  const { result, identity, mechanism, problem } = told;
+  const { clientAddress, heloName, sender, receiver } = context;
+  let line = `Received-SPF: ${result} `;
+  if (step < STEP.comment) line += `${comment(text)} `;
+  line += `client-ip=${headerValue(clientAddress)}; `;
+  if (heloName !== "" && step < STEP.helo) line += `helo=${asciiHeaderValue(heloName)}; `;
+  if (mechanism !== undefined && step < STEP.mechanism) line += `mechanism=${asciiHeaderValue(mechanism)}; `;
+  if (problem !== undefined && step < STEP.problem) line += `problem=${asciiHeaderValue(problem)}; `;
+  // Only beside a result for MAIL FROM: beside one for HELO it could be taken for the sender's (CVE-2019-20790). The
+  // null sender is no mailbox and has none.
+  const hasSender = identity === "mailfrom" && sender !== "";
+  if (hasSender && step < STEP.envelopeFrom) line += `envelope-from=${headerValue(sender)}; `;
+  return `${line}identity=${identity}; receiver=${asciiHeaderValue(receiver)}`;
 }

@@ -6,16 +6,15 @@
  * no other. At MAIL (with smtpd_delay_reject = no) it is empty: such requests are told apart by the SMTP session,
  * client address and port, and the first RCPT that has an instance takes over what its session was given.
  */
-import { ExpiringCache } from "../cache.ts";
-import type { SpfVerdict } from "../spf/verdict.ts";
-import type { Exemption } from "./allow.ts";
-import { Once } from "./once.ts";
+
+import { Findings } from "./findings.ts";
 import type { PolicyRequest } from "./protocol.ts";
+import { RecentMap } from "./recent.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**
- * More than a busy server has under way at once: at 1,000 messages a second it is remembered for eight seconds what a
- * recipient was told. What is kept longer than the young generation lasts is dear at such a rate; 8,192 take about 5 MB.
+ * More than a busy server has under way at once: at 1,000 messages a second it is remembered for at least four seconds
+ * what a recipient was told. What is kept longer than V8's young generation lasts is dear at such a rate.
  */
 const MAX_MESSAGES = 8192;
 
@@ -30,13 +29,10 @@ const SESSION_LIFE_MS = 60_000;
 const HEADER_BIT: Readonly<Record<HeaderType, number>> = { "received-spf": 1, "authentication-results": 2 };
 
 /**
- * One message: its verdicts and the headers that it has been given. Thousands are kept, and what is kept is what a collection of
- * garbage has to copy: so no arrays, and no fractions of milliseconds (an object each).
+ * One message: what was found out about it and the headers that it has been given. Thousands are kept, and what is kept
+ * is what a collection of garbage has to copy: so no arrays, and no fractions of milliseconds (an object each).
  */
-export class Message {
-  readonly helo = new Once<SpfVerdict>();
-  readonly mailFrom = new Once<SpfVerdict>();
-  readonly exemption = new Once<Exemption>();
+export class Message extends Findings {
   expiresAtMs: number;
   isIdentified: boolean;
   /** One bit for each of HEADER_TYPES. */
@@ -44,6 +40,7 @@ export class Message {
 
   /** @param isIdentified whether its requests carry an `instance` */
   constructor(isIdentified: boolean, expiresAtMs: number) {
+    super();
     this.isIdentified = isIdentified;
     this.expiresAtMs = expiresAtMs;
   }
@@ -66,9 +63,9 @@ export class Message {
 
 /** The messages under way. Bounded in number and in time. */
 export class Messages {
-  readonly #messages = new ExpiringCache<Message>(MAX_MESSAGES);
+  readonly #messages = new RecentMap<Message>(MAX_MESSAGES);
   /** Those that have no instance yet. Rare: with smtpd_delay_reject = yes, the default, there are none. */
-  readonly #sessions = new ExpiringCache<Message>(MAX_SESSIONS);
+  readonly #sessions = new RecentMap<Message>(MAX_SESSIONS);
 
   /** The message that `request` belongs to, known already or new. */
   of(request: PolicyRequest, nowMs: number): Message {
@@ -78,8 +75,8 @@ export class Messages {
   #identified(request: PolicyRequest, nowMs: number): Message {
     const key = messageKey(request);
     const expiresAtMs = Math.ceil(nowMs) + MESSAGE_LIFE_MS;
-    const known = this.#messages.get(key, nowMs);
-    if (known !== undefined) {
+    const known = this.#messages.get(key);
+    if (known !== undefined && known.expiresAtMs > nowMs) {
       known.expiresAtMs = expiresAtMs;
       return known;
     }
@@ -101,14 +98,17 @@ export class Messages {
   /** The message that the session was last asked about at MAIL, unless a RCPT has taken it over. */
   #unclaimed(request: PolicyRequest, nowMs: number): Message | undefined {
     if (this.#sessions.size === 0 || request.client_port === "") return undefined;
-    const message = this.#sessions.get(sessionKey(request), nowMs);
-    return message === undefined || message.isIdentified ? undefined : message;
+    const message = this.#sessions.get(sessionKey(request));
+    return message === undefined || message.isIdentified || message.expiresAtMs <= nowMs ? undefined : message;
   }
 }
 
-/** The instance is unique on one host only, and several may share this service. No value can hold a line end. */
-function messageKey(request: PolicyRequest): string {
-  return `${request.instance}\n${request.client_address}\n${request.helo_name}\n${request.sender}`;
+/**
+ * The instance is unique on one host only, and several may share this service. No value can hold a line end. Joined, not
+ * concatenated: V8 would keep the parts, and with them the whole packet that they were cut from.
+ */
+function messageKey({ instance, client_address, helo_name, sender }: PolicyRequest): string {
+  return [instance, client_address, helo_name, sender].join("\n");
 }
 
 /** Of a session with a port: without one (Postfix before 3.0) two of one client cannot be told apart, and nothing is remembered. */

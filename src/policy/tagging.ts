@@ -13,13 +13,16 @@ import type { HeaderType } from "./settings.ts";
  * checked; Authentication-Results of both.
  */
 export function tag(session: Session, message: Message, { helo, mailFrom }: Judgement, authservId: string): Answer {
-  const verdicts = [mailFrom, helo].filter((verdict) => verdict !== undefined);
-  const [told] = verdicts;
+  const told = mailFrom ?? helo;
   if (told === undefined) return DUNNO;
-  return give(session, message, {
-    "received-spf": () => receivedSpf(told, session.context),
-    "authentication-results": () => authenticationResults(authservId, verdicts),
-  });
+  switch (turn(session, message)) {
+    case "received-spf":
+      return toPrepend(receivedSpf(told, session.context));
+    case "authentication-results":
+      return toPrepend(authenticationResults(authservId, told === helo || helo === undefined ? [told] : [told, helo]));
+    default:
+      return DUNNO;
+  }
 }
 
 /**
@@ -29,13 +32,17 @@ export function tag(session: Session, message: Message, { helo, mailFrom }: Judg
 export function tagUnchecked(session: Session, message: Message, list: Exemption, authservId: string): Answer {
   const reason = `SPF not checked: client is on the allow list ${list}`;
   const identity = session.plan.mailFrom === undefined ? "helo" : "mailfrom";
-  return give(session, message, {
-    "received-spf": () => receivedSpfUnchecked(identity, reason, session.context),
-    "authentication-results": () => authenticationResultsUnchecked(authservId, reason),
-  });
+  switch (turn(session, message)) {
+    case "received-spf":
+      return toPrepend(receivedSpfUnchecked(identity, reason, session.context));
+    case "authentication-results":
+      return toPrepend(authenticationResultsUnchecked(authservId, reason));
+    default:
+      return DUNNO;
+  }
 }
 
-function give(session: Session, message: Message, encode: Readonly<Record<HeaderType, () => string>>): Answer {
-  const type = session.takesHeader ? message.takeHeader(session.profile.headers) : undefined;
-  return type === undefined ? DUNNO : toPrepend(encode[type]());
+/** The header that this request is to bring, if any. */
+function turn(session: Session, message: Message): HeaderType | undefined {
+  return session.takesHeader ? message.takeHeader(session.profile.headers) : undefined;
 }
