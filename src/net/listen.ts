@@ -1,6 +1,6 @@
 /** Opens and closes listeners: inet and unix-domain sockets alike. */
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import { errorCode } from "../sysexits.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
@@ -30,17 +30,17 @@ export interface ListenOptions {
   readonly socketMode: number;
   /** Other processes may listen on the same inet endpoint (SO_REUSEPORT). */
   readonly reusePort?: boolean;
-  onConnection(socket: Socket): void;
 }
 
 /**
- * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not.
+ * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not. Who takes the
+ * connections has to say so before the next turn of the event loop.
  *
  * @throws {ListenError}
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Server> {
   // allowHalfOpen: Exim's readsocket and others close their half before they read the answer.
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, options.onConnection);
+  const server = createServer({ allowHalfOpen: true, noDelay: true });
   try {
     if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
     await new Promise<void>((resolve, reject) => {

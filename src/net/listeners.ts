@@ -1,10 +1,10 @@
 /** The set of open endpoints: changed as a whole on reload, drained at the end. */
 import type { Server, Socket } from "node:net";
+import { acceptShared } from "./accept.ts";
 import type { Service } from "./codec.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
 import { Connection, type ServeHooks } from "./serve.ts";
-import { readShared } from "./shared-read.ts";
 
 /** One endpoint and what it serves. */
 export interface Wanted {
@@ -43,6 +43,8 @@ interface Open {
   wanted: Wanted;
   readonly server: Server;
   readonly connections: Map<Socket, Drainable>;
+  /** Called when the last connection has closed. */
+  onLastClosed: (() => void) | undefined;
 }
 
 export class Listeners {
@@ -122,23 +124,34 @@ export class Listeners {
   }
 
   async #openOne(wanted: Wanted): Promise<Open> {
-    const connections = new Map<Socket, Drainable>();
-    const server = await listen(wanted.endpoint, {
-      name: wanted.name,
-      ...this.#options,
-      onConnection(accepted) {
-        const socket = wanted.isStatus === true ? accepted : readShared(accepted);
-        connections.set(socket, open.wanted.accept(socket));
-        socket.once("close", () => connections.delete(socket));
-      },
-    });
-    const open: Open = { wanted, server, connections };
+    const server = await listen(wanted.endpoint, { name: wanted.name, ...this.#options });
+    const open: Open = { wanted, server, connections: new Map(), onLastClosed: undefined };
+    const onConnection = (socket: Socket): void => {
+      open.connections.set(socket, open.wanted.accept(socket));
+      socket.on("close", () => {
+        open.connections.delete(socket);
+        if (open.connections.size === 0) open.onLastClosed?.();
+      });
+    };
+    if (wanted.isStatus === true) server.on("connection", onConnection);
+    else acceptShared(server, onConnection);
     return open;
   }
 }
 
 async function drainAll(open: readonly Open[]): Promise<void> {
-  const closed = open.map(({ server }) => new Promise<void>((resolve) => server.close(() => resolve())));
+  const closed = open.map((one) => Promise.all([serverClosed(one), lastClosed(one)]));
   for (const { connections } of open) for (const connection of connections.values()) connection.drain();
   await Promise.all(closed);
+}
+
+function serverClosed({ server }: Open): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function lastClosed(open: Open): Promise<void> {
+  if (open.connections.size === 0) return Promise.resolve();
+  return new Promise((resolve) => {
+    open.onLastClosed = resolve;
+  });
 }

@@ -22,7 +22,9 @@ export class Connection<Request> {
   readonly #service: Service<Request>;
   readonly #decoder: Decoder<Request>;
   readonly #hooks: ServeHooks;
+  /** An answer is awaited: what comes meanwhile is kept, and no more is read. */
   #waiting = false;
+  #paused = false;
   #ended = false;
   /** The last word is said; what still comes is thrown away. */
   #failed = false;
@@ -35,18 +37,16 @@ export class Connection<Request> {
     this.#hooks = hooks;
     socket.on("data", (chunk: Buffer) => {
       this.#decoder.feed(chunk);
-      this.#pump();
+      if (this.#waiting) this.#pause();
+      else this.#pump();
     });
     socket.on("end", () => {
       this.#ended = true;
       this.#decoder.end();
       if (!this.#waiting && !this.#failed) this.#pump();
     });
-    socket.on("drain", () => {
-      if (!this.#waiting) socket.resume();
-    });
-    // A peer that resets is no news; "close" follows in any case.
-    socket.on("error", () => socket.destroy());
+    socket.on("drain", () => this.#resume());
+    socket.on("error", hangUp);
   }
 
   /** Hangs up as soon as nothing is under way: what has been asked is answered first. */
@@ -73,28 +73,44 @@ export class Connection<Request> {
       return;
     }
     this.#send(out);
-    if (this.#ended) this.#socket.end();
+    if (this.#ended) this.#hangUp();
   }
 
   #send(out: string): void {
-    if (out !== "" && !this.#socket.write(out, "latin1")) this.#socket.pause();
+    if (out !== "" && !this.#socket.write(out, "latin1")) this.#pause();
   }
 
-  /** Reads no further until the answer is there, so that a peer that talks ahead fills its own buffers, not ours. */
+  /** When all is written there is nothing to end in good order: half of the system calls of a connection's end. */
+  #hangUp(): void {
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
+  }
+
   #wait(out: string, reply: Promise<string>): void {
     this.#send(out);
     this.#waiting = true;
-    this.#socket.pause();
     reply.then(
       (text) => {
         this.#waiting = false;
         if (this.#socket.destroyed) return;
         this.#send(text);
-        if (!this.#socket.writableNeedDrain) this.#socket.resume();
         this.#pump();
+        this.#resume();
       },
       (error: unknown) => this.#fail(error, ""),
     );
+  }
+
+  /** A peer that talks ahead, or does not read, fills its own buffers and not ours. */
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#waiting || this.#socket.writableNeedDrain) return;
+    this.#paused = false;
+    this.#socket.resume();
   }
 
   #fail(error: unknown, out: string): void {
@@ -110,4 +126,9 @@ export class Connection<Request> {
     this.#socket.write(out, "latin1");
     this.#socket.destroySoon();
   }
+}
+
+/** A peer that resets is no news; "close" follows in any case. */
+function hangUp(this: Socket): void {
+  this.destroy();
 }

@@ -13,11 +13,8 @@ afterEach(async () => {
 });
 
 async function open(endpoint: Endpoint, socketMode = 0o660): Promise<Server> {
-  const server = await listen(endpoint, {
-    name: "tcptable.forward",
-    socketMode,
-    onConnection: (socket) => socket.destroy(),
-  });
+  const server = await listen(endpoint, { name: "tcptable.forward", socketMode });
+  server.on("connection", (socket) => socket.destroy());
   servers.push(server);
   return server;
 }

@@ -28,15 +28,25 @@ async function serve(answer: Service<string>["answer"]): Promise<{ server: LineS
 }
 
 /** An answer that comes when the test says so. */
-function held(): { answer: Promise<string>; give(text: string): void; fail(error: Error): void } {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  return { answer: promise, give: resolve, fail: reject };
+class Held {
+  readonly #answer = Promise.withResolvers<string>();
+  /** Somebody waits for it. */
+  isAwaited = false;
+
+  wait(): Promise<string> {
+    this.isAwaited = true;
+    return this.#answer.promise;
+  }
+
+  give(text: string): void {
+    this.#answer.resolve(text);
+  }
 }
 
 describe("A connection", () => {
   test("is answered in order, whatever comes late", async () => {
-    const first = held();
-    const { connect } = await serve((line) => (line === "slow" ? first.answer : `${line}!\n`));
+    const first = new Held();
+    const { connect } = await serve((line) => (line === "slow" ? first.wait() : `${line}!\n`));
     const peer = connect();
     peer.socket.write("a\nslow\nb\n");
     await until(() => peer.received === "a!\n");
@@ -52,8 +62,8 @@ describe("A connection", () => {
   });
 
   test("is answered when its client has closed its half already", async () => {
-    const slow = held();
-    const { connect } = await serve((line) => (line === "slow" ? slow.answer : `${line}!\n`));
+    const slow = new Held();
+    const { connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
     const peer = connect();
     peer.socket.end("a\nslow\n");
     await until(() => peer.received === "a!\n");
@@ -62,14 +72,18 @@ describe("A connection", () => {
     expect(peer.received).toBe("a!\nslow!\n");
   });
 
-  test("is read no further while an answer is awaited", async () => {
-    const slow = held();
-    const { server, connect } = await serve((line) => (line === "slow" ? slow.answer : `${line}!\n`));
+  test("that talks ahead while an answer is awaited is read no further", async () => {
+    const slow = new Held();
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
     const peer = connect();
     peer.socket.write("slow\n");
+    await until(() => slow.isAwaited);
+    expect(server.sockets[0]?.isPaused()).toBe(false);
+    peer.socket.write("a\n");
     await until(() => server.sockets[0]?.isPaused() === true);
+    peer.socket.write("b\n");
     slow.give("slow!\n");
-    await until(() => server.sockets[0]?.isPaused() === false);
+    await until(() => peer.received === "slow!\na!\nb!\n" && server.sockets[0]?.isPaused() === false);
   });
 
   test("of a client that never reads costs little memory, and nothing is lost when it reads at last", async () => {
@@ -94,9 +108,9 @@ describe("A connection", () => {
   });
 
   test("is read no further either while the peer takes what was answered before", async () => {
-    const slow = held();
+    const slow = new Held();
     const big = `${"x".repeat(10_000_000)}\n`;
-    const { server, connect } = await serve((line) => (line === "slow" ? slow.answer : big));
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : big));
     const peer = connect();
     peer.socket.pause();
     peer.socket.write("big\nslow\n");
@@ -110,12 +124,12 @@ describe("A connection", () => {
   });
 
   test("is read no further after a late answer that its peer does not take", async () => {
-    const slow = held();
-    const { server, connect } = await serve(() => slow.answer);
+    const slow = new Held();
+    const { server, connect } = await serve(() => slow.wait());
     const peer = connect();
     peer.socket.pause();
     peer.socket.write("slow\n");
-    await until(() => server.sockets[0]?.isPaused() === true);
+    await until(() => slow.isAwaited);
     slow.give(`${"x".repeat(10_000_000)}\n`);
     await until(() => (server.sockets[0]?.writableLength ?? 0) > 0);
     expect(server.sockets[0]?.isPaused()).toBe(true);
@@ -124,11 +138,11 @@ describe("A connection", () => {
   });
 
   test("that is reset while its answer is made disturbs nobody", async () => {
-    const slow = held();
-    const { server, connect } = await serve((line) => (line === "slow" ? slow.answer : `${line}!\n`));
+    const slow = new Held();
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
     const gone = connect();
     gone.socket.write("slow\n");
-    await until(() => server.sockets[0]?.isPaused() === true);
+    await until(() => slow.isAwaited);
     gone.socket.resetAndDestroy();
     slow.give("slow!\n");
     await until(() => server.sockets[0]?.destroyed === true);

@@ -1,18 +1,19 @@
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { readShared } from "../../src/net/shared-read.ts";
+import { acceptShared } from "../../src/net/accept.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
 
-/** A server that hands each connection on as it was read, and the way to connect to it. */
-async function serve(onSocket: (socket: Socket, accepted: Socket) => void): Promise<() => Promise<Socket>> {
-  const server = createServer({ allowHalfOpen: true }, (accepted) => onSocket(readShared(accepted), accepted));
+/** A server with shared reads, and the way to connect to it. */
+async function serve(onSocket: (socket: Socket) => void): Promise<() => Promise<Socket>> {
+  const server = createServer({ allowHalfOpen: true });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
+  acceptShared(server, onSocket);
   const { port } = server.address() as AddressInfo;
   return async () => {
     const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -33,20 +34,36 @@ async function ask(client: Socket, text: string): Promise<string> {
   return bytes.toString("latin1");
 }
 
-describe("readShared", () => {
-  test("takes over a connection of Node's as it is today", async () => {
-    let isTakenOver = false;
-    const open = await serve((socket, accepted) => {
-      isTakenOver = socket !== accepted;
-      shout(socket);
-    });
+describe("acceptShared", () => {
+  test("takes the connections of a server of Node's as it is today", async () => {
+    const open = await serve(shout);
+    const [server] = servers;
     expect(await ask(await open(), "hello")).toBe("HELLO");
-    expect(isTakenOver).toBe(true);
+    const counted = await new Promise((resolve) => server?.getConnections((_error, count) => resolve(count)));
+    expect(counted).toBe(0);
   });
 
-  test("leaves a socket alone whose insides it does not know", () => {
-    const strange = { _handle: { readStop: () => 0 } } as unknown as Socket;
-    expect(readShared(strange)).toBe(strange);
+  test.each([
+    ["no handle", {}],
+    ["a handle that is closed", { _handle: null }],
+    ["a handle that it does not know", { _handle: { onaccept: () => {} } }],
+  ])("takes them as Node gives them of a server with %s", (_name, insides) => {
+    const server = Object.assign(new EventEmitter(), insides) as unknown as Server;
+    const taken: unknown[] = [];
+    acceptShared(server, (socket) => taken.push(socket));
+    server.emit("connection", "a socket");
+    expect(taken).toEqual(["a socket"]);
+  });
+
+  test.each([
+    ["a client's handle that it does not know", 0, { readStart: () => 0 }],
+    ["trouble", -24, undefined],
+  ])("leaves %s to Node", (_name, ...given) => {
+    const left: unknown[] = [];
+    const handle = { onconnection: (...all: unknown[]) => left.push(all) };
+    acceptShared(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server, () => left.push("taken"));
+    handle.onconnection(...given);
+    expect(left).toEqual([given]);
   });
 
   test("does not mix up what several connections send at once", async () => {
@@ -89,18 +106,6 @@ describe("readShared", () => {
     serverSide?.resume();
     await expect.poll(() => received.join("")).toBe("held back");
     client.destroy();
-  });
-
-  test("lets the server close when the connection has", async () => {
-    const open = await serve(shout);
-    const client = await open();
-    const [server] = servers;
-    const closed = new Promise<string>((resolve) => server?.close(() => resolve("closed")));
-    const open100ms = new Promise<string>((resolve) => setTimeout(() => resolve("open"), 100));
-    expect(await Promise.race([closed, open100ms])).toBe("open");
-    client.end();
-    await text(client);
-    expect(await closed).toBe("closed");
   });
 });
 
