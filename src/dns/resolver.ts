@@ -1,3 +1,4 @@
+import { PassingMap } from "../passing-map.ts";
 import { AnswerCache, type AnyAnswer } from "./cache.ts";
 import type { QueryOutcome } from "./exchange.ts";
 import { Flight, type FlightContext, LATE } from "./flight.ts";
@@ -94,9 +95,9 @@ class CachingResolver implements StubResolver {
   readonly #reports: TroubleReports;
   readonly #endWatch: () => void;
   /** Every question without an answer yet, those that wait for their turn included. */
-  readonly #flights = new Map<string, Flight>();
+  readonly #flights = new PassingMap<string, Flight>();
   /** Those that wait, in order. */
-  readonly #queue = new Set<Flight>();
+  #queue = new Set<Flight>();
   #fresh = 0;
   #hits = 0;
   #misses = 0;
@@ -168,7 +169,7 @@ class CachingResolver implements StubResolver {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#endWatch();
-    for (const flight of this.#flights.values()) flight.land(CLOSED);
+    for (const flight of [...this.#flights.values()]) flight.land(CLOSED);
     this.#upstreams.close();
     this.#wheel.close();
     this.#cache.clear();
@@ -181,18 +182,26 @@ class CachingResolver implements StubResolver {
     const flight = new Flight(key, name, type, this.#context);
     this.#flights.set(key, flight);
     const answer = flight.join(deadlineMs);
-    this.#queue.add(flight);
-    this.#startNext();
+    if (this.#queue.size === 0 && this.#flights.size <= this.#maxInFlight && this.#fresh < MAX_FRESH) {
+      this.#start(flight);
+    } else this.#queue.add(flight);
     return answer;
   }
 
   #startNext(): void {
+    if (this.#queue.size === 0) return;
     for (const flight of this.#queue) {
       if (this.#fresh >= MAX_FRESH || this.#flights.size - this.#queue.size >= this.#maxInFlight) return;
       this.#queue.delete(flight);
-      this.#fresh += 1;
-      flight.start();
+      this.#start(flight);
     }
+    // For the reason that PassingMap gives.
+    if (this.#queue.size === 0) this.#queue = new Set();
+  }
+
+  #start(flight: Flight): void {
+    this.#fresh += 1;
+    flight.start();
   }
 
   #onLanding(flight: Flight, answer: AnyAnswer): void {

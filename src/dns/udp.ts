@@ -33,7 +33,6 @@ class Port {
   readonly #pending = new Map<number, { readonly question: Buffer; readonly listener: ReplyListener }>();
   readonly #ids: RandomIds;
   readonly #openedAtMs: number;
-  readonly #onSent = (error: Error | null) => error && this.#fail(error);
   #unsent: Buffer[] | undefined = [];
   #queries = 0;
   #retired = false;
@@ -69,9 +68,10 @@ class Port {
     this.#queries += 1;
     this.#pending.set(id, { question, listener });
     const query = encodeQuery(id, question, edns);
+    // Without a callback: what goes wrong with a send is an "error" of the socket then, and the send costs less.
     // A socket that could not be opened fails before its first query is known.
     if (this.#closed) queueMicrotask(() => this.#fail(new Error("socket closed")));
-    else if (this.#unsent === undefined) this.#socket.send(query, this.#onSent);
+    else if (this.#unsent === undefined) this.#socket.send(query);
     else this.#unsent.push(query);
     return {
       cancel: () => {
@@ -95,7 +95,7 @@ class Port {
   #flush(): void {
     const queries = this.#unsent ?? [];
     this.#unsent = undefined;
-    for (const query of queries) if (!this.#closed) this.#socket.send(query, this.#onSent);
+    for (const query of queries) if (!this.#closed) this.#socket.send(query);
   }
 
   #onMessage(bytes: Buffer): void {

@@ -1,5 +1,6 @@
 /** The set of open endpoints: changed as a whole on reload, drained at the end. */
 import type { Server, Socket } from "node:net";
+import { PassingMap } from "../passing-map.ts";
 import { acceptShared } from "./accept.ts";
 import type { Service } from "./codec.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
@@ -42,7 +43,7 @@ interface Open {
   /** A reload may put another service on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
-  readonly connections: Map<Socket, Drainable>;
+  readonly connections: PassingMap<Socket, Drainable>;
   /** Called when the last connection has closed. */
   onLastClosed: (() => void) | undefined;
 }
@@ -125,7 +126,7 @@ export class Listeners {
 
   async #openOne(wanted: Wanted): Promise<Open> {
     const server = await listen(wanted.endpoint, { name: wanted.name, ...this.#options });
-    const open: Open = { wanted, server, connections: new Map(), onLastClosed: undefined };
+    const open: Open = { wanted, server, connections: new PassingMap(), onLastClosed: undefined };
     const onConnection = (socket: Socket): void => {
       open.connections.set(socket, open.wanted.accept(socket));
       socket.on("close", () => {
