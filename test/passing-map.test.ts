@@ -43,7 +43,7 @@ setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as (options?: { type: "minor" }) => void;
 
 /** What the young generation's collections leave when thousands of entries have passed through `map`, ten at a time. */
-function keptOctets(map: Pick<Map<number, unknown>, "set" | "delete">): number {
+function keptOctets(map: { set(key: number, value: unknown): unknown; delete(key: number): unknown }): number {
   map.set(-1, undefined);
   gc();
   const before = process.memoryUsage().heapUsed;
