@@ -169,7 +169,7 @@ class CachingResolver implements StubResolver {
   close(): Promise<void> {
     this.#isClosed = true;
     this.#endWatch();
-    for (const flight of [...this.#flights.values()]) flight.land(CLOSED);
+    for (const flight of this.#flights.values()) flight.land(CLOSED);
     this.#upstreams.close();
     this.#wheel.close();
     this.#cache.clear();
@@ -179,19 +179,24 @@ class CachingResolver implements StubResolver {
   #ask(key: string, name: string, type: RecordType, deadlineMs: number): AnyAnswer | Promise<AnyAnswer> {
     if (this.#isClosed) return CLOSED;
     if (this.#queue.size >= this.#maxInFlight * QUEUE_FACTOR) return OVERLOAD;
+    const startsAtOnce = this.#queue.size === 0 && this.#hasRoom;
     const flight = new Flight(key, name, type, this.#context);
     this.#flights.set(key, flight);
     const answer = flight.join(deadlineMs);
-    if (this.#queue.size === 0 && this.#flights.size <= this.#maxInFlight && this.#fresh < MAX_FRESH) {
-      this.#start(flight);
-    } else this.#queue.add(flight);
+    if (startsAtOnce) this.#start(flight);
+    else this.#queue.add(flight);
     return answer;
+  }
+
+  /** Whether one more may be asked now. */
+  get #hasRoom(): boolean {
+    return this.#fresh < MAX_FRESH && this.#flights.size - this.#queue.size < this.#maxInFlight;
   }
 
   #startNext(): void {
     if (this.#queue.size === 0) return;
     for (const flight of this.#queue) {
-      if (this.#fresh >= MAX_FRESH || this.#flights.size - this.#queue.size >= this.#maxInFlight) return;
+      if (!this.#hasRoom) return;
       this.#queue.delete(flight);
       this.#start(flight);
     }

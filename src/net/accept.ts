@@ -33,8 +33,8 @@ interface ServerHandle {
 export function acceptShared(server: Server, onConnection: (socket: Socket) => void): void {
   server.on("connection", onConnection);
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
-  const usual = handle?.onconnection;
-  if (handle === undefined || handle === null || typeof usual !== "function") return;
+  if (typeof handle?.onconnection !== "function") return;
+  const usual = handle.onconnection;
   handle.onconnection = function accept(status, client) {
     if (status === 0 && typeof client?.useUserBuffer === "function") onConnection(toSocket(client));
     else usual.call(this, status, client);

@@ -19,7 +19,12 @@ export function tag(session: Session, message: Message, { helo, mailFrom }: Judg
     case "received-spf":
       return toPrepend(receivedSpf(told, session.context));
     case "authentication-results":
-      return toPrepend(authenticationResults(authservId, told === helo || helo === undefined ? [told] : [told, helo]));
+      return toPrepend(
+        authenticationResults(
+          authservId,
+          [mailFrom, helo].filter((verdict) => verdict !== undefined),
+        ),
+      );
     default:
       return DUNNO;
   }
