@@ -1,8 +1,9 @@
 import { RecentVerdicts, VerdictCache } from "./cache.ts";
+import { readClient } from "./client.ts";
 import { type CheckSettings, conclude } from "./conclude.ts";
 import { toVerdict } from "./conclusion.ts";
-import { parseClient } from "./mailauth.ts";
 import { domainOf } from "./query.ts";
+import { RecordParser } from "./records.ts";
 import { type Trace, TraceBuilder } from "./trace.ts";
 import type { SpfQuery, SpfVerdict } from "./verdict.ts";
 
@@ -27,28 +28,30 @@ const DEFAULT_CACHE_SIZE = 65_536;
 export function createSpfChecker(settings: SpfSettings): SpfChecker {
   const cache = new VerdictCache(settings.verdictCacheSize ?? DEFAULT_CACHE_SIZE);
   const recent = new RecentVerdicts();
+  const parser = new RecordParser();
   return {
     checkHost: (query) => {
       const domain = domainOf(query);
       const known = cache.get(query.clientAddress, domain, query.heloName, settings.nowMs());
-      if (known === undefined) return check(settings, cache, query, domain);
+      if (known === undefined) return check(settings, parser, cache, query, domain);
       if (known.verdict?.identity === query.identity && known.verdict.domain === domain) return known.verdict;
       const verdict = toVerdict(known, query, domain, 0);
       recent.add(known, verdict);
       return verdict;
     },
-    explain: (query) => explain(settings, query),
+    explain: (query) => explain(settings, parser, query),
   };
 }
 
 async function check(
   settings: CheckSettings,
+  parser: RecordParser,
   cache: VerdictCache,
   query: SpfQuery,
   domain: string,
 ): Promise<SpfVerdict> {
   const startMs = settings.nowMs();
-  const { conclusion, validity } = await conclude(settings, query, undefined);
+  const { conclusion, validity } = await conclude(settings, parser, query, undefined);
   const endMs = settings.nowMs();
   if (validity !== undefined) {
     cache.set(query.clientAddress, domain, query.heloName, { conclusion, ...validity }, endMs);
@@ -56,13 +59,17 @@ async function check(
   return toVerdict(conclusion, query, domain, endMs - startMs);
 }
 
-async function explain(settings: CheckSettings, query: SpfQuery): Promise<{ verdict: SpfVerdict; trace: Trace }> {
+async function explain(
+  settings: CheckSettings,
+  parser: RecordParser,
+  query: SpfQuery,
+): Promise<{ verdict: SpfVerdict; trace: Trace }> {
   const startMs = settings.nowMs();
   const builder = new TraceBuilder(settings.nowMs);
-  const { conclusion } = await conclude(settings, query, builder);
+  const { conclusion } = await conclude(settings, parser, query, builder);
   const verdict = toVerdict(conclusion, query, domainOf(query), settings.nowMs() - startMs);
   const trace: Trace = {
-    clientAddress: parseClient(query.clientAddress)?.toString() ?? query.clientAddress,
+    clientAddress: readClient(query.clientAddress)?.text ?? query.clientAddress,
     domain: verdict.domain,
     record: builder.root,
     lookups: verdict.lookups,

@@ -1,22 +1,19 @@
-import type { Resolver } from "../dns/types.ts";
+import { readClient } from "./client.ts";
 import type { Conclusion } from "./conclusion.ts";
 import { DirectiveMatcher } from "./directives.ts";
 import { type Evaluation, evaluateDomain, type Finding } from "./evaluate.ts";
 import { MAX_EXPLANATION_CHARS, printable } from "./explanation.ts";
-import { type LookupLimits, Lookups } from "./lookups.ts";
+import { type LookupSettings, Lookups } from "./lookups.ts";
 import type { MacroDependence } from "./macros.ts";
-import { parseClient } from "./mailauth.ts";
 import { readSubject } from "./query.ts";
+import type { RecordParser } from "./records.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
-import type { SpfQuery } from "./verdict.ts";
+import type { SpfQuery, SpfResult } from "./verdict.ts";
 
-export interface CheckSettings extends LookupLimits {
-  readonly resolver: Resolver;
+export interface CheckSettings extends LookupSettings {
   /** Our own host name, for `%{r}` in explanations. */
   readonly receiver: string;
-  /** Milliseconds on the clock of `performance.now()`, which deadlines and the answers' expiry are on too. */
-  readonly nowMs: () => number;
 }
 
 export interface Concluded {
@@ -28,26 +25,38 @@ export interface Concluded {
 /** Runs check_host() (RFC 7208 section 4) for one identity. Rejects for nothing that comes from outside. */
 export async function conclude(
   settings: CheckSettings,
+  parser: RecordParser,
   query: SpfQuery,
   trace: TraceBuilder | undefined,
 ): Promise<Concluded> {
-  const client = parseClient(query.clientAddress);
+  const client = readClient(query.clientAddress);
   if (client === undefined) return refuse("the client has no address that SPF could check");
   const { domain, target, sender, helo } = readSubject(query);
   if (target === undefined) return refuse(`"${domain}" is not a domain name that SPF could check`);
-  const lookups = new Lookups({
-    ...settings,
-    limits: settings,
-    deadlineMs: query.deadlineMs,
-    observe: trace?.lookedUp.bind(trace),
-  });
+  const lookups = new Lookups(settings, query.deadlineMs, trace?.lookedUp.bind(trace));
   const matcher = new DirectiveMatcher({ client, sender, helo, receiver: settings.receiver }, lookups);
-  const records: string[] = [];
-  const evaluation = { lookups, matcher, trace, onRecord: (record: string) => records.push(record) };
-  const outcome = await findResult(evaluation, target);
+  const evaluation: Evaluation = { parser, lookups, matcher, trace, record: undefined };
+  try {
+    const finding = await evaluateDomain(evaluation, target, false);
+    const explanation = isExplained(finding) ? await explain(evaluation, finding.exp) : undefined;
+    return concluded(evaluation, finding.result, finding.mechanism, undefined, explanation);
+  } catch (error) {
+    if (!(error instanceof StopEvaluation)) throw error;
+    trace?.stop(error.result, error.exceeded);
+    return concluded(evaluation, error.result, undefined, error.message, undefined);
+  }
+}
+
+function concluded(
+  { lookups, matcher, record }: Evaluation,
+  result: SpfResult,
+  mechanism: string | undefined,
+  problem: string | undefined,
+  explanation: string | undefined,
+): Concluded {
   const { terms, voidTerms, expiresAtMs, sawTrouble } = lookups;
   return {
-    conclusion: { ...outcome, record: records[0], lookups: terms, voidLookups: voidTerms },
+    conclusion: { result, mechanism, problem, explanation, record, lookups: terms, voidLookups: voidTerms },
     validity: sawTrouble ? undefined : { expiresAtMs, dependence: matcher.dependence },
   };
 }
@@ -68,24 +77,18 @@ function refuse(problem: string): Concluded {
   };
 }
 
-type Outcome = Pick<Conclusion, "result" | "mechanism" | "problem" | "explanation">;
+type Explained = Finding & { readonly exp: NonNullable<Finding["exp"]> };
 
-async function findResult(evaluation: Evaluation, target: string): Promise<Outcome> {
-  try {
-    const finding = await evaluateDomain(evaluation, target, false);
-    const explanation = await explainFail(evaluation, finding);
-    return { result: finding.result, mechanism: finding.mechanism, problem: undefined, explanation };
-  } catch (error) {
-    if (!(error instanceof StopEvaluation)) throw error;
-    evaluation.trace?.stop(error.result, error.exceeded);
-    return { result: error.result, mechanism: undefined, problem: error.message, explanation: undefined };
-  }
+/** Whether the domain may have words of its own for this result (RFC 7208 section 6.2). */
+function isExplained(finding: Finding): finding is Explained {
+  return finding.result === "fail" && finding.exp !== undefined;
 }
 
-/** The domain's own words after a fail, if it has any that can be shown. */
-async function explainFail({ matcher, trace }: Evaluation, finding: Finding): Promise<string | undefined> {
-  if (finding.result !== "fail" || finding.exp === undefined) return undefined;
-  const { domain, domainSpec } = finding.exp;
+/** The domain's own words after a fail, if they can be had and shown. */
+async function explain(
+  { matcher, trace }: Evaluation,
+  { domain, domainSpec }: Explained["exp"],
+): Promise<string | undefined> {
   trace?.openExplanation(domainSpec);
   const text = await matcher.explain(domain, domainSpec);
   const explanation = text === undefined || text.trim() === "" ? undefined : printable(text, MAX_EXPLANATION_CHARS);

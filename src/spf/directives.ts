@@ -1,9 +1,10 @@
 import type { RecordData, RecordType } from "../dns/types.ts";
+import type { Client } from "./client.ts";
 import { isMultiLabelName, withoutRootDot } from "./domain.ts";
 import type { Lookups } from "./lookups.ts";
 import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
-import { type Answers, type Ask, type ClientAddress, type Match, mailauth } from "./mailauth.ts";
-import { type AddressGroups, decidingAddresses, inWrittenNetwork, readAddress } from "./network.ts";
+import { type Answers, type Ask, type Match, mailauth } from "./mailauth.ts";
+import { decidingAddresses, inWrittenNetwork } from "./network.ts";
 import { StopEvaluation } from "./stop.ts";
 
 /** MX hosts that are asked for their addresses before it is a permerror (RFC 7208 section 4.6.4). */
@@ -15,7 +16,7 @@ const ALL_BITS = 128;
 
 /** What macros expand to, apart from the evaluated domain. */
 export interface MacroValues {
-  readonly client: ClientAddress;
+  readonly client: Client;
   readonly sender: string;
   readonly helo: string;
   /** Our own host name, for `%{r}`. */
@@ -34,23 +35,20 @@ export type ExpandedName =
 export class DirectiveMatcher {
   readonly #values: MacroValues;
   readonly #lookups: Lookups;
-  readonly #ctx = { warnings: new Set<string>() };
   /** What the macros expanded so far depend on, beside the client and the domain. */
   dependence: MacroDependence = "nothing";
-  readonly #ip: string;
-  readonly #groups: AddressGroups;
+  /** Where mailauth notes what it finds odd; one for all directives of a check. */
+  #ctx: { readonly warnings: Set<string> } | undefined = undefined;
   #addresses = 0;
 
   constructor(values: MacroValues, lookups: Lookups) {
     this.#values = values;
     this.#lookups = lookups;
-    this.#ip = values.client.toString();
-    this.#groups = readAddress(this.#ip) ?? [];
   }
 
   /** Whether an `ip4` or `ip6` mechanism with this value matches: the same question, but without mailauth and at once. */
   isInNetwork(network: string): boolean {
-    return inWrittenNetwork(this.#groups, network);
+    return inWrittenNetwork(this.#values.client.groups, network);
   }
 
   /**
@@ -68,7 +66,7 @@ export class DirectiveMatcher {
   /** The prefix length of an `a` or `mx` directive that holds for the client's kind of address. */
   #prefixBits(directive: string): number {
     const [, ipv4, ipv6] = /(?:\/(\d+))?(?:\/\/(\d+))?$/.exec(directive) ?? [];
-    return this.#values.client.kind() === "ipv4" ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
+    return this.#values.client.isIPv4 ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
   }
 
   /**
@@ -111,12 +109,12 @@ export class DirectiveMatcher {
     try {
       return await mailauth.spfVerify(domain, {
         strict: true,
-        ip: this.#ip,
-        addr: client,
+        ip: client.text,
+        addr: client.address,
         sender,
         helo,
         mta: receiver,
-        ctx: this.#ctx,
+        ctx: (this.#ctx ??= { warnings: new Set() }),
         resolver: answerRecord,
         createSubResolver: () => this.#hostAsker(prefixBits),
         expResolver: (name, type) => this.#askForExplanation(name, type),
@@ -153,14 +151,14 @@ export class DirectiveMatcher {
 
   /** Records as node:dns shapes them, which is what mailauth reads. Lists are copies: it sorts them in place. */
   #shape(type: RecordType, records: readonly RecordData[RecordType][], prefixBits: number): readonly unknown[] {
-    if (type === "A" && this.#values.client.kind() === "ipv6") return records.slice(0, 1); // Only `exists` asks so.
+    if (type === "A" && !this.#values.client.isIPv4) return records.slice(0, 1); // Only `exists` asks so.
     if (type === "A" || type === "AAAA") {
       this.#addresses += records.length;
       if (this.#addresses > MAX_ADDRESSES) {
         throw new StopEvaluation("permerror", `Cannot compare the addresses: over ${MAX_ADDRESSES}`);
       }
       const addresses = records.map(String);
-      const deciding = decidingAddresses(this.#groups, addresses, prefixBits);
+      const deciding = decidingAddresses(this.#values.client.groups, addresses, prefixBits);
       return deciding.length > 0 ? deciding : addresses.slice(0, 1);
     }
     return records.map((data) =>

@@ -5,8 +5,8 @@
 import { MAX_TXT_OCTETS } from "../dns/types.ts";
 import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
 import type { Lookups } from "./lookups.ts";
-import { findSyntaxError } from "./mailauth.ts";
-import { spfRecords, splitTerms, type Term } from "./record.ts";
+import { spfRecords, type Term } from "./record.ts";
+import type { ParsedRecord, RecordParser } from "./records.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
 
@@ -21,16 +21,20 @@ export interface Finding {
 
 /** The parts of one check that the walk works with. */
 export interface Evaluation {
+  readonly parser: RecordParser;
   readonly lookups: Lookups;
   readonly matcher: DirectiveMatcher;
-  /** Is told of each record that is evaluated. */
-  readonly onRecord: (record: string) => void;
   readonly trace: TraceBuilder | undefined;
+  /** The record of the domain that the check is about, as soon as it is known. */
+  record: string | undefined;
 }
 
 const NONE: Finding = { result: "none", mechanism: undefined, exp: undefined };
 const NEUTRAL: Finding = { result: "neutral", mechanism: "default", exp: undefined };
 const RESULTS = { "+": "pass", "-": "fail", "?": "neutral", "~": "softfail" } as const;
+
+/** A term that says something about the client. */
+type Directive = Term & { readonly qualifier: keyof typeof RESULTS };
 
 /**
  * What the record of `domain` says, with the records that it includes or redirects to.
@@ -41,19 +45,21 @@ const RESULTS = { "+": "pass", "-": "fail", "?": "neutral", "~": "softfail" } as
 export async function evaluateDomain(evaluation: Evaluation, domain: string, counted: boolean): Promise<Finding> {
   const { lookups, trace } = evaluation;
   trace?.openRecord(domain);
-  const texts = await (counted ? lookups.ask(domain, "TXT") : lookups.askUncounted(domain, "TXT"));
-  const records = spfRecords(texts);
+  const asked = lookups.begin(domain, "TXT", counted);
+  const answer = asked.answer instanceof Promise ? await asked.answer : asked.answer;
+  const records = spfRecords(lookups.take(asked, answer));
   trace?.foundRecords(records);
   const record = selectRecord(domain, records);
   if (record === undefined) {
     trace?.closeRecord("none");
     return NONE;
   }
-  evaluation.onRecord(record);
-  const terms = splitTerms(record);
-  trace?.foundTerms(terms);
-  refuseBadSyntax(evaluation, domain, terms);
-  const finding = await evaluateTerms(evaluation, domain, terms);
+  evaluation.record ??= record;
+  const parsed = evaluation.parser.parse(record);
+  trace?.foundTerms(parsed.terms);
+  refuseBadSyntax(evaluation, domain, parsed);
+  const eventual = evaluateTerms(evaluation, domain, parsed.terms, 0);
+  const finding = eventual instanceof Promise ? await eventual : eventual;
   trace?.closeRecord(finding.result);
   return finding;
 }
@@ -73,30 +79,49 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
   return record;
 }
 
-function refuseBadSyntax({ trace }: Evaluation, domain: string, terms: readonly Term[]): void {
-  const texts = terms.map((term) => term.text);
-  const error = findSyntaxError(texts);
+function refuseBadSyntax({ trace }: Evaluation, domain: string, { terms, error }: ParsedRecord): void {
   if (error === undefined) return;
-  if (error.term !== undefined) trace?.openTerm(texts.indexOf(error.term));
+  if (error.term !== undefined) trace?.openTerm(terms.findIndex(({ text }) => text === error.term));
   const what = error.term === undefined ? "" : `"${error.term}" in `;
   throw new StopEvaluation("permerror", `Cannot read ${what}the record of "${domain}": ${error.reason}`);
 }
 
-async function evaluateTerms(evaluation: Evaluation, domain: string, terms: readonly Term[]): Promise<Finding> {
+/**
+ * Goes through the directives from the one at `from` on, then follows redirect=. What needs no DNS is known at once:
+ * long lists of addresses are not waited for one by one, and nothing is promised where nothing has to be asked.
+ */
+function evaluateTerms(
+  evaluation: Evaluation,
+  domain: string,
+  terms: readonly Term[],
+  from: number,
+): Finding | Promise<Finding> {
   const { trace } = evaluation;
-  for (const [index, term] of terms.entries()) {
-    if (term.qualifier === "=") continue;
+  for (let index = from; index < terms.length; index++) {
+    const term = terms[index];
+    if (term === undefined || !isDirective(term)) continue;
     trace?.openTerm(index);
-    // What needs no DNS is known at once: long lists of addresses are not waited for one by one.
-    const known = matchAtOnce(evaluation, term);
-    const isMatch = known ?? (await matchByDns(evaluation, domain, term));
+    const isMatch = matchAtOnce(evaluation, term);
+    if (isMatch === undefined) return evaluateByDns(evaluation, domain, terms, index, term);
     trace?.closeTerm(isMatch ? "match" : "no match");
-    if (isMatch) return found(domain, terms, term, term.qualifier);
+    if (isMatch) return found(domain, terms, term);
   }
-  for (const [index, term] of terms.entries()) {
-    if (isModifier(term, "redirect")) return await followRedirect(evaluation, domain, term, index);
-  }
-  return NEUTRAL;
+  const index = terms.findIndex((term) => isModifier(term, "redirect"));
+  const redirect = terms[index];
+  return redirect === undefined ? NEUTRAL : followRedirect(evaluation, domain, redirect, index);
+}
+
+/** As `evaluateTerms`, from a directive on that has to ask. */
+async function evaluateByDns(
+  evaluation: Evaluation,
+  domain: string,
+  terms: readonly Term[],
+  index: number,
+  term: Directive,
+): Promise<Finding> {
+  const isMatch = await matchByDns(evaluation, domain, term);
+  evaluation.trace?.closeTerm(isMatch ? "match" : "no match");
+  return isMatch ? found(domain, terms, term) : evaluateTerms(evaluation, domain, terms, index + 1);
 }
 
 function matchAtOnce({ matcher }: Evaluation, term: Term): boolean | undefined {
@@ -139,13 +164,17 @@ async function evaluateTarget(evaluation: Evaluation, term: Term, target: Expand
   return finding;
 }
 
-function found(domain: string, terms: readonly Term[], matched: Term, qualifier: keyof typeof RESULTS): Finding {
+function found(domain: string, terms: readonly Term[], matched: Directive): Finding {
   const exp = terms.find((term) => isModifier(term, "exp"));
   return {
-    result: RESULTS[qualifier],
+    result: RESULTS[matched.qualifier],
     mechanism: matched.text,
     exp: exp === undefined ? undefined : { domain, domainSpec: exp.value },
   };
+}
+
+function isDirective(term: Term): term is Directive {
+  return term.qualifier !== "=";
 }
 
 function isModifier(term: Term, name: string): boolean {

@@ -18,15 +18,20 @@ export interface Question {
   readonly isTermsOwn: boolean;
 }
 
-export interface LookupContext {
+/** Where answers come from, and what bounds the search for them. */
+export interface LookupSettings extends LookupLimits {
   readonly resolver: Resolver;
-  readonly limits: LookupLimits;
-  /** On the clock of `nowMs`. */
-  readonly deadlineMs: number;
-  /** Milliseconds on the clock of `performance.now()`. */
+  /** Milliseconds on the clock of `performance.now()`, which deadlines and the answers' expiry are on too. */
   readonly nowMs: () => number;
-  /** Is told of each question when its answer is there. */
-  readonly observe: ((question: Question) => void) | undefined;
+}
+
+/** A question on its way, or answered already. */
+export interface Asked<T extends RecordType> {
+  readonly name: string;
+  readonly type: T;
+  readonly startMs: number;
+  readonly counted: boolean;
+  readonly answer: DnsAnswer<T> | Promise<DnsAnswer<T>>;
 }
 
 type Records<T extends RecordType> = readonly RecordData[T][];
@@ -42,10 +47,18 @@ export class Lookups {
   /** Whether a question failed, even if the evaluation went on: nothing may be remembered then. */
   sawTrouble = false;
   #voidCounted = true;
-  readonly #context: LookupContext;
+  readonly #settings: LookupSettings;
+  readonly #deadlineMs: number;
+  readonly #observe: ((question: Question) => void) | undefined;
 
-  constructor(context: LookupContext) {
-    this.#context = context;
+  /**
+   * @param deadlineMs on the clock of `nowMs`
+   * @param observe is told of each question when its answer is there
+   */
+  constructor(settings: LookupSettings, deadlineMs: number, observe: ((question: Question) => void) | undefined) {
+    this.#settings = settings;
+    this.#deadlineMs = deadlineMs;
+    this.#observe = observe;
   }
 
   /**
@@ -54,7 +67,7 @@ export class Lookups {
    * @throws {StopEvaluation} permerror, if it is one too many.
    */
   startTerm(term: string): void {
-    const { maxDnsLookups } = this.#context.limits;
+    const { maxDnsLookups } = this.#settings;
     if (this.terms >= maxDnsLookups) {
       const problem = `Cannot evaluate "${term}": over ${maxDnsLookups} terms with DNS lookups`;
       throw new StopEvaluation("permerror", problem, { exceeded: "lookups" });
@@ -71,35 +84,38 @@ export class Lookups {
    * answer is waited for, the promise rejects instead.
    */
   ask<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
-    return this.#question(name, type, true);
+    return this.#records(this.begin(name, type, true));
   }
 
   /** As `ask`, for questions that never count: the first TXT, addresses of MX and PTR names, explanations. */
   askUncounted<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
-    return this.#question(name, type, false);
+    return this.#records(this.begin(name, type, false));
   }
 
-  #question<T extends RecordType>(name: string, type: T, counted: boolean): Records<T> | Promise<Records<T>> {
-    const { resolver, deadlineMs, nowMs } = this.#context;
+  #records<T extends RecordType>(asked: Asked<T>): Records<T> | Promise<Records<T>> {
+    const { answer } = asked;
+    return answer instanceof Promise ? answer.then((late) => this.take(asked, late)) : this.take(asked, answer);
+  }
+
+  /**
+   * The first half of `ask` and `askUncounted`, for who waits for the answer himself; the second is `take`.
+   *
+   * @throws {StopEvaluation} temperror when the time is over
+   */
+  begin<T extends RecordType>(name: string, type: T, counted: boolean): Asked<T> {
+    const { resolver, nowMs } = this.#settings;
     const startMs = nowMs();
-    if (startMs >= deadlineMs) throw this.#outOfTime();
-    const answer = resolver.resolve(name, type, { deadlineMs });
-    if (answer instanceof Promise) return answer.then((late) => this.#take(name, type, late, startMs, counted));
-    return this.#take(name, type, answer, startMs, counted);
+    if (startMs >= this.#deadlineMs) throw this.#outOfTime();
+    return { name, type, startMs, counted, answer: resolver.resolve(name, type, { deadlineMs: this.#deadlineMs }) };
   }
 
-  #take<T extends RecordType>(
-    name: string,
-    type: T,
-    answer: DnsAnswer<T>,
-    startMs: number,
-    counted: boolean,
-  ): Records<T> {
-    const { nowMs, observe, deadlineMs } = this.#context;
-    observe?.({ name, type, answer, elapsedMs: nowMs() - startMs, isTermsOwn: counted });
+  /** The records of the answer to what was asked. Throws as `ask` does. */
+  take<T extends RecordType>({ name, type, startMs, counted }: Asked<T>, answer: DnsAnswer<T>): Records<T> {
+    const { nowMs } = this.#settings;
+    this.#observe?.({ name, type, answer, elapsedMs: nowMs() - startMs, isTermsOwn: counted });
     if (answer.status === "error") {
       this.sawTrouble = true;
-      if (nowMs() >= deadlineMs) throw this.#outOfTime();
+      if (nowMs() >= this.#deadlineMs) throw this.#outOfTime();
       throw new StopEvaluation("temperror", `Cannot look up ${type} of "${name}": ${answer.trouble}`);
     }
     this.expiresAtMs = Math.min(this.expiresAtMs, answer.expiresAtMs);
@@ -112,7 +128,7 @@ export class Lookups {
     if (this.#voidCounted) return;
     this.#voidCounted = true;
     this.voidTerms++;
-    const { maxVoidLookups } = this.#context.limits;
+    const { maxVoidLookups } = this.#settings;
     if (this.voidTerms <= maxVoidLookups) return;
     const problem = `Cannot find ${type} of "${name}": over ${maxVoidLookups} void lookups`;
     throw new StopEvaluation("permerror", problem, { exceeded: "voidLookups" });

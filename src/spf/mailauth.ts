@@ -35,7 +35,7 @@ export type Ask = (name: string, type: RecordType) => Answers;
 interface VerifyOptions {
   readonly strict: true;
   readonly ip: string;
-  readonly addr: ClientAddress;
+  readonly addr: ClientAddress | undefined;
   readonly sender: string;
   readonly helo: string;
   readonly mta: string;
@@ -115,8 +115,14 @@ export function parseClient(clientAddress: string): ClientAddress | undefined {
   return address?.isIPv4MappedAddress?.() === true ? address.toIPv4Address?.() : address;
 }
 
+/** What is wrong with a record, and the term that it stands in if it is one. */
+export interface RecordError {
+  readonly term: string | undefined;
+  readonly reason: string;
+}
+
 /** The first syntax error among a record's terms (RFC 7208 section 4.6), in mailauth's words. */
-export function findSyntaxError(terms: readonly string[]): { term: string | undefined; reason: string } | undefined {
+export function findSyntaxError(terms: readonly string[]): RecordError | undefined {
   const reason = mailauth.validateTerms(terms);
   if (reason === false) return undefined;
   const term = terms.find((candidate) => mailauth.validateTerms([candidate]) !== false);
