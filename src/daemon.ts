@@ -10,6 +10,7 @@ import type { Service } from "./net/codec.ts";
 import { formatEndpoint } from "./net/endpoint.ts";
 import { type Drainable, Listeners, ListenFailure, serveWith, type Wanted } from "./net/listeners.ts";
 import type { ServeHooks } from "./net/serve.ts";
+import { dnsQueryObserver } from "./observe/dns.ts";
 import { dnsTroubleLog, serveHooks, storeLog } from "./observe/events.ts";
 import { Messages } from "./policy/messages.ts";
 import { createServices, type Parts, type Services } from "./services.ts";
@@ -206,10 +207,7 @@ export class Daemon {
 
   #createResolver(setup: Setup): StubResolver {
     return createResolver(resolverSettings(setup), {
-      onQuery: (type, outcome, seconds) => {
-        this.#metrics.dnsQueries.inc(type, outcome);
-        this.#metrics.dnsDuration.observeMs(seconds * 1000);
-      },
+      onQuery: dnsQueryObserver(this.#metrics, QUERY_OUTCOMES),
       onTrouble: dnsTroubleLog(this.#options.logger),
     });
   }

@@ -24,7 +24,7 @@ export const QUERY_OUTCOMES = Object.keys({
   network: true,
   malformed: true,
   aborted: true,
-} satisfies Record<QueryOutcome, true>);
+} satisfies Record<QueryOutcome, true>) as QueryOutcome[];
 
 /** What is asked. `name` is as `toQueryName` gives it, `bytes` is its question section. */
 export interface Question {
@@ -53,18 +53,19 @@ export class Exchange implements ReplyListener {
   /** The query on its way is already counted, as a timeout. */
   #isCounted = false;
 
-  constructor(upstream: Upstream, question: Question, owner: ExchangeOwner) {
+  constructor(upstream: Upstream, question: Question, owner: ExchangeOwner, nowMs: number) {
     this.upstream = upstream;
     this.question = question;
     this.#owner = owner;
-    this.#startedAtMs = this.#sentAtMs = owner.now();
+    this.#startedAtMs = this.#sentAtMs = nowMs;
     this.#query = upstream.askUdp(question.bytes, this.#edns, this, this.#sentAtMs);
   }
 
   onReply(bytes: Buffer): void {
-    this.upstream.noteReply(this.#owner.now());
+    const nowMs = this.#owner.now();
+    this.upstream.noteReply(nowMs);
     const reading = readReply(bytes, this.question.name, this.question.type);
-    this.#count(toOutcome(reading));
+    this.#count(toOutcome(reading), nowMs);
     if (reading.kind === "truncated") {
       this.#restart();
       this.#query = this.upstream.askTcp(this.question.bytes, this);
@@ -77,20 +78,22 @@ export class Exchange implements ReplyListener {
   }
 
   onFailure(detail: string): void {
-    this.upstream.noteSilence(this.#startedAtMs, this.#owner.now());
-    this.#count("network");
+    const nowMs = this.#owner.now();
+    this.upstream.noteSilence(this.#startedAtMs, nowMs);
+    this.#count("network", nowMs);
     this.#owner.onReading(this, { kind: "trouble", trouble: "network", detail });
   }
 
   /** The time of this try is over. A reply that still comes is welcome. */
   timeOut(): void {
-    this.upstream.noteSilence(this.#startedAtMs, this.#owner.now());
-    this.#count("timeout");
+    const nowMs = this.#owner.now();
+    this.upstream.noteSilence(this.#startedAtMs, nowMs);
+    this.#count("timeout", nowMs);
   }
 
   /** Nothing more is wanted of the server. */
   cancel(): void {
-    this.#count("aborted");
+    if (!this.#isCounted) this.#count("aborted", this.#owner.now());
     this.#query.cancel();
   }
 
@@ -99,10 +102,10 @@ export class Exchange implements ReplyListener {
     this.#isCounted = false;
   }
 
-  #count(outcome: QueryOutcome): void {
+  #count(outcome: QueryOutcome, nowMs: number): void {
     if (this.#isCounted) return;
     this.#isCounted = true;
-    this.#owner.onQueryEnd(this, outcome, (this.#owner.now() - this.#sentAtMs) / 1000);
+    this.#owner.onQueryEnd(this, outcome, (nowMs - this.#sentAtMs) / 1000);
   }
 }
 

@@ -43,6 +43,8 @@ export const LATE = { status: "error", trouble: "timeout", detail: "the time for
 const ABORTED = { status: "error", trouble: "aborted", detail: "nobody waits for the answer" } as const;
 /** A server that has not answered by then has read the query, and now waits for others itself. */
 const SLOW_MS = 100;
+/** Most flights never have more than this of what they have a list for. */
+const NONE: readonly never[] = [];
 /** Stronger first: what is told of several servers' troubles. A server that answers knows more than one that does not. */
 const TROUBLE_ORDER: readonly QueryTrouble[] = [
   "servfail",
@@ -60,24 +62,24 @@ const TROUBLE_ORDER: readonly QueryTrouble[] = [
  * server whose time is over may still answer while the next is asked. Each waiter has its own deadline. When nobody
  * waits any more, the queries are given up.
  */
-export class Flight implements ExchangeOwner {
+export class Flight extends Timer implements ExchangeOwner {
   readonly key: string;
   readonly now: () => number;
   readonly #context: FlightContext;
-  readonly #timer = new Timer(() => this.#onTimer());
   #question: Question;
   #waiters: Waiter[] = [];
   #schedule: readonly Upstream[] = [];
   #tried = 0;
   #tryEndsAtMs = Number.POSITIVE_INFINITY;
   #slowAtMs = Number.POSITIVE_INFINITY;
-  #exchanges: Exchange[] = [];
-  #troubles: ServerTrouble[] = [];
+  #exchanges: readonly Exchange[] = NONE;
+  #troubles: readonly ServerTrouble[] = NONE;
   #aliases = 0;
   #ttlS = Number.POSITIVE_INFINITY;
   #hasLanded = false;
 
   constructor(key: string, name: string, type: RecordType, context: FlightContext) {
+    super();
     this.key = key;
     this.now = context.now;
     this.#context = context;
@@ -88,7 +90,7 @@ export class Flight implements ExchangeOwner {
   join(deadlineMs: number): Promise<AnyAnswer> {
     return new Promise((settle) => {
       this.#waiters.push({ deadlineMs, settle });
-      if (this.#timer.slot === -1 || deadlineMs < this.#timer.atMs) this.#context.wheel.arm(this.#timer, deadlineMs);
+      if (this.slot === -1 || deadlineMs < this.atMs) this.#context.wheel.arm(this, deadlineMs);
     });
   }
 
@@ -99,16 +101,17 @@ export class Flight implements ExchangeOwner {
 
   /** Sends the first query. Until then the flight only waits. */
   start(): void {
-    this.#slowAtMs = this.now() + SLOW_MS;
-    this.#schedule = this.#context.upstreams.schedule(this.#context.tries, this.now());
-    this.#askNext();
+    const nowMs = this.now();
+    this.#slowAtMs = nowMs + SLOW_MS;
+    this.#schedule = this.#context.upstreams.schedule(this.#context.tries, nowMs);
+    this.#askNext(nowMs);
   }
 
   /** Ends the flight with `answer`. */
   land(answer: AnyAnswer): void {
     if (this.#hasLanded) return;
     this.#hasLanded = true;
-    this.#context.wheel.disarm(this.#timer);
+    this.#context.wheel.disarm(this);
     for (const exchange of this.#exchanges) exchange.cancel();
     this.#context.onLanding(this, answer);
     for (const { settle } of this.#waiters) settle(answer);
@@ -140,25 +143,25 @@ export class Flight implements ExchangeOwner {
     this.#context.onQueryEnd(exchange.question, outcome, seconds);
   }
 
-  #askNext(): void {
+  #askNext(nowMs: number): void {
     const upstream = this.#schedule[this.#tried];
     if (upstream === undefined) {
       this.land(this.#failure());
       return;
     }
     this.#tried += 1;
-    this.#tryEndsAtMs = this.now() + this.#context.timeoutMs;
-    this.#exchanges.push(new Exchange(upstream, this.#question, this));
+    this.#tryEndsAtMs = nowMs + this.#context.timeoutMs;
+    this.#exchanges = [...this.#exchanges, new Exchange(upstream, this.#question, this, nowMs)];
     this.#armTimer();
   }
 
   #armTimer(): void {
     let nextMs = Math.min(this.#tryEndsAtMs, this.#slowAtMs);
     for (const { deadlineMs } of this.#waiters) nextMs = Math.min(nextMs, deadlineMs);
-    this.#context.wheel.arm(this.#timer, nextMs);
+    this.#context.wheel.arm(this, nextMs);
   }
 
-  #onTimer(): void {
+  override fire(): void {
     const nowMs = this.now();
     const late = this.#waiters.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#waiters = this.#waiters.filter(({ deadlineMs }) => deadlineMs > nowMs);
@@ -173,7 +176,7 @@ export class Flight implements ExchangeOwner {
     if (this.#waiters.length === 0) {
       // What is known by now spares the next asker the wait; without any trouble yet, nothing is known.
       this.land(this.#troubles.length > 0 ? this.#failure() : ABORTED);
-    } else if (isTryOver) this.#askNext();
+    } else if (isTryOver) this.#askNext(nowMs);
     else this.#armTimer();
   }
 
@@ -188,11 +191,11 @@ export class Flight implements ExchangeOwner {
     const isLatest = exchange === this.#exchanges.at(-1);
     this.#exchanges = this.#exchanges.filter((other) => other !== exchange);
     this.#note(exchange, trouble);
-    if (isLatest) this.#askNext();
+    if (isLatest) this.#askNext(this.now());
   }
 
   #note({ question, upstream }: Exchange, { trouble, detail }: Trouble): void {
-    this.#troubles.push({ server: upstream.name, trouble, detail });
+    this.#troubles = [...this.#troubles, { server: upstream.name, trouble, detail }];
     this.#context.onTrouble(question, { server: upstream.name, trouble, detail });
   }
 
@@ -208,9 +211,9 @@ export class Flight implements ExchangeOwner {
     for (const other of this.#exchanges) other.cancel();
     const { type } = this.#question;
     this.#question = { name: alias.target, type, bytes: encodeQuestion(alias.target, type) };
-    this.#exchanges = [];
+    this.#exchanges = NONE;
     this.#tried = 0;
-    this.#askNext();
+    this.#askNext(this.now());
   }
 
   #expiresAtMs(ttlS: number, boundMs: number): number {

@@ -4,19 +4,20 @@ const SLOTS = 512;
 /** Ticks without a timer after which the wheel stands still. */
 const IDLE_TICKS = 100;
 
-/** Something to be called at a time, by the clock that the wheel has. One object is armed again and again. */
-export class Timer {
+/**
+ * Something that is to be done at a time, by the clock that the wheel has. One object is armed again and again. What
+ * waits is a Timer itself: a question in flight has one object and one function less for it.
+ */
+export abstract class Timer {
   /** The slot it stands in, or -1. Only the wheel writes this and what follows. */
   slot = -1;
   atMs = 0;
   /** Its neighbours in the slot's list. */
   previous: Timer | undefined = undefined;
   next: Timer | undefined = undefined;
-  readonly fire: () => void;
 
-  constructor(fire: () => void) {
-    this.fire = fire;
-  }
+  /** Called when the time has come. */
+  abstract fire(): void;
 }
 
 /**

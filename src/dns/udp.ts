@@ -30,7 +30,7 @@ const RECEIVE_BUFFER_OCTETS = 1 << 20;
  */
 class Port {
   readonly #socket: Socket;
-  readonly #pending = new Map<number, { readonly question: Buffer; readonly listener: ReplyListener }>();
+  readonly #pending = new Map<number, UdpQuery>();
   readonly #ids: RandomIds;
   readonly #openedAtMs: number;
   #unsent: Buffer[] | undefined = [];
@@ -66,18 +66,20 @@ class Port {
   ask(question: Buffer, edns: boolean, listener: ReplyListener): PendingQuery {
     const id = this.#ids.next(this.#pending);
     this.#queries += 1;
-    this.#pending.set(id, { question, listener });
+    const pending = new UdpQuery(this, id, question, listener);
+    this.#pending.set(id, pending);
     const query = encodeQuery(id, question, edns);
     // Without a callback: what goes wrong with a send is an "error" of the socket then, and the send costs less.
     // A socket that could not be opened fails before its first query is known.
     if (this.#closed) queueMicrotask(() => this.#fail(new Error("socket closed")));
     else if (this.#unsent === undefined) this.#socket.send(query);
     else this.#unsent.push(query);
-    return {
-      cancel: () => {
-        if (this.#pending.get(id)?.listener === listener) this.#drop(id);
-      },
-    };
+    return pending;
+  }
+
+  /** Waits for a query no longer. */
+  cancel(query: UdpQuery): void {
+    if (this.#pending.get(query.id) === query) this.#drop(query.id);
   }
 
   /** Takes no more queries, and closes when the last reply has come. */
@@ -118,6 +120,25 @@ class Port {
     this.#pending.clear();
     this.close();
     for (const { listener } of lost) listener.onFailure(error.message);
+  }
+}
+
+/** A query that a port carries. */
+class UdpQuery implements PendingQuery {
+  readonly #port: Port;
+  readonly id: number;
+  readonly question: Buffer;
+  readonly listener: ReplyListener;
+
+  constructor(port: Port, id: number, question: Buffer, listener: ReplyListener) {
+    this.#port = port;
+    this.id = id;
+    this.question = question;
+    this.listener = listener;
+  }
+
+  cancel(): void {
+    this.#port.cancel(this);
   }
 }
 

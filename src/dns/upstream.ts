@@ -45,6 +45,11 @@ export class Upstream {
     if (this.#heardAtMs < askedAtMs) this.#retryAtMs = nowMs + SILENCE_MS;
   }
 
+  /** Nothing is wrong with it, as far as is known. */
+  get isAnswering(): boolean {
+    return this.#retryAtMs === undefined;
+  }
+
   /** Whether to ask it in its turn. True for one question only when a silent server is due for a trial. */
   takesTurn(nowMs: number): boolean {
     if (this.#retryAtMs === undefined) return true;
@@ -66,6 +71,8 @@ export class Upstream {
 export class Upstreams {
   readonly #ids: RandomIds;
   #upstreams: readonly Upstream[] = [];
+  /** What is asked while all of them answer, by the number of rounds: nearly always, so it is made once. */
+  #calm = new Map<number, readonly Upstream[]>();
 
   constructor(ids: RandomIds) {
     this.#ids = ids;
@@ -82,21 +89,33 @@ export class Upstreams {
       const name = formatServer(address);
       return before.find((upstream) => upstream.name === name) ?? new Upstream(address, this.#ids);
     });
+    this.#calm = new Map();
     for (const upstream of before) if (!this.#upstreams.includes(upstream)) upstream.retire();
   }
 
   /** Whom one question asks, one after the other: every server `rounds` times, silent ones last in each round. */
-  schedule(rounds: number, nowMs: number): Upstream[] {
+  schedule(rounds: number, nowMs: number): readonly Upstream[] {
+    if (this.#upstreams.every((upstream) => upstream.isAnswering)) return this.#inOrder(rounds);
     const answering: Upstream[] = [];
     const silent: Upstream[] = [];
     for (const upstream of this.#upstreams) (upstream.takesTurn(nowMs) ? answering : silent).push(upstream);
-    const round = [...answering, ...silent];
-    const schedule = [...round];
-    for (let more = 1; more < rounds; more += 1) schedule.push(...round);
+    return repeated([...answering, ...silent], rounds);
+  }
+
+  #inOrder(rounds: number): readonly Upstream[] {
+    let schedule = this.#calm.get(rounds);
+    if (schedule === undefined) {
+      schedule = repeated(this.#upstreams, rounds);
+      this.#calm.set(rounds, schedule);
+    }
     return schedule;
   }
 
   close(): void {
     for (const upstream of this.#upstreams) upstream.close();
   }
+}
+
+function repeated(round: readonly Upstream[], rounds: number): Upstream[] {
+  return Array.from({ length: rounds }, () => round).flat();
 }

@@ -16,7 +16,7 @@ const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01
 const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
 /** Label values of dns_queries_total. */
-const DNS_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
+export const DNS_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
 
 /** What is read at each scrape because something else keeps the number. */
 export interface MetricSources {
