@@ -3,7 +3,7 @@ import type { Resolver } from "../dns/types.ts";
 import type { SpfIdentity, SpfQuery, SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, toAnswer } from "./action.ts";
 import { createAllowList, type Exemption } from "./allow.ts";
-import { chain, type Eventual } from "./chain.ts";
+import { chain, type Eventual, untilKnown } from "./chain.ts";
 import { publishesDmarc } from "./dmarc.ts";
 import { keep } from "./findings.ts";
 import { type Inquiries, type Judgement, judge, type Ruling } from "./judge.ts";
@@ -64,19 +64,27 @@ export class Evaluator {
 
   /** The whole way: is the client exempt, what do the identities give, what is answered. */
   evaluate(session: Session, message: Message): Eventual<Outcome> {
-    return chain(this.#exempt(session, message), (exemption) => {
+    const inquiries = this.#inquiries(session, message);
+    return untilKnown(() => {
+      const exemption = this.#exempt(session, message);
+      if (exemption instanceof Promise) return exemption;
       if (exemption !== "none" && exemption !== "unknown") {
         return { answer: tagUnchecked(session, message, exemption, this.#authservId), unchecked: exemption };
       }
-      return chain(this.judge(session, message), (judgement) =>
-        this.#conclude(session, message, judgement, exemption === "unknown"),
-      );
+      const judgement = judge(session.plan, inquiries);
+      if (judgement instanceof Promise) return judgement;
+      return this.#conclude(session, message, judgement, exemption === "unknown");
     });
   }
 
   /** The checks that the session's plan names, each made once for a message. */
   judge(session: Session, message: Message): Eventual<Judgement> {
-    return judge(session.plan, new MessageInquiries(this.#sources, this.#onChecked, session, message));
+    const inquiries = this.#inquiries(session, message);
+    return untilKnown(() => judge(session.plan, inquiries));
+  }
+
+  #inquiries(session: Session, message: Message): Inquiries {
+    return new MessageInquiries(this.#sources, this.#onChecked, session, message);
   }
 
   /** The lists may use up to half of the time: slow reverse zones must not make a temperror of the check itself. */
@@ -84,11 +92,8 @@ export class Evaluator {
     if (message.exemption !== undefined) return message.exemption;
     const { client, request, deadlineMs } = session;
     const allowDeadlineMs = deadlineMs - this.#sources.settings.timeLimitMs / 2;
-    return keep(
-      message,
-      "exemption",
-      this.#exemptionOf({ client, heloName: request.helo_name, deadlineMs: allowDeadlineMs }),
-    );
+    const exemption = this.#exemptionOf({ client, heloName: request.helo_name, deadlineMs: allowDeadlineMs });
+    return keep(message, "exemption", exemption);
   }
 
   #conclude(session: Session, message: Message, judgement: Judgement, mayBeExempt: boolean): Outcome {
@@ -109,6 +114,8 @@ class MessageInquiries implements Inquiries {
   readonly #onChecked: CheckListener;
   readonly #session: Session;
   readonly #message: Message;
+  /** By domain: whether it publishes a DMARC record. */
+  #dmarc: Map<string, boolean> | undefined = undefined;
 
   constructor(sources: PolicySources, onChecked: CheckListener, session: Session, message: Message) {
     this.#sources = sources;
@@ -118,22 +125,30 @@ class MessageInquiries implements Inquiries {
   }
 
   helo(): Eventual<SpfVerdict> {
-    return this.#message.helo ?? keep(this.#message, "helo", this.#check("helo"));
+    return this.#message.helo ?? keep(this.#message, "helo", this.#check("helo"), this.#count("helo"));
   }
 
   mailFrom(): Eventual<SpfVerdict> {
-    return this.#message.mailFrom ?? keep(this.#message, "mailFrom", this.#check("mailfrom"));
+    return this.#message.mailFrom ?? keep(this.#message, "mailFrom", this.#check("mailfrom"), this.#count("mailfrom"));
   }
 
   publishesDmarc(domain: string): Eventual<boolean> {
-    return publishesDmarc(domain, this.#sources.resolver, this.#session.deadlineMs);
+    const dmarc = (this.#dmarc ??= new Map());
+    return (
+      dmarc.get(domain) ??
+      chain(publishesDmarc(domain, this.#sources.resolver, this.#session.deadlineMs), (isPublished) => {
+        dmarc.set(domain, isPublished);
+        return isPublished;
+      })
+    );
   }
 
   #check(identity: SpfIdentity): Eventual<SpfVerdict> {
-    return chain(this.#sources.checkHost(spfQuery(this.#session, identity)), (verdict) => {
-      this.#onChecked(identity, verdict.result);
-      return verdict;
-    });
+    return this.#sources.checkHost(spfQuery(this.#session, identity));
+  }
+
+  #count(identity: SpfIdentity): (verdict: SpfVerdict) => void {
+    return ({ result }) => this.#onChecked(identity, result);
   }
 }
 

@@ -14,23 +14,29 @@ export class Findings {
  * Keeps `value` under `name`. A promise stays only until it brings the value, which is then there at once; one that
  * rejects is forgotten, so that the next demand tries again.
  *
- * @returns `value`
+ * @param onKnown is told of the value, once
+ * @returns `value`, or a promise of it
  */
 export function keep<Name extends keyof Findings>(
   findings: Findings,
   name: Name,
   value: NonNullable<Findings[Name]>,
+  onKnown: (value: Awaited<NonNullable<Findings[Name]>>) => void = () => {},
 ): NonNullable<Findings[Name]> {
-  findings[name] = value;
-  if (value instanceof Promise) {
-    value.then(
-      (settled) => {
-        findings[name] = settled as Findings[Name];
-      },
-      () => {
-        findings[name] = undefined as Findings[Name];
-      },
-    );
+  if (!(value instanceof Promise)) {
+    onKnown(value as Awaited<typeof value>);
+    return (findings[name] = value);
   }
-  return value;
+  const kept = value.then(
+    (settled) => {
+      findings[name] = settled as Findings[Name];
+      onKnown(settled as Awaited<typeof value>);
+      return settled;
+    },
+    (error: unknown) => {
+      findings[name] = undefined as Findings[Name];
+      throw error;
+    },
+  ) as NonNullable<Findings[Name]>;
+  return (findings[name] = kept);
 }

@@ -5,7 +5,7 @@
  * MAIL FROM decides. An `action:` for a HELO that passes comes last: it must not let in what MAIL FROM refuses.
  */
 import type { SpfVerdict } from "../spf/verdict.ts";
-import { chain, type Eventual } from "./chain.ts";
+import type { Eventual, Known } from "./chain.ts";
 import { isNoMailPolicy } from "./no-mail.ts";
 import type { Disposition, Dispositions } from "./settings.ts";
 
@@ -23,7 +23,7 @@ export interface Plan {
   readonly isComplete: boolean;
 }
 
-/** What the outside world is asked for; each at most once. */
+/** What the outside world is asked for. What has been answered once comes back at once. */
 export interface Inquiries {
   helo(): Eventual<SpfVerdict>;
   mailFrom(): Eventual<SpfVerdict>;
@@ -41,33 +41,27 @@ export interface Judgement {
 const TAG: Ruling = { kind: "tag" };
 
 /** Checks what `plan` names. Rejects when an inquiry does. */
-export function judge(plan: Plan, inquiries: Inquiries): Eventual<Judgement> {
-  const dispositions = plan.helo;
-  if (dispositions === undefined) return judgeMailFrom(plan, inquiries, undefined, TAG);
-  return chain(inquiries.helo(), (helo) =>
-    chain(rule(dispositions[helo.result], helo, inquiries), (ruling) => {
-      if (isFinal(ruling) && !plan.isComplete) return { helo, mailFrom: undefined, ruling };
-      return judgeMailFrom(plan, inquiries, helo, ruling);
-    }),
-  );
-}
+export function judge(plan: Plan, inquiries: Inquiries): Known<Judgement> {
+  let helo: SpfVerdict | undefined;
+  let ruling = TAG;
+  if (plan.helo !== undefined) {
+    const verdict = inquiries.helo();
+    if (verdict instanceof Promise) return verdict;
+    const ruled = rule(plan.helo[verdict.result], verdict, inquiries);
+    if (ruled instanceof Promise) return ruled;
+    helo = verdict;
+    ruling = ruled;
+  }
+  if (plan.mailFrom === undefined || (isFinal(ruling) && !plan.isComplete)) {
+    return { helo, mailFrom: undefined, ruling };
+  }
 
-function judgeMailFrom(
-  plan: Plan,
-  inquiries: Inquiries,
-  helo: SpfVerdict | undefined,
-  heloRuling: Ruling,
-): Eventual<Judgement> {
-  const dispositions = plan.mailFrom;
-  if (dispositions === undefined) return { helo, mailFrom: undefined, ruling: heloRuling };
-  return chain(inquiries.mailFrom(), (mailFrom) => {
-    if (isFinal(heloRuling)) return { helo, mailFrom, ruling: heloRuling };
-    return chain(rule(dispositions[mailFrom.result], mailFrom, inquiries), (ruling) => ({
-      helo,
-      mailFrom,
-      ruling: ruling.kind === "tag" ? heloRuling : ruling,
-    }));
-  });
+  const mailFrom = inquiries.mailFrom();
+  if (mailFrom instanceof Promise) return mailFrom;
+  if (isFinal(ruling)) return { helo, mailFrom, ruling };
+  const ruled = rule(plan.mailFrom[mailFrom.result], mailFrom, inquiries);
+  if (ruled instanceof Promise) return ruled;
+  return { helo, mailFrom, ruling: ruled.kind === "tag" ? ruling : ruled };
 }
 
 /** An action for anything but a pass is somebody's own way to refuse, and weighs as much as a reject. */
@@ -76,7 +70,7 @@ function isFinal(ruling: Ruling): boolean {
   return ruling.kind !== "tag";
 }
 
-function rule(disposition: Disposition, verdict: SpfVerdict, inquiries: Inquiries): Eventual<Ruling> {
+function rule(disposition: Disposition, verdict: SpfVerdict, inquiries: Inquiries): Known<Ruling> {
   switch (disposition.kind) {
     case "tag":
       return TAG;
@@ -87,9 +81,10 @@ function rule(disposition: Disposition, verdict: SpfVerdict, inquiries: Inquirie
       return { kind: "action", verdict, action: disposition.action };
     case "reject-no-mail":
       return isNoMailPolicy(verdict.record) ? { kind: "reject", verdict } : TAG;
-    case "reject-unless-dmarc":
-      return chain(inquiries.publishesDmarc(verdict.domain), (isPublished) =>
-        isPublished ? TAG : { kind: "reject", verdict },
-      );
+    case "reject-unless-dmarc": {
+      const isPublished = inquiries.publishesDmarc(verdict.domain);
+      if (isPublished instanceof Promise) return isPublished;
+      return isPublished ? TAG : { kind: "reject", verdict };
+    }
   }
 }

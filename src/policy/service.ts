@@ -35,7 +35,13 @@ export function createPolicyService(options: PolicyServiceOptions): Service<Poli
         observe.decided(toError(request, now() - startMs));
         throw error;
       };
-      return settle(() => evaluate(evaluator, messages, request, startMs), finish, fail);
+      let outcome: Eventual<Outcome>;
+      try {
+        outcome = evaluate(evaluator, messages, request, startMs);
+      } catch (error) {
+        return fail(error);
+      }
+      return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
     },
   };
 }
@@ -44,18 +50,4 @@ function evaluate(evaluator: Evaluator, messages: Messages, request: PolicyReque
   const session = evaluator.open(request);
   if (typeof session === "string") return { answer: DUNNO, unchecked: session };
   return evaluator.evaluate(session, messages.of(request, nowMs));
-}
-
-function settle(
-  run: () => Eventual<Outcome>,
-  finish: (outcome: Outcome) => string,
-  fail: (error: unknown) => never,
-): Eventual<string> {
-  let outcome: Eventual<Outcome>;
-  try {
-    outcome = run();
-  } catch (error) {
-    return fail(error);
-  }
-  return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
 }

@@ -9,11 +9,20 @@ test("keep holds a value", () => {
 
 test("keep shares a promise, and has the value at once when it has come", async () => {
   const findings = new Findings();
-  const coming = Promise.resolve("addresses" as const);
-  expect(keep(findings, "exemption", coming)).toBe(coming);
-  expect(findings.exemption).toBe(coming);
-  await coming;
+  const kept = keep(findings, "exemption", Promise.resolve("addresses" as const));
+  expect(findings.exemption).toBe(kept);
+  expect(await kept).toBe("addresses");
   expect(findings.exemption).toBe("addresses");
+});
+
+test.each([
+  ["at once", "none" as const],
+  ["in time", Promise.resolve("none" as const)],
+])("keep tells once of a value that comes %s", async (_when, value) => {
+  const told: string[] = [];
+  const kept = keep(new Findings(), "exemption", value, (known) => told.push(known));
+  expect(await kept).toBe("none");
+  expect(told).toEqual(["none"]);
 });
 
 test("keep forgets what could not be made", async () => {
