@@ -1,6 +1,7 @@
 /** Bytes in, bytes out, for every protocol: the one place where a socket meets a decoder, and the one catch. */
 import type { Socket } from "node:net";
 import { type Decoder, ProtocolError, type Service } from "./codec.ts";
+import { Outbox, type Sender } from "./outbox.ts";
 
 /** Is told what went wrong on a connection. */
 export interface ServeHooks {
@@ -13,15 +14,23 @@ export interface ServeHooks {
 /** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
 const QUIET_MS = 50;
 
+/** No single answer is as long. */
+const MAX_HELD_CHARS = 4096;
+
+/** One for all connections, as there is one event loop. */
+const outbox = new Outbox();
+
 /**
  * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
  * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
  */
-export class Connection<Request> {
+export class Connection<Request> implements Sender {
   readonly #socket: Socket;
   readonly #service: Service<Request>;
   readonly #decoder: Decoder<Request>;
   readonly #hooks: ServeHooks;
+  /** Answers that leave at the end of this turn of the event loop. */
+  #out = "";
   /** An answer is awaited: what comes meanwhile is kept, and no more is read. */
   #waiting = false;
   #paused = false;
@@ -52,8 +61,16 @@ export class Connection<Request> {
   /** Hangs up as soon as nothing is under way: what has been asked is answered first. */
   drain(): void {
     this.#draining = setTimeout(() => {
-      if (!this.#waiting) this.#socket.end(() => this.#socket.destroy());
+      if (this.#waiting) return;
+      this.flush();
+      this.#socket.end(() => this.#socket.destroy());
     }, QUIET_MS);
+  }
+
+  flush(): void {
+    const out = this.#out;
+    this.#out = "";
+    if (out !== "" && !this.#socket.destroyed && !this.#socket.write(out, "latin1")) this.#pause();
   }
 
   #pump(): void {
@@ -77,11 +94,16 @@ export class Connection<Request> {
   }
 
   #send(out: string): void {
-    if (out !== "" && !this.#socket.write(out, "latin1")) this.#pause();
+    if (out === "") return;
+    // Who talks ahead has to be told at once when its answers pile up.
+    const isAhead = this.#out !== "" || out.length > MAX_HELD_CHARS;
+    this.#out += out;
+    if (isAhead || !outbox.defers(this)) this.flush();
   }
 
   /** When all is written there is nothing to end in good order: half of the system calls of a connection's end. */
   #hangUp(): void {
+    this.flush();
     if (this.#socket.writableLength === 0) this.#socket.destroy();
     else this.#socket.end();
   }
@@ -114,6 +136,7 @@ export class Connection<Request> {
   }
 
   #fail(error: unknown, out: string): void {
+    this.flush();
     this.#waiting = false;
     this.#failed = true;
     this.#socket.removeAllListeners("data").resume();
