@@ -46,6 +46,8 @@ export class Lookups {
   expiresAtMs = Number.POSITIVE_INFINITY;
   /** Whether a question failed, even if the evaluation went on: nothing may be remembered then. */
   sawTrouble = false;
+  /** Whether an answer was not at hand, and had to be waited for. */
+  hasWaited = false;
   #voidCounted = true;
   readonly #settings: LookupSettings;
   readonly #deadlineMs: number;
@@ -106,7 +108,9 @@ export class Lookups {
     const { resolver, nowMs } = this.#settings;
     const startMs = nowMs();
     if (startMs >= this.#deadlineMs) throw this.#outOfTime();
-    return { name, type, startMs, counted, answer: resolver.resolve(name, type, { deadlineMs: this.#deadlineMs }) };
+    const answer = resolver.resolve(name, type, { deadlineMs: this.#deadlineMs });
+    if (answer instanceof Promise) this.hasWaited = true;
+    return { name, type, startMs, counted, answer };
   }
 
   /** The records of the answer to what was asked. Throws as `ask` does. */

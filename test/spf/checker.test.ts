@@ -432,3 +432,25 @@ describe("A verdict from the cache", () => {
     expect((await askTwice(checker, resolver, QUERY, QUERY)).remembered).toBe(false);
   });
 });
+
+test("A verdict that DNS had to be waited for is not remembered, and the next one is", async () => {
+  const { clock, resolver } = setUp({ "example.com": [{ TXT: "v=spf1 -all" }] });
+  let isCold = true;
+  const warming: Resolver = {
+    resolve: (name, type, options) => {
+      const answer = resolver.resolve(name, type, options);
+      if (!isCold) return answer;
+      isCold = false;
+      return Promise.resolve(answer);
+    },
+  };
+  const limits = { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs: () => clock.nowMs };
+  const checker = createSpfChecker({ resolver: warming, ...limits });
+  const first = checker.checkHost(QUERY);
+  expect(first).toBeInstanceOf(Promise);
+  const wanted = { ...(await first) };
+  const second = checker.checkHost(QUERY);
+  expect(second).toBeInstanceOf(Promise);
+  expect(await second).toEqual(wanted);
+  expect(checker.checkHost(QUERY)).toEqual(wanted);
+});
