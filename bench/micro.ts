@@ -93,14 +93,16 @@ function socketmapPackets(map: string, keys: readonly string[]): Buffer[] {
   return keys.map((key) => Buffer.from(`${map.length + 1 + key.length}:${map} ${key},`, "latin1"));
 }
 
-/** What net/serve.ts does for each packet. */
+const NO_PACKET = Buffer.alloc(0);
+
+/** What net/accept.ts and net/serve.ts do for each packet. */
 function answers<R>(
   packets: readonly Buffer[],
-  decoder: { feed(chunk: Buffer): void; next(): R | undefined },
+  decoder: { feed(chunk: string): void; next(): R | undefined },
   answer: (request: R) => unknown,
 ): (i: number) => unknown {
   return (i) => {
-    decoder.feed(packets[i % KEYS] ?? Buffer.alloc(0));
+    decoder.feed((packets[i % KEYS] ?? NO_PACKET).toString("latin1"));
     const request = decoder.next();
     return request === undefined ? undefined : answer(request);
   };
@@ -155,7 +157,7 @@ await time("count and time a lookup", () => {
 });
 await time("policy: read a request", (i) => {
   const decoder = new PolicyDecoder();
-  decoder.feed(policyPacket[i & 0] ?? Buffer.alloc(0));
+  decoder.feed((policyPacket[i & 0] ?? NO_PACKET).toString("latin1"));
   return decoder.next();
 });
 console.log(JSON.stringify({ figures, sink: typeof sink }));

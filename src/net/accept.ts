@@ -11,7 +11,7 @@ import { type Server, Socket, type SocketConstructorOpts } from "node:net";
 
 const BUFFER_OCTETS = 65_536;
 
-/** Holds what was read until the callback returns, which is before the next read of any connection. */
+/** Holds what was read until it has become text, which is before the next read of any connection. */
 const shared = Buffer.allocUnsafeSlow(BUFFER_OCTETS);
 
 /** What is needed of a connection's libuv handle. */
@@ -27,11 +27,11 @@ interface ServerHandle {
 }
 
 /**
- * Hands every connection of `server`, which listens already, to `onConnection`: half-open allowed, without Nagle's delay.
- * They are not among those that the server counts and waits for.
+ * Hands every connection of `server`, which listens already, to `onConnection`: half-open allowed, without Nagle's
+ * delay, and what is read comes as text (latin1). They are not among those that the server counts and waits for.
  */
 export function acceptShared(server: Server, onConnection: (socket: Socket) => void): void {
-  server.on("connection", onConnection);
+  server.on("connection", (socket) => onConnection(socket.setEncoding("latin1")));
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
@@ -45,9 +45,7 @@ function toSocket(handle: ClientHandle): Socket {
   const onread = {
     buffer: shared,
     callback(octets: number): boolean {
-      const bytes = Buffer.allocUnsafe(octets);
-      shared.copy(bytes, 0, 0, octets);
-      socket.emit("data", bytes);
+      socket.emit("data", shared.toString("latin1", 0, octets));
       return true;
     },
   };

@@ -13,8 +13,8 @@ export class ProtocolError extends Error {
 
 /** Turns bytes into requests. Holds no socket, no timer and no clock. */
 export interface Decoder<Request> {
-  /** Takes bytes as they came, split anywhere. */
-  feed(chunk: Buffer): void;
+  /** Takes bytes as they came (latin1), split anywhere. */
+  feed(chunk: string): void;
 
   /**
    * Takes out the next whole request; `undefined` means that more bytes are needed.

@@ -44,7 +44,7 @@ export class Connection<Request> implements Sender {
     this.#service = service;
     this.#decoder = service.createDecoder();
     this.#hooks = hooks;
-    socket.on("data", (chunk: Buffer) => {
+    socket.on("data", (chunk: string) => {
       this.#decoder.feed(chunk);
       if (this.#waiting) this.#pause();
       else this.#pump();

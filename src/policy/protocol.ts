@@ -39,11 +39,11 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
   #searched = 0;
   #ended = false;
 
-  feed(chunk: Buffer): void {
+  feed(chunk: string): void {
     const rest = this.#position === this.#text.length ? "" : this.#text.slice(this.#position);
     this.#searched = Math.max(0, this.#searched - this.#position);
     this.#position = 0;
-    this.#text = rest + chunk.toString("latin1");
+    this.#text = rest + chunk;
   }
 
   next(): PolicyRequest | undefined {

@@ -17,7 +17,7 @@ export const TOO_LONG = Symbol("netstring too long");
  */
 export class NetstringReader {
   readonly #maxBytes: number;
-  #bytes: Buffer = Buffer.alloc(0);
+  #text = "";
   #position = 0;
   #skipBytes = 0;
 
@@ -25,9 +25,9 @@ export class NetstringReader {
     this.#maxBytes = maxBytes;
   }
 
-  feed(chunk: Buffer): void {
-    this.#bytes =
-      this.#position === this.#bytes.length ? chunk : Buffer.concat([this.#bytes.subarray(this.#position), chunk]);
+  /** Takes bytes as they came (latin1), split anywhere. */
+  feed(chunk: string): void {
+    this.#text = this.#position === this.#text.length ? chunk : this.#text.slice(this.#position) + chunk;
     this.#position = 0;
   }
 
@@ -38,31 +38,31 @@ export class NetstringReader {
    */
   next(): string | typeof TOO_LONG | undefined {
     if (this.#skipBytes > 0) return this.#skip();
-    const bytes = this.#bytes;
+    const text = this.#text;
     let at = this.#position;
     let length = 0;
-    for (; at < bytes.length; at++) {
-      const digit = (bytes[at] as number) - ZERO;
+    for (; at < text.length; at++) {
+      const digit = text.charCodeAt(at) - ZERO;
       if (digit < 0 || digit > 9) break;
       length = length * 10 + digit;
       if (at - this.#position >= MAX_LENGTH_DIGITS) throw broken("its length has too many digits");
     }
-    if (at === bytes.length) return undefined;
-    if (bytes[at] !== COLON || at === this.#position) throw broken('want digits and ":"');
+    if (at === text.length) return undefined;
+    if (text.charCodeAt(at) !== COLON || at === this.#position) throw broken('want digits and ":"');
     if (length > this.#maxBytes) {
       this.#position = at + 1;
       this.#skipBytes = length + 1;
       return this.#skip();
     }
     const end = at + 1 + length;
-    if (end >= bytes.length) return undefined;
-    if (bytes[end] !== COMMA) throw broken('want "," at its end');
+    if (end >= text.length) return undefined;
+    if (text.charCodeAt(end) !== COMMA) throw broken('want "," at its end');
     this.#position = end + 1;
-    return bytes.toString("latin1", at + 1, end);
+    return text.slice(at + 1, end);
   }
 
   #skip(): typeof TOO_LONG | undefined {
-    const available = Math.min(this.#skipBytes, this.#bytes.length - this.#position);
+    const available = Math.min(this.#skipBytes, this.#text.length - this.#position);
     this.#position += available;
     this.#skipBytes -= available;
     return this.#skipBytes === 0 ? TOO_LONG : undefined;

@@ -25,7 +25,7 @@ export interface SocketmapRequest {
 export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_LONG> {
   readonly #netstrings = new NetstringReader(MAX_QUERY_BYTES);
 
-  feed(chunk: Buffer): void {
+  feed(chunk: string): void {
     this.#netstrings.feed(chunk);
   }
 

@@ -1,5 +1,5 @@
 import { EventEmitter, once } from "node:events";
-import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { acceptShared } from "../../src/net/accept.ts";
 
@@ -24,7 +24,7 @@ async function serve(onSocket: (socket: Socket) => void): Promise<() => Promise<
 
 /** Answers every packet with its letters in upper case, and the end with "end". */
 function shout(socket: Socket): void {
-  socket.on("data", (bytes: Buffer) => socket.write(bytes.toString("latin1").toUpperCase()));
+  socket.on("data", (text: string) => socket.write(text.toUpperCase()));
   socket.on("end", () => socket.end("end"));
 }
 
@@ -49,10 +49,12 @@ describe("acceptShared", () => {
     ["a handle that it does not know", { _handle: { onaccept: () => {} } }],
   ])("takes them as Node gives them of a server with %s", (_name, insides) => {
     const server = Object.assign(new EventEmitter(), insides) as unknown as Server;
-    const taken: unknown[] = [];
+    const taken: Socket[] = [];
     acceptShared(server, (socket) => taken.push(socket));
-    server.emit("connection", "a socket");
-    expect(taken).toEqual(["a socket"]);
+    const socket = new Socket();
+    server.emit("connection", socket);
+    expect(taken).toEqual([socket]);
+    expect(socket.readableEncoding).toBe("latin1");
   });
 
   test.each([
@@ -67,11 +69,11 @@ describe("acceptShared", () => {
   });
 
   test("does not mix up what several connections send at once", async () => {
-    const kept = new Map<Socket, Buffer[]>();
+    const kept = new Map<Socket, string[]>();
     const open = await serve((socket) => {
       kept.set(socket, []);
-      socket.on("data", (bytes: Buffer) => kept.get(socket)?.push(bytes));
-      socket.on("end", () => socket.end(Buffer.concat(kept.get(socket) ?? [])));
+      socket.on("data", (text: string) => kept.get(socket)?.push(text));
+      socket.on("end", () => socket.end(kept.get(socket)?.join("") ?? ""));
     });
     const clients = await Promise.all(["a", "b", "c"].map(async (letter) => ({ letter, client: await open() })));
     for (let i = 0; i < 50; i++) {
@@ -82,6 +84,14 @@ describe("acceptShared", () => {
       client.end();
       expect(await text(client)).toBe(letter.repeat(50_000));
     }
+  });
+
+  test("tells every octet as one character", async () => {
+    const octets = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+    const received: string[] = [];
+    const open = await serve((socket) => socket.on("data", (text: string) => received.push(text)));
+    (await open()).end(octets);
+    await expect.poll(() => received.join("")).toBe(octets.toString("latin1"));
   });
 
   test("answers a peer that has closed its half", async () => {
@@ -96,7 +106,7 @@ describe("acceptShared", () => {
     const received: string[] = [];
     const open = await serve((socket) => {
       serverSide = socket;
-      socket.on("data", (bytes: Buffer) => received.push(bytes.toString("latin1")));
+      socket.on("data", (text: string) => received.push(text));
       socket.pause();
     });
     const client = await open();

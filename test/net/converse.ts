@@ -27,7 +27,7 @@ export async function converse<Request>(
   };
   try {
     for (const packet of packets) {
-      decoder.feed(Buffer.from(packet, "latin1"));
+      decoder.feed(packet);
       await answerAll();
     }
     if (ends) decoder.end();

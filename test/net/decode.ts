@@ -21,7 +21,7 @@ export function decode<Request>(
   try {
     let start = 0;
     for (const cut of [...cuts, bytes.length]) {
-      decoder.feed(Buffer.from(bytes.slice(start, cut), "latin1"));
+      decoder.feed(bytes.slice(start, cut));
       takeAll();
       start = cut;
     }

@@ -6,8 +6,8 @@ import { Connection, type ServeHooks } from "../../src/net/serve.ts";
 class LineDecoder implements Decoder<string> {
   #text = "";
 
-  feed(chunk: Buffer): void {
-    this.#text += chunk.toString("latin1");
+  feed(chunk: string): void {
+    this.#text += chunk;
   }
 
   next(): string | undefined {

@@ -40,7 +40,7 @@ test("whatever a session and its DNS say, the reply is one action, and a header 
         const lines = Object.entries({ client_address: "192.0.2.10", ...values }).map(
           ([name, text]) => `${name}=${text}\n`,
         );
-        decoder.feed(Buffer.from(`${lines.join("")}\n`, "latin1"));
+        decoder.feed(`${lines.join("")}\n`);
         const request = decoder.next();
         if (request === undefined) throw new Error("no request");
         expectOneAction(await service.answer(request), result);

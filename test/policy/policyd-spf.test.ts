@@ -41,7 +41,7 @@ async function replay(row: Case): Promise<string[]> {
   const decisions: string[] = [];
   for (const exchange of row.exchanges) {
     const decoder = service.createDecoder();
-    decoder.feed(requestBytes(exchange, defaults));
+    decoder.feed(requestBytes(exchange, defaults).toString("latin1"));
     const request = decoder.next();
     if (request === undefined) throw new Error(`${row.id}: the request was not read`);
     decisions.push(ourDecision(await service.answer(request)));

@@ -201,7 +201,7 @@ function decodeAll(bytes: string, step: number, ends = false): PolicyRequest[] {
     for (let request = decoder.next(); request !== undefined; request = decoder.next()) requests.push(request);
   };
   for (let at = 0; at < bytes.length; at += step) {
-    decoder.feed(Buffer.from(bytes.slice(at, at + step), "latin1"));
+    decoder.feed(bytes.slice(at, at + step));
     drain();
   }
   if (ends) {

@@ -39,7 +39,7 @@ describe.each(FEEDINGS)("NetstringReader, fed $name", ({ cuts }) => {
 
 test("NetstringReader has a last word for a peer that sends no netstrings", () => {
   const broken = reader();
-  broken.feed(Buffer.from("get a\n"));
+  broken.feed("get a\n");
   const thrown = expect.objectContaining({ name: "ProtocolError", reply: "19:PERM Invalid query.," });
   expect(() => broken.next()).toThrow(thrown as unknown as ProtocolError);
 });
