@@ -1,7 +1,7 @@
 import type { DnsAnswer, RecordData, RecordType, Resolver } from "../dns/types.ts";
 import { StopEvaluation } from "./stop.ts";
 
-export interface LookupLimits {
+interface LookupLimits {
   /** Terms that cause DNS queries (RFC 7208 section 4.6.4); 0 allows none. */
   readonly maxDnsLookups: number;
   /** Of those, terms whose question found nothing; 0 allows none. */
