@@ -12,6 +12,7 @@ export interface Built {
   readonly mailload: string;
   readonly cEcho: string;
   readonly nodeEcho: string;
+  readonly nodeRelay: string;
   readonly dnsResponder: string;
   /** The daemon, as `npm run build` makes it. */
   readonly daemon: string;
@@ -27,6 +28,7 @@ export function build(): Built {
     mailload: compile("mailload"),
     cEcho: compile("echo"),
     nodeEcho: join(BENCH_DIR, "echo.cjs"),
+    nodeRelay: join(BENCH_DIR, "relay.cjs"),
     dnsResponder: compile("dns-responder"),
     daemon: join(outDir, "main.js"),
   };

@@ -2,7 +2,7 @@
 import { Measurements } from "../measurements.ts";
 import { type Goal, metricTable, milliseconds, type PartResult, perSecond, ratioTable } from "../results.ts";
 import { startDns } from "../servers/dns.ts";
-import { C_ECHO, NODE_ECHO, startEchos } from "../servers/echo.ts";
+import { C_ECHO, NODE_ECHO, NODE_RELAYS, startEchos, startRelays } from "../servers/echo.ts";
 import { PERL, POLICYD_SPF, policyPeers } from "../servers/policy-peers.ts";
 import { POSTVOUCH, startPostvouch } from "../servers/postvouch.ts";
 import { type Bench, measure, type Subject, type Workload } from "../subjects.ts";
@@ -14,7 +14,10 @@ const COLD_2 = "cold, 2 questions a check, 100 conn";
 export async function spfPart(bench: Bench): Promise<PartResult> {
   await using stack = new AsyncDisposableStack();
   const dnsPort = await startDns(bench, stack);
-  const subjects: Subject[] = [...(await startEchos(bench, stack, ["policy"]))];
+  const subjects: Subject[] = [
+    ...(await startEchos(bench, stack, ["policy"])),
+    ...(await startRelays(bench, stack, dnsPort)),
+  ];
   for (const [name, daemon] of [[POSTVOUCH, bench.built.daemon] as const, ...bench.also]) {
     subjects.push((await startPostvouch(bench, stack, { name, daemon, ownDomains: [], dnsPort })).policy);
   }
@@ -25,7 +28,7 @@ export async function spfPart(bench: Bench): Promise<PartResult> {
     tables: [
       metricTable("Answers per second", measurements, "perSecond", perSecond),
       ratioTable("Answers per second: postvouch against", measurements, POSTVOUCH, [
-        ...[POLICYD_SPF, PERL, NODE_ECHO, C_ECHO],
+        ...[POLICYD_SPF, PERL, NODE_ECHO, C_ECHO, ...Object.values(NODE_RELAYS)],
         ...bench.also.keys(),
       ]),
       metricTable("p50, ms", measurements, "p50Us", milliseconds),
@@ -45,7 +48,8 @@ function workload(
   name: string,
   connections: number,
   options: (run: number) => readonly string[],
-  suits?: (subject: Subject) => boolean,
+  suits: (subject: Subject) => boolean = () => true,
+  relay?: string,
 ): Workload {
   return {
     name,
@@ -53,8 +57,12 @@ function workload(
     connections,
     expect: PREPEND,
     options: (run) => [...options(run), "--attr", `instance=run${run}.%u`],
-    ...(suits === undefined ? {} : { suits }),
+    suits: (subject) => (isRelay(subject) ? subject.name === relay : suits(subject)),
   };
+}
+
+function isRelay({ name }: Subject): boolean {
+  return Object.values<string>(NODE_RELAYS).includes(name);
 }
 
 function workloads(): Workload[] {
@@ -77,8 +85,8 @@ function workloads(): Workload[] {
       notPeer,
     ),
     workload("100,000 domains, 100 conn", 100, () => ["--keys", "100000", "--domains", "100000"], notPeer),
-    workload(COLD_1, 100, (run) => cold(run, "mail.example.net"), notPerl),
-    workload(COLD_2, 100, (run) => cold(run, `mail.c%d.run${run}.example.net`), notPerl),
+    workload(COLD_1, 100, (run) => cold(run, "mail.example.net"), notPerl, NODE_RELAYS[1]),
+    workload(COLD_2, 100, (run) => cold(run, `mail.c%d.run${run}.example.net`), notPerl, NODE_RELAYS[2]),
   ];
 }
 
