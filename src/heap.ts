@@ -3,13 +3,12 @@
  *
  * Left alone, at full load it lets the young generation grow to 128 MiB and the old one to several times what lives in
  * it: 300 MiB for 40 MiB of live data, and none of it comes back in quieter hours. Bounded like this the daemon stays
- * around 100 MiB and answers up to a tenth fewer SPF requests a second, of those that no mail server sends it.
- * Both bounds could be options of the node command, but not everybody who starts the daemon would give them.
+ * around 100 MiB. Both bounds could be options of the node command, but not everybody who starts the daemon would give them.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
-/** Two semi-spaces of 8 MiB: half of it costs a tenth of the speed, twice of it gains nothing that can be measured. */
+/** Two semi-spaces of 8 MiB: neither half of it nor twice of it makes a difference that can be measured. */
 const MAX_YOUNG_OCTETS = 16 << 20;
 
 /** The old generation is collected when it has grown by this much. 50 costs a sixth of the speed. */
