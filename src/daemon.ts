@@ -207,7 +207,7 @@ export class Daemon {
 
   #createResolver(setup: Setup): StubResolver {
     return createResolver(resolverSettings(setup), {
-      onQuery: dnsQueryObserver(this.#metrics, QUERY_OUTCOMES),
+      onQuery: dnsQueryObserver(this.#metrics),
       onTrouble: dnsTroubleLog(this.#options.logger),
     });
   }

@@ -3,7 +3,8 @@
  *
  * Left alone, at full load it lets the young generation grow to 128 MiB and the old one to several times what lives in
  * it: 300 MiB for 40 MiB of live data, and none of it comes back in quieter hours. Bounded like this the daemon stays
- * around 100 MiB. Both bounds could be options of the node command, but not everybody who starts the daemon would give them.
+ * around 100 MiB. Both bounds could be options of the node command, but not everybody who starts the daemon would give
+ * them.
  */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";

@@ -93,7 +93,7 @@ export class Exchange implements ReplyListener {
 
   /** Nothing more is wanted of the server. */
   cancel(): void {
-    if (!this.#isCounted) this.#count("aborted", this.#owner.now());
+    this.#count("aborted", this.#owner.now());
     this.#query.cancel();
   }
 

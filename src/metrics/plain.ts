@@ -39,6 +39,16 @@ export class PlainCounter {
   }
 }
 
+/** The slots of a counter by two of its labels, for who counts the same combinations again and again. */
+export function slotTable<Row extends string, Column extends string>(
+  rows: readonly Row[],
+  columns: readonly Column[],
+  slotOf: (row: Row, column: Column) => number,
+): Readonly<Record<Row, Readonly<Record<Column, number>>>> {
+  const table = rows.map((row) => [row, Object.fromEntries(columns.map((column) => [column, slotOf(row, column)]))]);
+  return Object.fromEntries(table) as Record<Row, Record<Column, number>>;
+}
+
 function combine(labels: readonly [string, readonly string[]][]): Record<string, string>[] {
   const [first, ...rest] = labels;
   if (first === undefined) return [{}];

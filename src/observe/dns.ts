@@ -1,18 +1,11 @@
-import type { QueryOutcome } from "../dns/exchange.ts";
+import { QUERY_OUTCOMES, type QueryOutcome } from "../dns/exchange.ts";
 import type { RecordType } from "../dns/types.ts";
 import { DNS_TYPES, type Metrics } from "../metrics/metrics.ts";
+import { slotTable } from "../metrics/plain.ts";
 
 /** Counts the queries to DNS servers. */
-export function dnsQueryObserver(
-  metrics: Metrics,
-  outcomes: readonly QueryOutcome[],
-): (type: RecordType, outcome: QueryOutcome, seconds: number) => void {
-  const slots = Object.fromEntries(
-    DNS_TYPES.map((type) => [
-      type,
-      Object.fromEntries(outcomes.map((outcome) => [outcome, metrics.dnsQueries.slot(type, outcome)])),
-    ]),
-  ) as Record<RecordType, Record<QueryOutcome, number>>;
+export function dnsQueryObserver(metrics: Metrics): (type: RecordType, outcome: QueryOutcome, seconds: number) => void {
+  const slots = slotTable(DNS_TYPES, QUERY_OUTCOMES, (type, outcome) => metrics.dnsQueries.slot(type, outcome));
   return (type, outcome, seconds) => {
     metrics.dnsQueries.add(slots[type][outcome]);
     metrics.dnsDuration.observeMs(seconds * 1000);

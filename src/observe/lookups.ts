@@ -1,6 +1,7 @@
 import type { LogFields, Logger, LogLevel } from "../log.ts";
 import { type LookupObserver, type LookupResult, OUTCOMES, type Outcome } from "../lookup.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import { slotTable } from "../metrics/plain.ts";
 import { RateLimit } from "../rate-limit.ts";
 
 const MAPS = ["forward", "reverse", "forward-transport"] as const;
@@ -14,12 +15,9 @@ const REFUSED: ReadonlySet<Outcome> = new Set(["bad_hash", "expired"]);
 
 /** Counts and logs the lookups of one protocol. */
 export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Metrics, logger: Logger): LookupObserver {
-  const slots = Object.fromEntries(
-    MAPS.map((map) => [
-      map,
-      Object.fromEntries(OUTCOMES.map((outcome) => [outcome, metrics.srsLookups.slot(map, protocol, outcome)])),
-    ]),
-  ) as Record<string, Record<Outcome, number>>;
+  const slots: Record<string, Readonly<Record<Outcome, number>>> = slotTable(MAPS, OUTCOMES, (map, outcome) =>
+    metrics.srsLookups.slot(map, protocol, outcome),
+  );
   const limits = { refused: rateLimit(), trouble: rateLimit(), protocol: rateLimit() };
   const logsInfo = logger.enabled("info");
   const limited = (limit: RateLimit, level: LogLevel, event: string, fields: LogFields): void => {

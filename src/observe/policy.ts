@@ -1,5 +1,6 @@
 import type { Logger } from "../log.ts";
 import { ACTION_KINDS, type Metrics } from "../metrics/metrics.ts";
+import { slotTable } from "../metrics/plain.ts";
 import type { PolicyObserver } from "../policy/observer.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 
@@ -9,12 +10,11 @@ const NOT_CHECKED = "not-checked";
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
   const kinds = Object.fromEntries(ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)]));
-  const checks = {
-    helo: Object.fromEntries(SPF_RESULTS.map((result) => [result, metrics.spfChecks.slot("helo", result)])),
-    mailfrom: Object.fromEntries(SPF_RESULTS.map((result) => [result, metrics.spfChecks.slot("mailfrom", result)])),
-  };
+  const checks = slotTable(["helo", "mailfrom"], SPF_RESULTS, (identity, result) =>
+    metrics.spfChecks.slot(identity, result),
+  );
   return {
-    spfChecked: (identity, result) => metrics.spfChecks.add(checks[identity][result] ?? 0),
+    spfChecked: (identity, result) => metrics.spfChecks.add(checks[identity][result]),
     decided(decision) {
       const { request, kind, wouldKind, elapsedMs } = decision;
       metrics.policyRequests.add(kinds[kind] ?? 0);

@@ -2,8 +2,8 @@
  * A map that remembers what was set or asked for lately, and forgets the rest by halves.
  *
  * For much that is new and soon of no use, where lru-cache keeps an order that nobody needs: an SPF request took 28 us
- * with it, and 25 with this and some objects fewer. Half of the entries are young, half old; when the
- * young are too many they become the old, and the old are dropped all at once.
+ * with it, and 25 with this and some objects fewer. Half of the entries are young, half old; when the young are too
+ * many they become the old, and the old are dropped all at once.
  */
 export class RecentMap<V> {
   readonly #maxYoung: number;

@@ -1,6 +1,6 @@
 import { RecentVerdicts, VerdictCache } from "./cache.ts";
 import { readClient } from "./client.ts";
-import { type CheckSettings, conclude } from "./conclude.ts";
+import { type CheckContext, type CheckSettings, conclude } from "./conclude.ts";
 import { toVerdict } from "./conclusion.ts";
 import { domainOf } from "./query.ts";
 import { RecordParser } from "./records.ts";
@@ -28,54 +28,44 @@ const DEFAULT_CACHE_SIZE = 65_536;
 export function createSpfChecker(settings: SpfSettings): SpfChecker {
   const cache = new VerdictCache(settings.verdictCacheSize ?? DEFAULT_CACHE_SIZE);
   const recent = new RecentVerdicts();
-  const parser = new RecordParser();
+  const context: CheckContext = { ...settings, parser: new RecordParser() };
   return {
     checkHost: (query) => {
       const domain = domainOf(query);
       const known = cache.get(query.clientAddress, domain, query.heloName, settings.nowMs());
-      if (known === undefined) return check(settings, parser, cache, query, domain);
+      if (known === undefined) return check(context, cache, query, domain);
       if (known.verdict?.identity === query.identity && known.verdict.domain === domain) return known.verdict;
       const verdict = toVerdict(known, query, domain, 0);
       recent.add(known, verdict);
       return verdict;
     },
-    explain: (query) => explain(settings, parser, query),
+    explain: (query) => explain(context, query),
   };
 }
 
-async function check(
-  settings: CheckSettings,
-  parser: RecordParser,
-  cache: VerdictCache,
-  query: SpfQuery,
-  domain: string,
-): Promise<SpfVerdict> {
-  const startMs = settings.nowMs();
-  const { conclusion, validity } = await conclude(settings, parser, query, undefined);
-  const endMs = settings.nowMs();
+async function check(context: CheckContext, cache: VerdictCache, query: SpfQuery, domain: string): Promise<SpfVerdict> {
+  const startMs = context.nowMs();
+  const { conclusion, validity } = await conclude(context, query, undefined);
+  const endMs = context.nowMs();
   if (validity !== undefined) {
     cache.set(query.clientAddress, domain, query.heloName, { conclusion, ...validity }, endMs);
   }
   return toVerdict(conclusion, query, domain, endMs - startMs);
 }
 
-async function explain(
-  settings: CheckSettings,
-  parser: RecordParser,
-  query: SpfQuery,
-): Promise<{ verdict: SpfVerdict; trace: Trace }> {
-  const startMs = settings.nowMs();
-  const builder = new TraceBuilder(settings.nowMs);
-  const { conclusion } = await conclude(settings, parser, query, builder);
-  const verdict = toVerdict(conclusion, query, domainOf(query), settings.nowMs() - startMs);
+async function explain(context: CheckContext, query: SpfQuery): Promise<{ verdict: SpfVerdict; trace: Trace }> {
+  const startMs = context.nowMs();
+  const builder = new TraceBuilder(context.nowMs);
+  const { conclusion } = await conclude(context, query, builder);
+  const verdict = toVerdict(conclusion, query, domainOf(query), context.nowMs() - startMs);
   const trace: Trace = {
     clientAddress: readClient(query.clientAddress)?.text ?? query.clientAddress,
     domain: verdict.domain,
     record: builder.root,
     lookups: verdict.lookups,
-    maxDnsLookups: settings.maxDnsLookups,
+    maxDnsLookups: context.maxDnsLookups,
     voidLookups: verdict.voidLookups,
-    maxVoidLookups: settings.maxVoidLookups,
+    maxVoidLookups: context.maxVoidLookups,
     exceeded: builder.exceeded,
     explanation: builder.explanation,
     elapsedMs: verdict.elapsedMs,

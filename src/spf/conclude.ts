@@ -16,11 +16,16 @@ export interface CheckSettings extends LookupSettings {
   readonly receiver: string;
 }
 
+/** What all checks of a checker share. */
+export interface CheckContext extends CheckSettings {
+  readonly parser: RecordParser;
+}
+
 export interface Concluded {
   readonly conclusion: Conclusion;
   /**
    * How long and for whom the conclusion holds; `undefined` if it is not to be remembered: when there was trouble, and
-   * when it had to be waited for. Most domains send once and never again, and to remember one takes a twentieth of its
+   * when it had to be waited for. Most domains send once and never again, and to remember one takes a tenth of its
    * check. For one that does send again all answers are at hand, so that it is evaluated once more in 4 us.
    */
   readonly validity: { readonly expiresAtMs: number; readonly dependence: MacroDependence } | undefined;
@@ -28,8 +33,7 @@ export interface Concluded {
 
 /** Runs check_host() (RFC 7208 section 4) for one identity. Rejects for nothing that comes from outside. */
 export async function conclude(
-  settings: CheckSettings,
-  parser: RecordParser,
+  context: CheckContext,
   query: SpfQuery,
   trace: TraceBuilder | undefined,
 ): Promise<Concluded> {
@@ -37,9 +41,9 @@ export async function conclude(
   if (client === undefined) return refuse("the client has no address that SPF could check");
   const { domain, target, sender, helo } = readSubject(query);
   if (target === undefined) return refuse(`"${domain}" is not a domain name that SPF could check`);
-  const lookups = new Lookups(settings, query.deadlineMs, trace?.lookedUp.bind(trace));
-  const matcher = new DirectiveMatcher({ client, sender, helo, receiver: settings.receiver }, lookups);
-  const evaluation: Evaluation = { parser, lookups, matcher, trace, record: undefined };
+  const lookups = new Lookups(context, query.deadlineMs, trace?.lookedUp.bind(trace));
+  const matcher = new DirectiveMatcher({ client, sender, helo, receiver: context.receiver }, lookups);
+  const evaluation: Evaluation = { parser: context.parser, lookups, matcher, trace, record: undefined };
   try {
     const finding = await evaluateDomain(evaluation, target, false);
     const explanation = isExplained(finding) ? await explain(evaluation, finding.exp) : undefined;

@@ -92,7 +92,7 @@ function readLine(text: string, from: number, lf: number): TcpTableRequest {
   let start = from;
   const end = lf > from && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
   while (start < end && isBlank(text.charCodeAt(start))) start++;
-  if (!text.startsWith(GET_SPACE, start) || end - start < GET_SPACE.length) return NOT_GET;
+  if (!text.startsWith(GET_SPACE, start)) return NOT_GET;
   if (end - start === GET_SPACE.length) return NO_KEY;
   return unquote(text.slice(start + GET_SPACE.length, end));
 }
