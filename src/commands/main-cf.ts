@@ -24,7 +24,8 @@ export function mainCfLines(setup: Setup): string {
   if (policy !== undefined) {
     lines.push(
       "# behind reject_unauth_destination in smtpd_recipient_restrictions:",
-      `#   check_policy_service { ${inet(policy)}, timeout = 30s, default_action = DUNNO }`,
+      // No blank around "=": Postfix would end smtpd with "malformed option" at every connection.
+      `#   check_policy_service { ${inet(policy)}, timeout=30s }`,
     );
   }
   if (lines.length === 0) return "";

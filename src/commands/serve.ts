@@ -42,7 +42,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     const signals = listenForSignals(logger);
     const daemon = await Daemon.start(setup, ownDomains, { logger, version: options.version, now: options.now });
     logger.flush();
-    process.stdout.write(mainCfLines(setup));
+    if (process.stdout.isTTY) process.stdout.write(mainCfLines(setup));
     await signals.serve({ reload: () => reload(daemon, options, logger), stop: () => daemon.stop() });
     return EXIT.ok;
   } finally {
