@@ -187,6 +187,26 @@ describe("postvouch serve", () => {
     expect(await tcp.ask("get alice@example.org\n")).toBe(ALICE);
   });
 
+  test("says aloud that it made a secret, and at a reload that a systemd credential is a copy", async () => {
+    using dir = scratch();
+    const [port = 0] = await freePorts(1);
+    const off = "[tcptable]\nforward = []\nreverse = []\n[socketmap]\nlisten = []\n[policy]\nlisten = []\n";
+    const config = dir.write(
+      "p.toml",
+      `state_dir = "${dir.path}/state"\n${off}[metrics]\nlisten = ["127.0.0.1:${port}"]\n[srs]\ndomain = "x.example"`,
+    );
+    await using first = new RunningDaemon(["--config", config]);
+    await first.said("listening");
+    expect(first.output).toContain(`made \\"${dir.path}/state/srs.secrets\\" with a new secret`);
+    await first[Symbol.asyncDispose]();
+    await using second = new RunningDaemon(["--config", config], { CREDENTIALS_DIRECTORY: `${dir.path}/state` });
+    await second.said("listening");
+    expect(second.output).not.toContain("new secret");
+    second.signal("SIGHUP");
+    await second.said("info reload result=ok");
+    expect(second.output).toContain('secrets_as_of="the start; restart to read them again"');
+  });
+
   test("tells on /readyz that it is stopping, and which protocol was broken", async () => {
     await using dns = await startDnsServer(zoneAuthority({}), { quirk: () => ({ delayMs: 1500 }) });
     await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]` });

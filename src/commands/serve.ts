@@ -72,7 +72,11 @@ async function reload(daemon: Daemon, options: ServeOptions, logger: Logger): Pr
     const setup = await readSetup(options.around, "refuse");
     await daemon.reload(setup);
     daemon.reloaded(true);
-    logger.log("info", "reload", { result: "ok", config: setup.configFile, secrets: setup.secrets.length });
+    const { configFile: config, secretsFile: secrets_file, secrets } = setup;
+    // systemd copies a credential when it starts the service: a new secret behind it is not seen by a reload.
+    const isCopy = secrets_file.startsWith(`${options.around.credentialsDir}/`);
+    const secrets_as_of = isCopy ? "the start; restart to read them again" : undefined;
+    logger.log("info", "reload", { result: "ok", config, secrets_file, secrets: secrets.length, secrets_as_of });
     for (const warning of setup.warnings) logger.log("warn", "config", { warning });
   } catch (error) {
     daemon.reloaded(false);

@@ -34,7 +34,7 @@ export async function runSrs(options: SrsOptions, output: Output): Promise<numbe
   if ((verb !== "forward" && verb !== "reverse") || addresses.length === 0) {
     throw new Failure(EXIT.usage, ["srs: want forward or reverse and addresses, or secret alone"]);
   }
-  const setup = await readSetup(options.around, "create");
+  const setup = await readSetup(options.around, "refuse");
   const { ownDomains } = await openOwnDomains(setup, () => {});
   const store = await openConfiguredStore(setup, {
     onFailed: (reason) => output.problem(reason),
@@ -43,7 +43,7 @@ export async function runSrs(options: SrsOptions, output: Output): Promise<numbe
   try {
     const tables = createSrsTables(setup, { ownDomains, store, now: options.now });
     const table = verb === "forward" ? forwardTable(tables) : reverseTable(tables);
-    return await rewriteAll(table, addresses, options.json, output);
+    return await rewriteAll(table, addresses, { json: options.json, secretsFile: setup.secretsFile }, output);
   } finally {
     ownDomains.close();
     await store?.close();
@@ -53,7 +53,7 @@ export async function runSrs(options: SrsOptions, output: Output): Promise<numbe
 async function rewriteAll(
   table: LookupTable,
   addresses: readonly string[],
-  json: boolean,
+  { json, secretsFile }: { readonly json: boolean; readonly secretsFile: string },
   output: Output,
 ): Promise<number> {
   let exitCode: number = EXIT.ok;
@@ -65,7 +65,10 @@ async function rewriteAll(
     const reason = result.status === "found" ? null : result.reason;
     if (json) output.line(JSON.stringify({ address, map: table.name, rewritten, outcome: result.outcome, reason }));
     else if (rewritten !== null) output.line(printable(rewritten));
-    else output.problem(`${printable(address)}: not rewritten: ${reason}`);
+    else {
+      const source = result.outcome === "bad_hash" ? `, with the secrets of ${secretsFile}` : "";
+      output.problem(`${printable(address)}: not rewritten: ${reason}${source}`);
+    }
   }
   return exitCode;
 }

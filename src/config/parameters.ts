@@ -153,10 +153,15 @@ export const PARAMETERS = {
     "",
     "Rewritten senders get this domain. Empty: Postfix's mydomain, else the domain of hostname.",
   ),
+  "srs.former_domains": parameter(
+    listOf(domainName),
+    [],
+    "Domains that rewritten senders had before srs.domain: they are own, and their addresses lead back like those of srs.domain. Keep one for max_age and a day after the change, and let Postfix take mail for it as long.",
+  ),
   "srs.secrets_file": parameter(
     absolutePath,
     "",
-    "One secret per line: the first signs, every one verifies. Empty: srs.secrets in state_dir. Made with one random secret and mode 0600 if absent.",
+    "One secret per line: the first signs, every one verifies. Empty: the systemd credential srs.secrets, else srs.secrets in state_dir. Made by serve, with one random secret and mode 0600, if absent.",
   ),
   "srs.separator": parameter(oneOf("=", "+", "-"), "=", "The character after SRS0 and SRS1."),
   "srs.hash_length": parameter(integer(1, 20), 4, "Characters of the hash that are written."),

@@ -14,7 +14,7 @@ export interface OwnDomainSettings {
   readonly files: readonly string[];
   readonly postfixTables: readonly string[];
   readonly postfixClasses: boolean;
-  /** srs.domain and hostname. What is no domain name is passed over. */
+  /** srs.domain, srs.former_domains and hostname. What is no domain name is passed over. */
   readonly always: readonly string[];
 }
 

@@ -38,7 +38,7 @@ const CREDENTIAL = "srs.secrets";
  * Reads it all, and goes on after a problem to find the others.
  *
  * @param absentSecrets what a missing secrets file means: `create`: it is made; `skip`: it will be made by `serve`;
- *   `refuse`: it is a problem, because a new one would forget every address under way
+ *   `refuse`: it is a problem, because no address under way can be read without
  * @throws {Failure} when the secrets file cannot be made
  */
 export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
@@ -47,12 +47,15 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
   const { hostname, srsDomain, warnings } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
   let file = readSecretsFile(secretsFile);
+  const news: string[] = [];
   if (file.isAbsent && mode === "create") {
     createSecretsFile(secretsFile);
     file = readSecretsFile(secretsFile);
+    news.push(`srs.secrets_file: made "${secretsFile}" with a new secret; what another one signed does not lead back`);
   }
   const absence = file.isAbsent ? [`srs.secrets_file: "${secretsFile}" does not exist`] : [];
   const isProblem = absentSecrets === "refuse";
+  const decoy = unusedSecretsFile(config, secretsFile);
   return {
     config,
     configFile: path,
@@ -60,13 +63,26 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
     srsDomain,
     secretsFile,
     secrets: file.secrets,
-    problems: [...problems, ...file.problems, ...(isProblem ? absence : [])],
+    problems: [...problems, ...file.problems, ...(isProblem ? absence.map((line) => line + WHERE_SECRETS_ARE) : [])],
     warnings: [
       ...warnings,
       ...file.warnings,
-      ...(isProblem ? [] : absence.map((line) => `${line}; serve will make it`)),
+      ...news,
+      ...decoy,
+      ...(isProblem ? [] : absence.map((line) => `${line}; serve will make it${WHERE_SECRETS_ARE}`)),
     ],
   };
+}
+
+/** For who looks for the secrets from outside the service, which alone is told of its credentials. */
+const WHERE_SECRETS_ARE =
+  " (with LoadCredential=srs.secrets:FILE in the unit only the service has it; for a command, as root: CREDENTIALS_DIRECTORY=/run/credentials/postvouch.service)";
+
+/** Secrets in state_dir that are not those in use: they would sign if the credential went missing. */
+function unusedSecretsFile(config: Config, secretsFile: string): string[] {
+  const unused = join(config.state_dir, CREDENTIAL);
+  if (unused === secretsFile || !existsSync(unused)) return [];
+  return [`srs.secrets_file: "${unused}" is not in use, "${secretsFile}" is; remove one`];
 }
 
 /** What [srs.own_domains] names, and our own names, which are own in any case. */
@@ -77,7 +93,7 @@ export function ownDomainSettings(setup: Setup): OwnDomainSettings {
     files: config["srs.own_domains.files"],
     postfixTables: config["srs.own_domains.postfix_tables"],
     postfixClasses: config["srs.own_domains.postfix_classes"],
-    always: [setup.srsDomain, setup.hostname],
+    always: [setup.srsDomain, ...config["srs.former_domains"], setup.hostname],
   };
 }
 

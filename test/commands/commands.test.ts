@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -155,6 +155,21 @@ listen = ["unix:${dir.path}/none/s", "unix:${dir.path}/file"]`,
     expect(stderr).toContain("is open to every user of this machine (mode 0644), want 0600");
   });
 
+  test("warns of secrets in state_dir when others are in use", () => {
+    using dir = scratch();
+    const used = dir.write("used", "tops3cr3t\n");
+    const unused = dir.write("srs.secrets", "another\n");
+    const config = dir.write(
+      "p.toml",
+      `state_dir = "${dir.path}"\n[srs]\ndomain = "x.example"\nsecrets_file = "${used}"`,
+    );
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining(`srs.secrets_file: "${unused}" is not in use, "${used}" is`),
+    });
+  });
+
   test("names secrets that cannot be read", () => {
     using dir = scratch();
     mkdirSync(join(dir.path, "secrets"));
@@ -274,17 +289,53 @@ describe("postvouch srs", () => {
     expect(stderr).not.toMatch(NO_STACK);
   });
 
-  test("makes a secret, another one each time, and the file with mode 0600 when there is none", () => {
+  test("makes a secret, another one each time", () => {
     const [first, second] = [postvouch(["srs", "secret"]).stdout, postvouch(["srs", "secret"]).stdout];
     expect(first).toMatch(/^[A-Za-z0-9_-]{32}\n$/);
     expect(second).not.toBe(first);
+  });
+
+  test.each(["forward", "reverse"])(
+    "srs %s without a secret ends with 78, names LoadCredential, makes none",
+    (verb) => {
+      using dir = scratch();
+      const config = dir.write("p.toml", `state_dir = "${dir.path}/state"\n[srs]\ndomain = "x.example"`);
+      const { status, stdout, stderr } = postvouch([
+        "srs",
+        verb,
+        "--config",
+        config,
+        "SRS0=AAAA=2W=b.example=a@x.example",
+      ]);
+      expect({ status, stdout }).toEqual({ status: 78, stdout: "" });
+      expect(stderr).toContain(`srs.secrets_file: "${dir.path}/state/srs.secrets" does not exist`);
+      expect(stderr).toContain("LoadCredential=srs.secrets:FILE");
+      expect(existsSync(`${dir.path}/state`)).toBe(false);
+    },
+  );
+
+  test("says which secrets did not verify an address", () => {
     using dir = scratch();
-    const config = dir.write(
-      "p.toml",
-      `hostname = "mx.example"\nstate_dir = "${dir.path}/state"\n[srs]\ndomain = "x.example"`,
+    const config = srsConfig(dir);
+    const { status, stderr } = postvouch(
+      ["srs", "reverse", "--config", config, "SRS0=AAAA=2W=b.example=a@example.com"],
+      {
+        env: NOW,
+      },
     );
-    expect(postvouch(["srs", "forward", "--config", config, "a@b.example"]).status).toBe(0);
-    expect(statSync(`${dir.path}/state/srs.secrets`).mode & 0o777).toBe(0o600);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: expect.stringContaining(`not rewritten: hash invalid, with the secrets of ${dir.path}/secrets\n`),
+    });
+  });
+
+  test("takes former domains for own, and their addresses back", () => {
+    using dir = scratch();
+    const config = srsConfig(dir, 'former_domains = ["old.example"]\n');
+    const forward = postvouch(["srs", "forward", "--config", config, "a@old.example"], { env: NOW });
+    expect(forward).toMatchObject({ status: 1, stderr: expect.stringContaining("the domain is our own") });
+    const reverse = ["srs", "reverse", "--config", config, "SRS0=-xpx=2W=example.org=alice@old.example"];
+    expect(postvouch(reverse, { env: NOW }).stdout).toBe("alice@example.org\n");
   });
 
   test("takes the secrets from systemd's credentials", () => {
