@@ -5,15 +5,15 @@
 import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
-import { createLogger, formatLine } from "../src/log.ts";
-import type { LookupTable } from "../src/lookup.ts";
+import { lookupObserver } from "../src/daemon/lookup-observer.ts";
+import { DomainList } from "../src/mail/names.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
-import { lookupObserver } from "../src/observe/lookups.ts";
+import type { LookupTable } from "../src/net/lookup.ts";
 import { PolicyDecoder } from "../src/policy/protocol.ts";
+import { createLogger, formatLine } from "../src/process/log.ts";
 import { SocketmapDecoder } from "../src/socketmap/protocol.ts";
 import { socketmapService } from "../src/socketmap/service.ts";
 import { HmacSha1 } from "../src/srs/hmac.ts";
-import { DomainList } from "../src/srs/own-domains.ts";
 import { Rewriter } from "../src/srs/rewriter.ts";
 import { Signer } from "../src/srs/signer.ts";
 import { dayOf } from "../src/srs/stamp.ts";
@@ -95,7 +95,7 @@ function socketmapPackets(map: string, keys: readonly string[]): Buffer[] {
 
 const NO_PACKET = Buffer.alloc(0);
 
-/** What net/accept.ts and net/serve.ts do for each packet. */
+/** What net/accept.ts and net/connection.ts do for each packet. */
 function answers<R>(
   packets: readonly Buffer[],
   decoder: { feed(chunk: string): void; next(): R | undefined },

@@ -5,8 +5,8 @@ import { parseArgs } from "node:util";
 import { checkConfig } from "./commands/check-config.ts";
 import { standardOutput } from "./commands/output.ts";
 import { commandHelp, GENERAL_HELP } from "./commands/usage.ts";
+import { EXIT, Failure } from "./process/exit.ts";
 import type { Surroundings } from "./setup/setup.ts";
-import { EXIT, Failure } from "./sysexits.ts";
 
 const packageDir = join(import.meta.dirname, "..");
 

@@ -1,9 +1,9 @@
 /** `postvouch check-config`: reads everything that `serve` would read, binds nothing. */
 
+import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
-import { EXIT } from "../sysexits.ts";
 import type { Output } from "./output.ts";
 
 /**

@@ -1,13 +1,13 @@
 /** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
-import { Daemon } from "../daemon.ts";
-import { boundHeap } from "../heap.ts";
-import { createLogger, type Logger } from "../log.ts";
-import { ownDomainsLog } from "../observe/events.ts";
+import { Daemon } from "../daemon/daemon.ts";
+import { ownDomainsLog } from "../daemon/event-log.ts";
+import { listenForSignals } from "../daemon/signals.ts";
+import { EXIT, errorText, Failure } from "../process/exit.ts";
+import { boundHeap } from "../process/heap.ts";
+import { createLogger, type Logger } from "../process/log.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
-import { EXIT, errorText, Failure } from "../sysexits.ts";
 import { mainCfLines } from "./main-cf.ts";
-import { listenForSignals } from "./signals.ts";
 
 export interface ServeOptions {
   readonly around: Surroundings;

@@ -1,14 +1,14 @@
 /** `postvouch spf`: one check as the policy service would make it, for a person or a program. */
-import { policySettings } from "../config/policy.ts";
-import { resolverSettings } from "../daemon.ts";
+import { policySettings } from "../config/settings.ts";
+import { resolverSettings } from "../daemon/daemon.ts";
+import { createChecker } from "../daemon/services.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
-import { createChecker } from "../services.ts";
+import { EXIT, Failure } from "../process/exit.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
-import { renderTrace } from "../spf/render.ts";
+import { renderTrace } from "../spf/explain/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
-import { EXIT, Failure } from "../sysexits.ts";
 import { type Output, printable, wrap } from "./output.ts";
 
 export interface SpfOptions {

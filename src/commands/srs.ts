@@ -1,13 +1,13 @@
 /** `postvouch srs`: rewrites addresses as the daemon would, and makes secrets. */
 import { createInterface } from "node:readline";
-import type { LookupResult, LookupTable } from "../lookup.ts";
-import { createSrsTables } from "../services.ts";
+import { createSrsTables } from "../daemon/services.ts";
+import type { LookupResult, LookupTable } from "../net/lookup.ts";
+import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { makeSecret } from "../setup/secrets-file.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
-import { openConfiguredStore } from "../setup/store.ts";
 import { forwardTable, reverseTable } from "../srs/table.ts";
-import { EXIT, errorText, Failure } from "../sysexits.ts";
+import { openStore } from "../store/open.ts";
 import { type Output, printable } from "./output.ts";
 
 export interface SrsOptions {
@@ -36,10 +36,9 @@ export async function runSrs(options: SrsOptions, output: Output): Promise<numbe
   }
   const setup = await readSetup(options.around, "refuse");
   const { ownDomains } = await openOwnDomains(setup, () => {});
-  const store = await openConfiguredStore(setup, {
-    onFailed: (reason) => output.problem(reason),
-    onRecovered: () => {},
-  });
+  const hooks = { onFailed: (reason: string) => output.problem(reason), onRecovered: () => {} };
+  const url = setup.config["srs.store.url"];
+  const store = url === "" ? undefined : await openStore(url, hooks, options.now);
   try {
     const tables = createSrsTables(setup, { ownDomains, store, now: options.now });
     const table = verb === "forward" ? forwardTable(tables) : reverseTable(tables);

@@ -1,7 +1,7 @@
 /** How single values of the configuration are read: what is wanted, in words, and the value in the unit that code uses. */
 import { isIP } from "node:net";
+import { type Cidr, parseCidr } from "../mail/ip.ts";
 import { type Endpoint, parseEndpoint } from "../net/endpoint.ts";
-import { type Cidr, parseCidr } from "../policy/addresses.ts";
 
 /** Something wrong with a value: where (below the key that was read), what it was, and what was wanted. */
 export interface ValueProblem {

@@ -1,4 +1,4 @@
-import { ExpiringCache } from "../cache.ts";
+import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { DnsAnswer, DnsTrouble, RecordType } from "./types.ts";
 
 /** An answer to a question of any type. */

@@ -1,4 +1,4 @@
-import { PassingMap } from "../passing-map.ts";
+import { TransientMap } from "../collections/transient-map.ts";
 import { AnswerCache, type AnyAnswer } from "./cache.ts";
 import type { QueryOutcome } from "./exchange.ts";
 import { Flight, type FlightContext, LATE } from "./flight.ts";
@@ -95,7 +95,7 @@ class CachingResolver implements StubResolver {
   readonly #reports: TroubleReports;
   readonly #endWatch: () => void;
   /** Every question without an answer yet, those that wait for their turn included. */
-  readonly #flights = new PassingMap<string, Flight>();
+  readonly #flights = new TransientMap<string, Flight>();
   /** Those that wait, in order. */
   #queue = new Set<Flight>();
   #fresh = 0;
@@ -200,7 +200,7 @@ class CachingResolver implements StubResolver {
       this.#queue.delete(flight);
       this.#start(flight);
     }
-    // For the reason that PassingMap gives.
+    // For the reason that TransientMap gives.
     if (this.#queue.size === 0) this.#queue = new Set();
   }
 

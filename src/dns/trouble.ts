@@ -1,4 +1,4 @@
-import { RateLimit } from "../rate-limit.ts";
+import { RateLimit } from "../collections/rate-limit.ts";
 
 /** Fields of a `dns` log event. */
 export type TroubleFields = Readonly<Record<string, string | number>>;

@@ -1,5 +1,5 @@
+import { DomainList } from "../mail/names.ts";
 import type { MatchItem } from "../postfix/match-list.ts";
-import { DomainList } from "../srs/own-domains.ts";
 import { asciiName, type LookupName } from "./name.ts";
 import type { TableLookups } from "./table-lookups.ts";
 

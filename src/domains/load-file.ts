@@ -1,4 +1,4 @@
-import { DomainList } from "../srs/own-domains.ts";
+import { DomainList } from "../mail/names.ts";
 import { parseDomainFile } from "./entries.ts";
 import { readFileText } from "./signature.ts";
 import { eachInTurns } from "./turns.ts";

@@ -1,6 +1,6 @@
 /** Domain names as they are compared: lower-case A-labels, without a trailing dot. */
 import { domainToASCII, domainToUnicode } from "node:url";
-import { normalizeDomain } from "../srs/own-domains.ts";
+import { normalizeName } from "../mail/names.ts";
 
 /** How a domain may be spelled in somebody's table. */
 export interface LookupName {
@@ -18,7 +18,7 @@ const MAX_NAME_CHARACTERS = 253;
 
 /** The form in which a name of Unicode text is compared, or `undefined` when it is no domain name. */
 export function asciiName(text: string): string | undefined {
-  const name = ASCII.test(text) ? normalizeDomain(text) : normalizeDomain(international(text));
+  const name = ASCII.test(text) ? normalizeName(text) : normalizeName(international(text));
   return isName(name) ? name : undefined;
 }
 
@@ -31,7 +31,7 @@ function isName(name: string): boolean {
  * when it is no domain name, as an address literal or garbage: such a domain is nobody's.
  */
 export function lookupName(domain: string): LookupName | undefined {
-  const plain = normalizeDomain(domain);
+  const plain = normalizeName(domain);
   const ascii = isName(plain) ? plain : asciiName(decodeUtf8(domain));
   if (ascii === undefined) return undefined;
   const unicode = ascii.includes("xn--") ? domainToUnicode(ascii) : "";

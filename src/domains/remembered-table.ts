@@ -1,4 +1,4 @@
-import { ExpiringCache } from "../cache.ts";
+import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { AskTable, TableAnswer } from "../postfix/postmap.ts";
 import type { SourceHooks } from "./events.ts";
 import { TableQueue } from "./table-queue.ts";

@@ -1,7 +1,8 @@
 /** Reads everything that the settings name, and says all that is wrong with it. */
+
+import { DomainList } from "../mail/names.ts";
 import { isTable } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
-import { DomainList } from "../srs/own-domains.ts";
 import { type LoadedClasses, loadClasses } from "./classes.ts";
 import { parseDomainEntry } from "./entries.ts";
 import { type GoodFile, loadDomainFile } from "./load-file.ts";

@@ -1,6 +1,6 @@
 /** Every metric, in one list. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { OUTCOMES } from "../lookup.ts";
+import { OUTCOMES } from "../net/lookup.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
 

@@ -2,7 +2,7 @@
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { dirname } from "node:path";
-import { errorCode } from "../sysexits.ts";
+import { errorCode } from "../process/exit.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 
 /** Connections that may wait for us to accept them. The kernel caps it (net.core.somaxconn). */

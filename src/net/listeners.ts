@@ -1,11 +1,11 @@
 /** The set of open endpoints: changed as a whole on reload, drained at the end. */
 import type { Server, Socket } from "node:net";
-import { PassingMap } from "../passing-map.ts";
+import { TransientMap } from "../collections/transient-map.ts";
 import { acceptShared } from "./accept.ts";
-import type { Service } from "./codec.ts";
+import { Connection, type ServeHooks } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
-import { Connection, type ServeHooks } from "./serve.ts";
+import type { Service } from "./session.ts";
 
 /** One endpoint and what it serves. */
 export interface Wanted {
@@ -43,7 +43,7 @@ interface Open {
   /** A reload may put another service on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
-  readonly connections: PassingMap<Socket, Drainable>;
+  readonly connections: TransientMap<Socket, Drainable>;
   /** Called when the last connection has closed. */
   onLastClosed: (() => void) | undefined;
 }
@@ -126,7 +126,7 @@ export class Listeners {
 
   async #openOne(wanted: Wanted): Promise<Open> {
     const server = await listen(wanted.endpoint, { name: wanted.name, ...this.#options });
-    const open: Open = { wanted, server, connections: new PassingMap(), onLastClosed: undefined };
+    const open: Open = { wanted, server, connections: new TransientMap(), onLastClosed: undefined };
     const onConnection = (socket: Socket): void => {
       open.connections.set(socket, open.wanted.accept(socket));
       socket.on("close", () => {

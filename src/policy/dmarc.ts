@@ -2,9 +2,10 @@
  * Whether a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: the domain itself, then each
  * domain above it. It needs no public suffix list.
  */
+
+import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
-import { chain, type Eventual } from "./chain.ts";
-import { normalizeName } from "./names.ts";
+import { normalizeName } from "../mail/names.ts";
 
 /** A name with more labels is asked for itself, then from this many labels on: at most 8 questions for any name. */
 const MAX_PARENT_LABELS = 7;

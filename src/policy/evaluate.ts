@@ -1,9 +1,10 @@
 /** From a request to an answer, for the service and for `postvouch spf` alike. */
+
+import { chain, type Eventual, untilKnown } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
+import { createAllowList, type Exemption } from "../mail/allow-list.ts";
 import type { SpfIdentity, SpfQuery, SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, toAnswer } from "./action.ts";
-import { createAllowList, type Exemption } from "./allow.ts";
-import { chain, type Eventual, untilKnown } from "./chain.ts";
 import { publishesDmarc } from "./dmarc.ts";
 import { keep } from "./findings.ts";
 import { type Inquiries, type Judgement, judge, type Ruling } from "./judge.ts";

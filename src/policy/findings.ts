@@ -1,7 +1,8 @@
 /** What was found out about a message: each thing once, however many recipients ask for it. */
+
+import type { Eventual } from "../collections/eventual.ts";
+import type { Exemption } from "../mail/allow-list.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
-import type { Exemption } from "./allow.ts";
-import type { Eventual } from "./chain.ts";
 
 /** Fields of one object and not objects of their own: thousands of messages are kept at a time. */
 export class Findings {

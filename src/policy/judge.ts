@@ -4,8 +4,9 @@
  * A HELO that is to be rejected or deferred ends it, whatever MAIL FROM would say, as with policyd-spf. Otherwise
  * MAIL FROM decides. An `action:` for a HELO that passes comes last: it must not let in what MAIL FROM refuses.
  */
+
+import type { Eventual, Known } from "../collections/eventual.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
-import type { Eventual, Known } from "./chain.ts";
 import { isNoMailPolicy } from "./no-mail.ts";
 import type { Disposition, Dispositions } from "./settings.ts";
 

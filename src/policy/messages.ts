@@ -6,9 +6,10 @@
  * no other. At MAIL (with smtpd_delay_reject = no) it is empty: such requests are told apart by the SMTP session,
  * client address and port, and the first RCPT that has an instance takes over what its session was given.
  */
+
+import { RecentMap } from "../collections/recent-map.ts";
 import { Findings } from "./findings.ts";
 import type { PolicyRequest } from "./protocol.ts";
-import { RecentMap } from "./recent.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**

@@ -1,6 +1,6 @@
 /** The settings that hold for one request: those of [policy], changed by the first override that matches. */
-import { AddressSet, type ClientAddress } from "./addresses.ts";
-import { domainOf, MailboxSet, NameSet } from "./names.ts";
+import { AddressSet, type ClientAddress } from "../mail/ip.ts";
+import { DomainList, domainOf, MailboxList } from "../mail/names.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import type {
   Dispositions,
@@ -40,13 +40,13 @@ function createTest(match: OverrideMatch): Test {
   const add = (list: readonly unknown[], test: Test) => {
     if (list.length > 0) tests.push(test);
   };
-  const recipients = new MailboxSet(match.recipients);
+  const recipients = new MailboxList(match.recipients);
   add(match.recipients, (request) => recipients.has(request.recipient));
-  const senders = new MailboxSet(match.senders);
+  const senders = new MailboxList(match.senders);
   add(match.senders, (request) => senders.has(request.sender));
-  const senderDomains = new NameSet(match.senderDomains);
+  const senderDomains = new DomainList(match.senderDomains);
   add(match.senderDomains, (request) => senderDomains.has(domainOf(request.sender)));
-  const heloNames = new NameSet(match.heloNames);
+  const heloNames = new DomainList(match.heloNames);
   add(match.heloNames, (request) => heloNames.has(request.helo_name));
   const clients = new AddressSet(match.clientAddresses);
   add(match.clientAddresses, (_request, client) => clients.has(client));

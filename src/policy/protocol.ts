@@ -8,8 +8,9 @@
  * Postfix takes bare LF only, reads the first `action` of a reply, refuses a reply that is not UTF-8, and takes an
  * empty action for PERMIT. Text is latin1: one character is one byte.
  */
-import { type Decoder, ProtocolError } from "../net/codec.ts";
-import { safeLine } from "./text.ts";
+
+import { safeLine } from "../mail/text.ts";
+import { type Decoder, ProtocolError } from "../net/session.ts";
 
 /** Most bytes of one request, its empty line included. Postfix's own stay below about 10,000. */
 export const MAX_REQUEST_BYTES = 65_536;

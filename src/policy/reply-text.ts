@@ -1,7 +1,8 @@
 /** The texts of 5xx and 4xx replies, from the templates of the configuration. */
+
+import { asciiLine, shorten } from "../mail/text.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { PLACEHOLDERS } from "./settings.ts";
-import { asciiLine, shorten } from "./text.ts";
 
 type Placeholder = (typeof PLACEHOLDERS)[number];
 

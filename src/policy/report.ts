@@ -1,12 +1,13 @@
 /** One check for a person: `postvouch spf`. It goes the service's way, and looks at both identities in any case. */
+
+import { chain, type Eventual } from "../collections/eventual.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { DUNNO } from "./action.ts";
-import { chain, type Eventual } from "./chain.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
-import { receivedSpf } from "./header.ts";
 import type { Judgement } from "./judge.ts";
 import { Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
+import { receivedSpf } from "./received-spf.ts";
 import type { Session } from "./session.ts";
 
 /** What Postfix would ask, as far as it matters. */

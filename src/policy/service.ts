@@ -1,7 +1,8 @@
 /** The policy service: one answer for each request, and one header of each type for each message. */
-import type { Service } from "../net/codec.ts";
+
+import type { Eventual } from "../collections/eventual.ts";
+import type { Service } from "../net/session.ts";
 import { DUNNO } from "./action.ts";
-import type { Eventual } from "./chain.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
 import { type PolicyObserver, toDecision, toError } from "./observer.ts";

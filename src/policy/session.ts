@@ -1,10 +1,11 @@
 /** One request with all that follows from it before anybody is asked. */
+
+import { type ClientAddress, parseAddress } from "../mail/ip.ts";
 import type { SpfQuery } from "../spf/verdict.ts";
-import { type ClientAddress, parseAddress } from "./addresses.ts";
-import type { HeaderContext } from "./header.ts";
 import type { Plan } from "./judge.ts";
 import { createProfiles, type Profile } from "./overrides.ts";
 import type { PolicyRequest } from "./protocol.ts";
+import type { HeaderContext } from "./received-spf.ts";
 import type { PolicySettings } from "./settings.ts";
 import { createSkip, type SkipReason } from "./skip.ts";
 import { type Stage, stageOf } from "./stages.ts";

@@ -2,8 +2,9 @@
  * What [policy] of the configuration says, parsed: the shape that `createPolicyService` works on. The keys' names in
  * the file are spec'd in snake_case (`mail_from`, `time_limit`); here they are camelCase, with the unit in the name.
  */
+
+import type { Cidr } from "../mail/ip.ts";
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
-import type { Cidr } from "./addresses.ts";
 
 /** What to do with one SPF result. */
 export type Disposition =

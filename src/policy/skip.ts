@@ -1,5 +1,5 @@
 /** Clients that are ours: they are not checked, and nothing is added to their mail. */
-import { AddressSet, type ClientAddress } from "./addresses.ts";
+import { AddressSet, type ClientAddress } from "../mail/ip.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import type { PolicySettings } from "./settings.ts";
 

@@ -1,10 +1,11 @@
 /** The header that goes with mail that is let through, if it is this request's turn to give one. */
+
+import type { Exemption } from "../mail/allow-list.ts";
+import { authenticationResults, authenticationResultsUnchecked } from "../mail/authentication-results.ts";
 import { type Answer, DUNNO, toPrepend } from "./action.ts";
-import type { Exemption } from "./allow.ts";
-import { authenticationResults, authenticationResultsUnchecked } from "./authentication-results.ts";
-import { receivedSpf, receivedSpfUnchecked } from "./header.ts";
 import type { Judgement } from "./judge.ts";
 import type { Message } from "./messages.ts";
+import { receivedSpf, receivedSpfUnchecked } from "./received-spf.ts";
 import type { Session } from "./session.ts";
 import type { HeaderType } from "./settings.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type ParsedConfig, parseConfig } from "../config/parse.ts";
-import { errorCode, fileTrouble } from "../sysexits.ts";
+import { errorCode, fileTrouble } from "../process/exit.ts";
 
 /** Where the configuration is unless `--config` says otherwise. It need not exist. */
 export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";

@@ -2,8 +2,8 @@
 import { accessSync, constants, existsSync, lstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { ENDPOINT_KEYS } from "../config/parse.ts";
+import { errorCode } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
-import { errorCode } from "../sysexits.ts";
 import type { Setup } from "./setup.ts";
 
 /** Problems, one line each. */

@@ -1,6 +1,6 @@
 import type { OwnDomainsEvent } from "../domains/events.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../domains/sources.ts";
-import { EXIT, Failure } from "../sysexits.ts";
+import { EXIT, Failure } from "../process/exit.ts";
 import { ownDomainSettings, type Setup } from "./setup.ts";
 
 /**

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
-import { EXIT, errorCode, Failure, fileTrouble } from "../sysexits.ts";
 
 /** Octets of randomness in a secret that we make: more than SHA-1 has. */
 const SECRET_BYTES = 24;

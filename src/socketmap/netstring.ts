@@ -1,5 +1,5 @@
 /** Netstrings (D. J. Bernstein, 1997): length in decimal, `:`, that many bytes, `,`. */
-import { ProtocolError } from "../net/codec.ts";
+import { ProtocolError } from "../net/session.ts";
 
 const COLON = 0x3a;
 const COMMA = 0x2c;

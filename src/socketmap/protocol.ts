@@ -8,8 +8,8 @@
  *
  * Nothing is quoted: a key and a value are the bytes between map name and netstring end.
  */
-import type { LookupResult } from "../lookup.ts";
-import type { Decoder } from "../net/codec.ts";
+import type { LookupResult } from "../net/lookup.ts";
+import type { Decoder } from "../net/session.ts";
 import { encodeNetstring, NetstringReader, type TOO_LONG } from "./netstring.ts";
 
 /** Longest query in bytes: Postfix itself sends no longer one (dict_sockmap.c). */

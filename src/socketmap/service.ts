@@ -1,5 +1,5 @@
-import { answerLookup, type LookupObserver, type LookupTable } from "../lookup.ts";
-import type { Service } from "../net/codec.ts";
+import { answerLookup, type LookupObserver, type LookupTable } from "../net/lookup.ts";
+import type { Service } from "../net/session.ts";
 import type { TOO_LONG } from "./netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder, type SocketmapRequest } from "./protocol.ts";
 

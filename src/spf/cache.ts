@@ -4,7 +4,7 @@
  * Sound because nothing else goes into an evaluation, unless a macro that was expanded says so: the HELO name then
  * joins the key, and what depends on the local part or the time is not kept. Neither is what DNS trouble had a part in.
  */
-import { ExpiringCache } from "../cache.ts";
+import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { Conclusion } from "./conclusion.ts";
 import type { MacroDependence } from "./macros.ts";
 import type { SpfResult, SpfVerdict } from "./verdict.ts";

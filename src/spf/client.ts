@@ -1,5 +1,5 @@
 import { isIPv4 } from "node:net";
-import { type ClientAddress, parseClient } from "./mailauth.ts";
+import { type ClientAddress, parseClient } from "../mailauth/spf.ts";
 import { type AddressGroups, readAddress } from "./network.ts";
 
 /** The client of one check. */

@@ -1,9 +1,9 @@
 import type { RecordData, RecordType } from "../dns/types.ts";
+import { type Answers, type Ask, type Match, mailauth } from "../mailauth/spf.ts";
 import type { Client } from "./client.ts";
 import { isMultiLabelName, withoutRootDot } from "./domain.ts";
 import type { Lookups } from "./lookups.ts";
 import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
-import { type Answers, type Ask, type Match, mailauth } from "./mailauth.ts";
 import { decidingAddresses, inWrittenNetwork } from "./network.ts";
 import { StopEvaluation } from "./stop.ts";
 

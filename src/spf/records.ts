@@ -1,5 +1,5 @@
-import { ExpiringCache } from "../cache.ts";
-import { findSyntaxError, type RecordError } from "./mailauth.ts";
+import { ExpiringCache } from "../collections/expiring-cache.ts";
+import { findSyntaxError, type RecordError } from "../mailauth/spf.ts";
 import { splitTerms, type Term } from "./record.ts";
 
 /** A record taken apart, with the first error in it. */

@@ -2,9 +2,10 @@
  * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS sign it, as pure functions: the
  * day comes in as an argument. Where those programs lose mail this one does not; test/srs/deviations.ts lists each case.
  */
-import type { Outcome } from "../lookup.ts";
+
+import { formatMailbox, isBare, isQuotedString, type Mailbox, parseMailbox } from "../mail/mailbox.ts";
+import type { Outcome } from "../net/lookup.ts";
 import { isSeparator, parseSrs, type Srs0, type Srs1, srsTag } from "./form.ts";
-import { formatMailbox, isBare, isQuotedString, type Mailbox, parseMailbox } from "./mailbox.ts";
 import type { Signer } from "./signer.ts";
 import { checkStamp, encodeStamp } from "./stamp.ts";
 

@@ -1,8 +1,8 @@
 /** The three maps that Postfix asks: which addresses are rewritten, which are not, and why. */
 import { createHash } from "node:crypto";
-import type { LookupResult, LookupTable, Outcome } from "../lookup.ts";
+import { type Mailbox, parseMailbox } from "../mail/mailbox.ts";
+import type { LookupResult, LookupTable, Outcome } from "../net/lookup.ts";
 import { srsTag } from "./form.ts";
-import { type Mailbox, parseMailbox } from "./mailbox.ts";
 import type { OwnDomains } from "./own-domains.ts";
 import { MAX_ADDRESS_BYTES, type Rewrite, type Rewriter } from "./rewriter.ts";
 import { dayOf } from "./stamp.ts";

@@ -1,7 +1,13 @@
+/** The store of long addresses that the configuration names. */
+import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { AddressStore } from "../srs/store.ts";
-import { openRedisStore, type StoreOptions } from "./redis.ts";
-import { openSqliteStore } from "./sqlite.ts";
 import { parseStoreUrl } from "./url.ts";
+
+/** Called when the store stops answering, and when it answers again: once each, not for each lookup. */
+export interface StoreHooks {
+  onFailed(reason: string): void;
+  onRecovered(): void;
+}
 
 /**
  * Opens the store at `url`, as parseStoreUrl reads it. What a store needs is loaded only when it is the one in use.
@@ -9,9 +15,15 @@ import { parseStoreUrl } from "./url.ts";
  * A Redis server that cannot be reached is no error: `put` and `get` reject until it can be, so that a mail host starts
  * whatever comes up first.
  *
- * @throws {Error} for what an admin must mend: the URL, a file that cannot be opened, a password that is refused.
+ * @param timeMs milliseconds since 1970: addresses end by it
+ * @throws {Failure} for what an admin must mend: a file that cannot be opened, a password that is refused
  */
-export async function openStore(url: string, options: StoreOptions = {}): Promise<AddressStore> {
-  const address = parseStoreUrl(url);
-  return address.kind === "sqlite" ? openSqliteStore(address.path) : openRedisStore(address, options);
+export async function openStore(url: string, hooks: StoreHooks, timeMs: () => number): Promise<AddressStore> {
+  try {
+    const address = parseStoreUrl(url);
+    if (address.kind === "sqlite") return await (await import("./sqlite.ts")).openSqliteStore(address.path, timeMs);
+    return await (await import("./redis.ts")).openRedisStore(address, hooks);
+  } catch (error) {
+    throw new Failure(EXIT.unavailable, [`srs.store.url: ${errorText(error)}`], { cause: error });
+  }
 }

@@ -7,16 +7,11 @@
  * Several hosts that share a server share the addresses. A lookup waits two seconds for an answer, no longer: Postfix is
  * waiting behind it, and tries again by itself.
  */
-import type { AddressStore } from "../srs/store.ts";
-import { errorText } from "./error-text.ts";
-import type { RedisAddress } from "./url.ts";
 
-export interface StoreOptions {
-  /** The store does not answer; what is asked of it is put off. Told once, not for each lookup. */
-  readonly onFailed?: (reason: string) => void;
-  /** It answers again. */
-  readonly onRecovered?: () => void;
-}
+import { errorText } from "../process/exit.ts";
+import type { AddressStore } from "../srs/store.ts";
+import type { StoreHooks } from "./open.ts";
+import type { RedisAddress } from "./url.ts";
 
 const COMMAND_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 2_000;
@@ -32,9 +27,9 @@ type Redis = typeof import("@redis/client");
 type Client = ReturnType<typeof createRedis>;
 
 /** @throws {Error} when the server refuses the password or the database; not when it cannot be reached. */
-export async function openRedisStore(address: RedisAddress, options: StoreOptions): Promise<AddressStore> {
+export async function openRedisStore(address: RedisAddress, hooks: StoreHooks): Promise<AddressStore> {
   const redis = await import("@redis/client");
-  const store = new RedisStore(() => createRedis(redis, address), options);
+  const store = new RedisStore(() => createRedis(redis, address), hooks);
   const problem = await store.firstProblem();
   if (problem === undefined || !REFUSAL.test(problem)) return store;
   await store.close();
@@ -69,7 +64,7 @@ function serverText({ server }: RedisAddress): string {
 
 class RedisStore implements AddressStore {
   readonly #create: () => Client;
-  readonly #options: StoreOptions;
+  readonly #hooks: StoreHooks;
   #client: Client;
   /** Settled when it is known whether the server is there. */
   readonly #news = Promise.withResolvers<void>();
@@ -77,9 +72,9 @@ class RedisStore implements AddressStore {
   #problem: string | undefined;
   #closed = false;
 
-  constructor(create: () => Client, options: StoreOptions) {
+  constructor(create: () => Client, hooks: StoreHooks) {
     this.#create = create;
-    this.#options = options;
+    this.#hooks = hooks;
     this.#client = this.#start();
   }
 
@@ -135,7 +130,7 @@ class RedisStore implements AddressStore {
       if (client === this.#client) this.#noteProblem(errorText(error));
     });
     client.on("ready", () => {
-      if (this.#problem !== undefined) this.#options.onRecovered?.();
+      if (this.#problem !== undefined) this.#hooks.onRecovered();
       this.#problem = undefined;
       this.#news.resolve();
     });
@@ -147,7 +142,7 @@ class RedisStore implements AddressStore {
     const isNews = this.#problem === undefined && !this.#closed;
     this.#problem = problem;
     this.#news.resolve();
-    if (isNews) this.#options.onFailed?.(problem);
+    if (isNews) this.#hooks.onFailed(problem);
   }
 }
 

@@ -8,8 +8,8 @@
  */
 import { open } from "node:fs/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { errorText } from "../process/exit.ts";
 import type { AddressStore } from "../srs/store.ts";
-import { errorText } from "./error-text.ts";
 
 /** How long SQLite waits for another process to finish writing. Everything else waits with it. */
 const BUSY_TIMEOUT_MS = 250;
@@ -26,12 +26,12 @@ const LAYOUT = `
 `;
 
 /** @throws {Error} `Cannot open store "<path>": …` when the file cannot be made, or is no database of this layout. */
-export async function openSqliteStore(path: string, nowMs: () => number = Date.now): Promise<AddressStore> {
+export async function openSqliteStore(path: string, timeMs: () => number): Promise<AddressStore> {
   const { DatabaseSync } = await import("node:sqlite");
   try {
     // Addresses are nobody's business: SQLite itself would make the file readable by all.
     await using _created = await open(path, "a", 0o600);
-    return new SqliteStore(new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }), nowMs);
+    return new SqliteStore(new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }), timeMs);
   } catch (error) {
     throw new Error(`Cannot open store "${path}": ${errorText(error)}`, { cause: error });
   }
@@ -46,16 +46,16 @@ interface Row {
 
 class SqliteStore implements AddressStore {
   readonly #database: DatabaseSync;
-  readonly #nowMs: () => number;
+  readonly #timeMs: () => number;
   readonly #select: StatementSync;
   readonly #insert: StatementSync;
   readonly #purge: StatementSync;
   #rows: Row[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(database: DatabaseSync, nowMs: () => number) {
+  constructor(database: DatabaseSync, timeMs: () => number) {
     this.#database = database;
-    this.#nowMs = nowMs;
+    this.#timeMs = timeMs;
     // WAL: readers and a writer do not wait for each other. FULL: what is written outlives a power failure, as the
     // queue file of the mail does.
     database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${LAYOUT}`);
@@ -128,7 +128,7 @@ class SqliteStore implements AddressStore {
   }
 
   #nowSeconds(): number {
-    return Math.floor(this.#nowMs() / 1000);
+    return Math.floor(this.#timeMs() / 1000);
   }
 }
 

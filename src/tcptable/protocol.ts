@@ -8,8 +8,8 @@
  * Keys and values travel %XX-quoted, so one line is always one message. A line that cannot be understood is answered
  * with 500 and the connection stays: each close costs Postfix a second (dict_tcp.c sleeps before it reconnects).
  */
-import type { LookupResult } from "../lookup.ts";
-import type { Decoder } from "../net/codec.ts";
+import type { LookupResult } from "../net/lookup.ts";
+import type { Decoder } from "../net/session.ts";
 
 /** Longest line in bytes, LF included. The manual sets it for replies; requests are held to it too. */
 export const MAX_LINE_BYTES = 4096;

@@ -1,6 +1,6 @@
-import type { LookupObserver, LookupTable } from "../lookup.ts";
-import { answerLookup } from "../lookup.ts";
-import type { Service } from "../net/codec.ts";
+import type { LookupObserver, LookupTable } from "../net/lookup.ts";
+import { answerLookup } from "../net/lookup.ts";
+import type { Service } from "../net/session.ts";
 import { encodeRefusal, encodeReply, TcpTableDecoder, type TcpTableRequest } from "./protocol.ts";
 
 /** Serves one map over tcp_table(5), which has no map names: one listener for each direction. */

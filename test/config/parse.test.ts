@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { documents } from "../../scripts/config-docs.ts";
 import { PARAMETERS } from "../../src/config/parameters.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import { policySettings } from "../../src/config/policy.ts";
+import { policySettings } from "../../src/config/settings.ts";
 import { DEFAULT_POLICY_SETTINGS } from "../../src/policy/settings.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

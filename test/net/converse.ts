@@ -1,4 +1,4 @@
-import { ProtocolError, type Service } from "../../src/net/codec.ts";
+import { ProtocolError, type Service } from "../../src/net/session.ts";
 
 export interface Conversation {
   /** What the service sent, one entry for each request. Latin1. */
@@ -8,7 +8,7 @@ export interface Conversation {
 }
 
 /**
- * Plays a client's packets (latin1) to a service without a socket, as net/serve.ts does with one.
+ * Plays a client's packets (latin1) to a service without a socket, as net/connection.ts does with one.
  *
  * @param ends the client closes its half after the last packet
  */

@@ -1,4 +1,4 @@
-import { type Decoder, ProtocolError } from "../../src/net/codec.ts";
+import { type Decoder, ProtocolError } from "../../src/net/session.ts";
 
 /** The decoder refused its bytes; nothing comes after it. */
 export const BROKEN = Symbol("broken protocol");

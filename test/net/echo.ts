@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
-import { type Decoder, ProtocolError, type Service } from "../../src/net/codec.ts";
-import { Connection, type ServeHooks } from "../../src/net/serve.ts";
+import { Connection, type ServeHooks } from "../../src/net/connection.ts";
+import { type Decoder, ProtocolError, type Service } from "../../src/net/session.ts";
 
 /** One request for each line; a line `!…` breaks the protocol. */
 class LineDecoder implements Decoder<string> {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "vitest";
-import type { Service } from "../../src/net/codec.ts";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, type Wanted } from "../../src/net/listeners.ts";
+import type { Service } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
 import { LineServer, until } from "./echo.ts";

@@ -1,4 +1,4 @@
-import type { LookupObserver } from "../../src/lookup.ts";
+import type { LookupObserver } from "../../src/net/lookup.ts";
 
 /** An observer that writes down what it is told, and a clock that goes on by one millisecond at each look. */
 export function recordingObserver(): { readonly observer: LookupObserver; readonly events: readonly string[] } {

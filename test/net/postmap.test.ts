@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { LookupTable } from "../../src/lookup.ts";
+import type { ServeHooks } from "../../src/net/connection.ts";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, serveWith } from "../../src/net/listeners.ts";
-import type { ServeHooks } from "../../src/net/serve.ts";
+import type { LookupTable } from "../../src/net/lookup.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";
 import { forwardTable, reverseTable } from "../../src/srs/table.ts";
 import { tcpTableService } from "../../src/tcptable/service.ts";

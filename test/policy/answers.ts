@@ -1,5 +1,5 @@
 /** Settings in short, and the service's answers in short. */
-import { parseCidr } from "../../src/policy/addresses.ts";
+import { parseCidr } from "../../src/mail/ip.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
 import {
   DEFAULT_POLICY_SETTINGS,

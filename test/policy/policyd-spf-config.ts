@@ -1,5 +1,5 @@
 /** policyd-spf.conf, read as policyd-spf reads it, as our settings: docs/from-policyd-spf.md as a program. */
-import { type Cidr, parseCidr } from "../../src/policy/addresses.ts";
+import { type Cidr, parseCidr } from "../../src/mail/ip.ts";
 import {
   DEFAULT_POLICY_SETTINGS,
   type Disposition,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ProtocolError } from "../../src/net/codec.ts";
+import { ProtocolError } from "../../src/net/session.ts";
 import { encodeAction, MAX_REQUEST_BYTES, PolicyDecoder, type PolicyRequest } from "../../src/policy/protocol.ts";
 
 const EMPTY: PolicyRequest = {

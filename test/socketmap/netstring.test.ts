@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Decoder, ProtocolError } from "../../src/net/codec.ts";
+import type { Decoder, ProtocolError } from "../../src/net/session.ts";
 import { encodeNetstring, NetstringReader, TOO_LONG } from "../../src/socketmap/netstring.ts";
 import { BROKEN, decode, FEEDINGS } from "../net/decode.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LookupResult } from "../../src/lookup.ts";
+import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeNetstring, TOO_LONG } from "../../src/socketmap/netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder } from "../../src/socketmap/protocol.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";

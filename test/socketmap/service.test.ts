@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LookupTable } from "../../src/lookup.ts";
+import type { LookupTable } from "../../src/net/lookup.ts";
 import { encodeNetstring } from "../../src/socketmap/netstring.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";
 import { converse } from "../net/converse.ts";

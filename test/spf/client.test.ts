@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { parseClient } from "../../src/mailauth/spf.ts";
 import { readClient } from "../../src/spf/client.ts";
-import { parseClient } from "../../src/spf/mailauth.ts";
 
 describe("readClient", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LookupResult, LookupTable } from "../../src/lookup.ts";
+import type { LookupResult, LookupTable } from "../../src/net/lookup.ts";
 import { forwardTable, reverseTable } from "../../src/srs/table.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { mailbox } from "./mailboxes.ts";

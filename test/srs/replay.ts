@@ -1,6 +1,6 @@
 /** Asks our maps, through the protocols as Postfix speaks them, what a peer was asked, and says where we differ. */
 import { createHash } from "node:crypto";
-import type { Service } from "../../src/net/codec.ts";
+import type { Service } from "../../src/net/session.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";
 import { forwardTable, reverseTable } from "../../src/srs/table.ts";
 import { tcpTableService } from "../../src/tcptable/service.ts";

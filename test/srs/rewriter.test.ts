@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { parseMailbox } from "../../src/srs/mailbox.ts";
+import { parseMailbox } from "../../src/mail/mailbox.ts";
 import { MAX_ADDRESS_BYTES, MAX_LOCAL_PART_BYTES, type Rewriter } from "../../src/srs/rewriter.ts";
 import { dayOf } from "../../src/srs/stamp.ts";
 import { anyKey, mailbox } from "./mailboxes.ts";

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LookupResult } from "../../src/lookup.ts";
+import type { LookupResult } from "../../src/net/lookup.ts";
 import { MAX_ADDRESS_BYTES } from "../../src/srs/rewriter.ts";
 import type { AddressStore } from "../../src/srs/store.ts";
 import { forwardTable, forwardTransportTable, reverseTable, type SrsTables } from "../../src/srs/table.ts";

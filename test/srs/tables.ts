@@ -1,6 +1,6 @@
-import type { LookupObserver } from "../../src/lookup.ts";
+import { DomainList } from "../../src/mail/names.ts";
+import type { LookupObserver } from "../../src/net/lookup.ts";
 import type { HashAlphabet } from "../../src/srs/hash.ts";
-import { DomainList } from "../../src/srs/own-domains.ts";
 import { Rewriter } from "../../src/srs/rewriter.ts";
 import { Signer } from "../../src/srs/signer.ts";
 import type { AddressStore } from "../../src/srs/store.ts";

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { AddressStore } from "../../src/srs/store.ts";
 import { openStore } from "../../src/store/open.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
@@ -27,13 +28,15 @@ function answers(socket: string): boolean {
   }
 }
 
+function open(url: string): Promise<AddressStore> {
+  return openStore(url, { onFailed: () => {}, onRecovered: () => {} }, Date.now);
+}
+
 /** A store that notes what it tells. */
 async function openNoting(url: string) {
   const told: string[] = [];
-  const store = await openStore(url, {
-    onFailed: () => told.push("failed"),
-    onRecovered: () => told.push("recovered"),
-  });
+  const hooks = { onFailed: () => told.push("failed"), onRecovered: () => told.push("recovered") };
+  const store = await openStore(url, hooks, Date.now);
   return { store, told };
 }
 
@@ -42,7 +45,7 @@ describe.skipIf(missing !== undefined)(`the Redis store ${missing ?? ""}`, () =>
     using directory = temporaryDirectory();
     const socket = `${directory.path}/redis.sock`;
     await using _redis = await startRedis(socket);
-    const [first, second] = [await openStore(`redis+unix:${socket}`), await openStore(`redis+unix:${socket}?db=0`)];
+    const [first, second] = [await open(`redis+unix:${socket}`), await open(`redis+unix:${socket}?db=0`)];
     await first.put(ALIAS, "long@b.test", 1_814_400);
     expect(await second.get(ALIAS)).toBe("long@b.test");
     expect(await second.get("NONE")).toBeUndefined();
@@ -57,7 +60,7 @@ describe.skipIf(missing !== undefined)(`the Redis store ${missing ?? ""}`, () =>
     const socket = `${directory.path}/redis.sock`;
     await using _redis = await startRedis(socket);
     redisCli(socket, "SETEX", `PostSRSd/${ALIAS}@1`, "1814400", "theirs@b.test");
-    const store = await openStore(`redis+unix:${socket}`);
+    const store = await open(`redis+unix:${socket}`);
     expect(await store.get(ALIAS)).toBe("theirs@b.test");
     await store.put(ALIAS, '"k\xe4se\r\n\0"@b.test', 60);
     expect(await store.get(ALIAS)).toBe('"k\xe4se\r\n\0"@b.test');
@@ -68,7 +71,7 @@ describe.skipIf(missing !== undefined)(`the Redis store ${missing ?? ""}`, () =>
     using directory = temporaryDirectory();
     const socket = `${directory.path}/redis.sock`;
     await using _redis = await startRedis(socket);
-    const store = await openStore(`redis+unix:${socket}`);
+    const store = await open(`redis+unix:${socket}`);
     await store.put("A", "a@b.test", 100);
     await store.put("A", "a@b.test", 1000);
     expect(Number(redisCli(socket, "TTL", "PostSRSd/A@1"))).toBeGreaterThan(900);
@@ -125,7 +128,7 @@ describe.skipIf(missing !== undefined)(`the Redis store ${missing ?? ""}`, () =>
     const port = await freePort();
     const access = ["--requirepass", "s3cr3t@/x", "--port", String(port), "--bind", "127.0.0.1"];
     await using _redis = await startRedis(socket, ...access);
-    const store = await openStore(`redis://:s3cr3t%40%2Fx@127.0.0.1:${port}/2`);
+    const store = await open(`redis://:s3cr3t%40%2Fx@127.0.0.1:${port}/2`);
     await store.put("A", "a@b.test", 60);
     expect(await store.get("A")).toBe("a@b.test");
     expect(redisCli(socket, "-a", "s3cr3t@/x", "-n", "2", "GET", "PostSRSd/A@1")).toBe("a@b.test\n");
@@ -141,8 +144,10 @@ describe.skipIf(missing !== undefined)(`the Redis store ${missing ?? ""}`, () =>
     const port = await freePort();
     const settings = ["--requirepass", "right", "--port", String(port), "--bind", "127.0.0.1"];
     await using _redis = await startRedis(`${directory.path}/redis.sock`, ...settings);
-    const opening = openStore(`redis://${access}127.0.0.1:${port}/${database}`);
+    const opening = open(`redis://${access}127.0.0.1:${port}/${database}`);
     await expect(opening).rejects.toThrow(says);
-    await expect(opening).rejects.toThrow(new RegExp(`^Cannot open store "127.0.0.1:${port}": (?!.*wrong@)`));
+    await expect(opening).rejects.toThrow(
+      new RegExp(`^srs.store.url: Cannot open store "127.0.0.1:${port}": (?!.*wrong@)`),
+    );
   });
 });

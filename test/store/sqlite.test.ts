@@ -16,7 +16,7 @@ function sqlite3(path: string, sql: string): string {
 describe("the SQLite store", () => {
   test("gives back what it was given, by whatever bytes", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`);
+    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
     const address = Array.from({ length: 255 }, (_, code) => String.fromCharCode(code + 1)).join("");
     await store.put(ALIAS, address, 60);
     expect(await store.get(ALIAS)).toBe(address);
@@ -27,25 +27,25 @@ describe("the SQLite store", () => {
   test("keeps it over a restart and shows it to a second daemon at once", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const [first, second] = [await openSqliteStore(path), await openSqliteStore(path)];
+    const [first, second] = [await openSqliteStore(path, Date.now), await openSqliteStore(path, Date.now)];
     await first.put(ALIAS, "a@b.test", 60);
     expect(await second.get(ALIAS)).toBe("a@b.test");
     await Promise.all([first.put(ALIAS, "c@b.test", 60), second.put(ALIAS.toLowerCase(), "d@b.test", 60)]);
     await first.close();
     await second.close();
-    const third = await openSqliteStore(path);
+    const third = await openSqliteStore(path, Date.now);
     expect([await third.get(ALIAS), await third.get(ALIAS.toLowerCase())]).toEqual(["c@b.test", "d@b.test"]);
     await third.close();
   });
 
   test("keeps what came in just before it closed", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`);
+    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
     const written = store.put(ALIAS, "a@b.test", 60);
     await Promise.resolve();
     await store.close();
     await written;
-    const again = await openSqliteStore(`${directory.path}/a.db`);
+    const again = await openSqliteStore(`${directory.path}/a.db`, Date.now);
     expect(await again.get(ALIAS)).toBe("a@b.test");
     await again.close();
   });
@@ -87,7 +87,7 @@ describe("the SQLite store", () => {
   test("rejects while another process holds the file, and goes on when it no longer does", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const store = await openSqliteStore(path);
+    const store = await openSqliteStore(path, Date.now);
     const { DatabaseSync } = await import("node:sqlite");
     const other = new DatabaseSync(path);
     other.exec("BEGIN IMMEDIATE");
@@ -101,7 +101,7 @@ describe("the SQLite store", () => {
 
   test("makes a file that nobody else can read", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`);
+    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
     await store.put("A", "a@b.test", 60);
     expect(statSync(`${directory.path}/a.db`).mode & 0o777).toBe(0o600);
     expect(statSync(`${directory.path}/a.db-wal`).mode & 0o777).toBe(0o600);
@@ -116,7 +116,7 @@ describe("the SQLite store", () => {
     using directory = temporaryDirectory();
     directory.write("main.cf", `# ${"x".repeat(8192)}`);
     chmodSync(`${directory.path}/main.cf`, 0o644);
-    const opening = openSqliteStore(`${directory.path}/${path}`);
+    const opening = openSqliteStore(`${directory.path}/${path}`, Date.now);
     await expect(opening).rejects.toThrow(/^Cannot open store ".*": /);
     await expect(opening).rejects.toThrow(reason);
   });
@@ -135,7 +135,7 @@ describe.skipIf(noSqlite3 !== undefined)(`postsrsd 2's own database ${noSqlite3 
        INSERT INTO kv VALUES ('GONE@1', 'old@b.test', ${inDays(-1)});
        INSERT INTO kv VALUES ('BYTES@1', CAST(x'6be4736540622e74657374' AS TEXT), ${inDays(3)});`,
     );
-    const store = await openSqliteStore(path);
+    const store = await openSqliteStore(path, Date.now);
     expect(await store.get(ALIAS)).toBe("long.local.part@b.test");
     expect(await store.get("GONE")).toBeUndefined();
     expect(await store.get("BYTES")).toBe("k\xe4se@b.test");
@@ -145,7 +145,7 @@ describe.skipIf(noSqlite3 !== undefined)(`postsrsd 2's own database ${noSqlite3 
   test("is what it finds when it takes ours over", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const store = await openSqliteStore(path);
+    const store = await openSqliteStore(path, Date.now);
     await store.put(ALIAS, "k\xe4se@b.test", 60);
     await store.close();
     expect(sqlite3(path, `SELECT v, typeof(k), typeof(v), typeof(lt) FROM kv WHERE k = '${ALIAS}@1'`)).toBe(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LookupResult } from "../../src/lookup.ts";
+import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeRefusal, encodeReply, MAX_LINE_BYTES, TcpTableDecoder } from "../../src/tcptable/protocol.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { LookupResult, LookupTable } from "../../src/lookup.ts";
+import type { LookupResult, LookupTable } from "../../src/net/lookup.ts";
 import { tcpTableService } from "../../src/tcptable/service.ts";
 import { converse } from "../net/converse.ts";
 import { recordingObserver } from "../net/observer.ts";

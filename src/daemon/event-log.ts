@@ -1,0 +1,62 @@
+/** Log lines and counts for what happens beside the requests. */
+
+import { RateLimit } from "../collections/rate-limit.ts";
+import type { TroubleFields } from "../dns/trouble.ts";
+import type { OwnDomainsEvent } from "../domains/events.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { ServeHooks } from "../net/connection.ts";
+import { errorText } from "../process/exit.ts";
+import type { Logger } from "../process/log.ts";
+import type { StoreHooks } from "../store/open.ts";
+
+const LINES_PER_PERIOD = 10;
+const PERIOD_MS = 10_000;
+
+export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {
+  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  return {
+    protocolError(protocol, problem) {
+      metrics.protocolErrors.inc(protocol);
+      const suppressed = limit.pass(performance.now());
+      if (suppressed !== undefined)
+        logger.log("warn", "protocol", { protocol, problem, suppressed: suppressed || undefined });
+    },
+    internalError(protocol, error) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      logger.log("error", "internal", { protocol, problem: errorText(error), stack });
+    },
+  };
+}
+
+export function dnsTroubleLog(logger: Logger): (fields: TroubleFields) => void {
+  return (fields) => logger.log("warn", "dns", fields);
+}
+
+export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void {
+  return (event) => {
+    switch (event.type) {
+      case "loaded":
+        logger.log("info", "own_domains", { source: event.source, state: "loaded", entries: event.entries });
+        break;
+      case "recovered":
+        logger.log("info", "own_domains", { source: event.source, state: "recovered" });
+        break;
+      case "kept":
+        for (const problem of event.problems) {
+          logger.log("error", "own_domains", { source: event.source, state: "last good list kept", problem });
+        }
+        break;
+      case "failed":
+        logger.log("error", "own_domains", { source: event.source, state: "does not answer", problem: event.reason });
+        break;
+    }
+  };
+}
+
+/** Told once when the store goes and once when it is back, not for each lookup. */
+export function storeLog(logger: Logger): StoreHooks {
+  return {
+    onFailed: (problem) => logger.log("error", "store", { state: "does not answer", problem }),
+    onRecovered: () => logger.log("info", "store", { state: "recovered" }),
+  };
+}

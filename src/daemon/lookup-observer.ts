@@ -1,0 +1,53 @@
+import { RateLimit } from "../collections/rate-limit.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { slotTable } from "../metrics/plain.ts";
+import { type LookupObserver, type LookupResult, OUTCOMES, type Outcome } from "../net/lookup.ts";
+import type { LogFields, Logger, LogLevel } from "../process/log.ts";
+
+const MAPS = ["forward", "reverse", "forward-transport"] as const;
+
+/** Log lines about refused hashes and about trouble: each at most this often in a period. */
+const LINES_PER_PERIOD = 10;
+const PERIOD_MS = 10_000;
+
+/** Outcomes that an admin should see: somebody guesses hashes, or a bounce came too late. */
+const REFUSED: ReadonlySet<Outcome> = new Set(["bad_hash", "expired"]);
+
+/** Counts and logs the lookups of one protocol. */
+export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Metrics, logger: Logger): LookupObserver {
+  const slots: Record<string, Readonly<Record<Outcome, number>>> = slotTable(MAPS, OUTCOMES, (map, outcome) =>
+    metrics.srsLookups.slot(map, protocol, outcome),
+  );
+  const limits = { refused: rateLimit(), trouble: rateLimit(), protocol: rateLimit() };
+  const logsInfo = logger.enabled("info");
+  const limited = (limit: RateLimit, level: LogLevel, event: string, fields: LogFields): void => {
+    const suppressed = limit.pass(performance.now());
+    if (suppressed !== undefined) logger.log(level, event, suppressed === 0 ? fields : { ...fields, suppressed });
+  };
+  return {
+    now: () => performance.now(),
+    looked(map, key, result, elapsedMs) {
+      metrics.srsLookups.add(slots[map]?.[result.outcome] ?? 0);
+      metrics.srsDuration.observeMs(elapsedMs);
+      if (result.status === "found") {
+        if (logsInfo && map !== "forward-transport") logger.log("info", "srs", { map, from: key, to: result.value });
+      } else if (result.status === "tempFail") {
+        limited(limits.trouble, "error", "srs", refusal(map, key, result));
+      } else if (REFUSED.has(result.outcome)) {
+        limited(limits.refused, "warn", "srs", refusal(map, key, result));
+      }
+    },
+    badRequest(problem) {
+      metrics.protocolErrors.inc(protocol);
+      limited(limits.protocol, "warn", "protocol", { protocol, problem });
+    },
+  };
+}
+
+function refusal(map: string, key: string, result: Exclude<LookupResult, { status: "found" }>): LogFields {
+  return { map, from: key.slice(0, 320), outcome: result.outcome, reason: result.reason };
+}
+
+function rateLimit(): RateLimit {
+  return new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+}

@@ -1,0 +1,63 @@
+/** Domain names and mailboxes as lists match them: without case, at label boundaries. Text is latin1, one character a byte. */
+
+/** Lower case, one trailing dot taken off: the form in which names are compared. */
+export function normalizeName(name: string): string {
+  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
+}
+
+/** The domain of a mailbox: what stands behind its last "@" (a quoted local part may hold others), or nothing. */
+export function domainOf(mailbox: string): string {
+  const at = mailbox.lastIndexOf("@");
+  return at === -1 ? "" : mailbox.slice(at + 1);
+}
+
+/**
+ * A list of domains: `example.net` is that name alone, `.example.net` is every name below it, at any depth.
+ * A lookup costs one step for each label, whatever the length of the list.
+ */
+export class DomainList {
+  readonly #names = new Set<string>();
+  #hasSuffixes = false;
+
+  constructor(entries: Iterable<string>) {
+    for (const entry of entries) this.add(entry);
+  }
+
+  /** For lists too long to be built in one go; before the list is used. */
+  add(entry: string): void {
+    const name = normalizeName(entry);
+    if (name === "") return;
+    this.#names.add(name);
+    if (name.startsWith(".")) this.#hasSuffixes = true;
+  }
+
+  get size(): number {
+    return this.#names.size;
+  }
+
+  has(domain: string): boolean {
+    const name = normalizeName(domain);
+    if (this.#names.has(name)) return true;
+    if (!this.#hasSuffixes) return false;
+    for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) {
+      if (dot > 0 && this.#names.has(name.slice(dot))) return true;
+    }
+    return false;
+  }
+}
+
+/** A list of mailboxes: `user@example.org` is that one, `@example.org` is every one there, `<>` is the null sender. */
+export class MailboxList {
+  readonly #entries: ReadonlySet<string>;
+
+  /** @param entries Unicode text; requests carry the same in UTF-8 */
+  constructor(entries: readonly string[]) {
+    this.#entries = new Set(entries.map((entry) => normalizeName(Buffer.from(entry, "utf8").toString("latin1"))));
+  }
+
+  has(mailbox: string): boolean {
+    if (mailbox === "") return this.#entries.has("<>");
+    const wanted = normalizeName(mailbox);
+    return this.#entries.has(wanted) || this.#entries.has(`@${domainOf(wanted)}`);
+  }
+}

@@ -1,0 +1,157 @@
+/** Bytes in, bytes out, for every protocol: the one place where a socket meets a decoder, and the one catch. */
+import type { Socket } from "node:net";
+import { Outbox, type Sender } from "./outbox.ts";
+import { type Decoder, ProtocolError, type Service } from "./session.ts";
+
+/** Is told what went wrong on a connection. */
+export interface ServeHooks {
+  /** The peer broke its protocol; the connection is closed. */
+  protocolError(protocol: string, message: string): void;
+  /** Trouble of ours: the connection is closed without a reply, and Postfix tries again. */
+  internalError(protocol: string, error: unknown): void;
+}
+
+/** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
+const QUIET_MS = 50;
+
+/** No single answer is as long. */
+const MAX_HELD_CHARS = 4096;
+
+/** One for all connections, as there is one event loop. */
+const outbox = new Outbox();
+
+/**
+ * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
+ * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
+ */
+export class Connection<Request> implements Sender {
+  readonly #socket: Socket;
+  readonly #service: Service<Request>;
+  readonly #decoder: Decoder<Request>;
+  readonly #hooks: ServeHooks;
+  /** Answers that leave at the end of this turn of the event loop. */
+  #out = "";
+  /** An answer is awaited: what comes meanwhile is kept, and no more is read. */
+  #waiting = false;
+  #paused = false;
+  #ended = false;
+  /** The last word is said; what still comes is thrown away. */
+  #failed = false;
+  #draining: NodeJS.Timeout | undefined;
+
+  constructor(socket: Socket, service: Service<Request>, hooks: ServeHooks) {
+    this.#socket = socket;
+    this.#service = service;
+    this.#decoder = service.createDecoder();
+    this.#hooks = hooks;
+    socket.on("data", (chunk: string) => {
+      this.#decoder.feed(chunk);
+      if (this.#waiting) this.#pause();
+      else this.#pump();
+    });
+    socket.on("end", () => {
+      this.#ended = true;
+      this.#decoder.end();
+      if (!this.#waiting && !this.#failed) this.#pump();
+    });
+    socket.on("drain", () => this.#resume());
+    socket.on("error", hangUp);
+  }
+
+  /** Hangs up as soon as nothing is under way: what has been asked is answered first. */
+  drain(): void {
+    this.#draining = setTimeout(() => {
+      if (this.#waiting) return;
+      this.flush();
+      this.#socket.end(() => this.#socket.destroy());
+    }, QUIET_MS);
+  }
+
+  flush(): void {
+    const out = this.#out;
+    this.#out = "";
+    if (out !== "" && !this.#socket.destroyed && !this.#socket.write(out, "latin1")) this.#pause();
+  }
+
+  #pump(): void {
+    this.#draining?.refresh();
+    let out = "";
+    try {
+      for (let request = this.#decoder.next(); request !== undefined; request = this.#decoder.next()) {
+        const reply = this.#service.answer(request);
+        if (typeof reply !== "string") {
+          this.#wait(out, reply);
+          return;
+        }
+        out += reply;
+      }
+    } catch (error) {
+      this.#fail(error, out);
+      return;
+    }
+    this.#send(out);
+    if (this.#ended) this.#hangUp();
+  }
+
+  #send(out: string): void {
+    if (out === "") return;
+    // Who talks ahead has to be told at once when its answers pile up.
+    const isAhead = this.#out !== "" || out.length > MAX_HELD_CHARS;
+    this.#out += out;
+    if (isAhead || !outbox.defers(this)) this.flush();
+  }
+
+  /** When all is written there is nothing to end in good order: half of the system calls of a connection's end. */
+  #hangUp(): void {
+    this.flush();
+    if (this.#socket.writableLength === 0) this.#socket.destroy();
+    else this.#socket.end();
+  }
+
+  #wait(out: string, reply: Promise<string>): void {
+    this.#send(out);
+    this.#waiting = true;
+    reply.then(
+      (text) => {
+        this.#waiting = false;
+        if (this.#socket.destroyed) return;
+        this.#send(text);
+        this.#pump();
+        this.#resume();
+      },
+      (error: unknown) => this.#fail(error, ""),
+    );
+  }
+
+  /** A peer that talks ahead, or does not read, fills its own buffers and not ours. */
+  #pause(): void {
+    this.#paused = true;
+    this.#socket.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#waiting || this.#socket.writableNeedDrain) return;
+    this.#paused = false;
+    this.#socket.resume();
+  }
+
+  #fail(error: unknown, out: string): void {
+    this.flush();
+    this.#waiting = false;
+    this.#failed = true;
+    this.#socket.removeAllListeners("data").resume();
+    if (error instanceof ProtocolError) {
+      this.#hooks.protocolError(this.#service.protocol, error.message);
+      this.#socket.end(out + error.reply, "latin1", () => this.#socket.destroySoon());
+      return;
+    }
+    this.#hooks.internalError(this.#service.protocol, error);
+    this.#socket.write(out, "latin1");
+    this.#socket.destroySoon();
+  }
+}
+
+/** A peer that resets is no news; "close" follows in any case. */
+function hangUp(this: Socket): void {
+  this.destroy();
+}

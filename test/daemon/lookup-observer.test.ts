@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
+import { createMetrics } from "../../src/metrics/metrics.ts";
+import type { LookupResult } from "../../src/net/lookup.ts";
+import { formatLine, LOG_LEVELS, type Logger, type LogLevel } from "../../src/process/log.ts";
+
+function setUp(level: LogLevel = "info") {
+  const lines: string[] = [];
+  const logger: Logger = {
+    enabled: (wanted) => LOG_LEVELS.indexOf(wanted) >= LOG_LEVELS.indexOf(level),
+    log: (at, event, fields = {}) => lines.push(formatLine(at, event, fields)),
+    configure: () => {},
+    flush: () => {},
+  };
+  const metrics = createMetrics({
+    dnsOutcomes: [],
+    version: "0",
+    dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
+    connections: () => new Map(),
+    ownDomains: () => new Map(),
+    ownDomainsLastSuccess: () => new Map(),
+  });
+  const counted = (): string[] =>
+    [...metrics.srsLookups.values(), ...metrics.protocolErrors.values()]
+      .filter(({ value }) => value > 0)
+      .map(({ labels, value }) => `${Object.values(labels).join(" ")} ${value}`);
+  return { lines, counted, metrics, observer: lookupObserver("tcp_table", metrics, logger) };
+}
+
+const rewritten: LookupResult = { status: "found", outcome: "rewritten", value: "SRS0=a=b=c=d@x" };
+const notFound = (outcome: "own" | "bad_hash" | "expired" | "null"): LookupResult => ({
+  status: "notFound",
+  outcome,
+  reason: `it is ${outcome}`,
+});
+
+describe("A lookup", () => {
+  test("is counted by map, protocol and outcome, and its time is taken", () => {
+    const { observer, counted, metrics } = setUp();
+    observer.looked("forward", "a@b", rewritten, 0.02);
+    observer.looked("forward", "a@c", rewritten, 0.03);
+    observer.looked("reverse", "a@b", notFound("bad_hash"), 0.01);
+    expect(counted()).toEqual(["forward tcp_table rewritten 2", "reverse tcp_table bad_hash 1"]);
+    expect(metrics.srsDuration.snapshot().cumulative.at(-1)).toBe(3);
+  });
+
+  test.each([
+    { map: "forward", result: rewritten, lines: ['info srs map=forward from=a@b to="SRS0=a=b=c=d@x"'] },
+    { map: "forward-transport", result: rewritten, lines: [] },
+    { map: "forward", result: notFound("own"), lines: [] },
+    { map: "forward", result: notFound("null"), lines: [] },
+    {
+      map: "reverse",
+      result: notFound("bad_hash"),
+      lines: ['warn srs map=reverse from=a@b outcome=bad_hash reason="it is bad_hash"'],
+    },
+    {
+      map: "reverse",
+      result: notFound("expired"),
+      lines: ['warn srs map=reverse from=a@b outcome=expired reason="it is expired"'],
+    },
+    {
+      map: "forward",
+      result: { status: "tempFail", outcome: "tempfail", reason: "down" } as const,
+      lines: ["error srs map=forward from=a@b outcome=tempfail reason=down"],
+    },
+  ])("of $map that is $result.outcome is logged when it says something", ({ map, result, lines: expected }) => {
+    const { observer, lines } = setUp();
+    observer.looked(map, "a@b", result, 1);
+    expect(lines).toEqual(expected);
+  });
+
+  test("that was rewritten is not logged above info", () => {
+    const { observer, lines } = setUp("warn");
+    observer.looked("forward", "a@b", rewritten, 1);
+    expect(lines).toEqual([]);
+  });
+
+  test("that is refused is logged ten times and then only counted: a guesser does not fill the disk", () => {
+    const { observer, lines, counted } = setUp();
+    for (let i = 0; i < 1000; i++) observer.looked("reverse", `${"x".repeat(2000)}@y`, notFound("bad_hash"), 1);
+    expect(lines).toHaveLength(10);
+    expect(lines[0]?.length).toBeLessThan(500);
+    expect(counted()).toEqual(["reverse tcp_table bad_hash 1000"]);
+  });
+});
+
+test("A bad request is counted, and logged by its protocol, ten times", () => {
+  const { observer, lines, counted } = setUp();
+  for (let i = 0; i < 50; i++) observer.badRequest("want: get SPACE key");
+  expect(lines).toHaveLength(10);
+  expect(lines[0]).toBe('warn protocol protocol=tcp_table problem="want: get SPACE key"');
+  expect(counted()).toEqual(["tcp_table 50"]);
+});

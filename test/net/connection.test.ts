@@ -1,0 +1,209 @@
+import { afterEach, describe, expect, test } from "vitest";
+import { Listeners } from "../../src/net/listeners.ts";
+import type { Service } from "../../src/net/session.ts";
+import { Peer } from "../helpers/daemon.ts";
+import { freePort } from "../helpers/free-port.ts";
+import { LineServer, until } from "./echo.ts";
+
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+/** Serves on a loopback port until the test ends. */
+async function serve(answer: Service<string>["answer"]): Promise<{ server: LineServer; connect(): Peer }> {
+  const port = await freePort();
+  const server = new LineServer(answer);
+  const listeners = new Listeners({ socketMode: 0o600 });
+  await listeners.apply([
+    { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },
+  ]);
+  cleanups.push(() => listeners.drain(0));
+  const connect = (): Peer => {
+    const peer = new Peer(port);
+    cleanups.push(() => peer[Symbol.dispose]());
+    return peer;
+  };
+  return { server, connect };
+}
+
+/** An answer that comes when the test says so. */
+class Held {
+  readonly #answer = Promise.withResolvers<string>();
+  /** Somebody waits for it. */
+  isAwaited = false;
+
+  wait(): Promise<string> {
+    this.isAwaited = true;
+    return this.#answer.promise;
+  }
+
+  give(text: string): void {
+    this.#answer.resolve(text);
+  }
+}
+
+describe("A connection", () => {
+  test("is answered in order, whatever comes late", async () => {
+    const first = new Held();
+    const { connect } = await serve((line) => (line === "slow" ? first.wait() : `${line}!\n`));
+    const peer = connect();
+    peer.socket.write("a\nslow\nb\n");
+    await until(() => peer.received === "a!\n");
+    first.give("slow!\n");
+    await until(() => peer.received === "a!\nslow!\nb!\n");
+  });
+
+  test("stays open when nothing is asked, and goes on", async () => {
+    const { connect } = await serve((line) => `${line}!\n`);
+    const peer = connect();
+    expect(await peer.ask("a\n")).toBe("a!\n");
+    expect(await peer.ask("b\n")).toBe("b!\n");
+  });
+
+  test("is answered when its client has closed its half already", async () => {
+    const slow = new Held();
+    const { connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
+    const peer = connect();
+    peer.socket.end("a\nslow\n");
+    await until(() => peer.received === "a!\n");
+    slow.give("slow!\n");
+    await peer.closed;
+    expect(peer.received).toBe("a!\nslow!\n");
+  });
+
+  test("that talks ahead while an answer is awaited is read no further", async () => {
+    const slow = new Held();
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
+    const peer = connect();
+    peer.socket.write("slow\n");
+    await until(() => slow.isAwaited);
+    expect(server.sockets[0]?.isPaused()).toBe(false);
+    peer.socket.write("a\n");
+    await until(() => server.sockets[0]?.isPaused() === true);
+    peer.socket.write("b\n");
+    slow.give("slow!\n");
+    await until(() => peer.received === "slow!\na!\nb!\n" && server.sockets[0]?.isPaused() === false);
+  });
+
+  test("of a client that never reads costs little memory, and nothing is lost when it reads at last", async () => {
+    let answered = 0;
+    const answer = `${"x".repeat(1000)}\n`;
+    const { server, connect } = await serve(() => {
+      answered++;
+      return answer;
+    });
+    const peer = connect();
+    peer.socket.pause();
+    const requests = 50_000;
+    peer.socket.end("a\n".repeat(requests));
+    await until(() => server.sockets[0]?.isPaused() === true);
+    const [socket] = server.sockets;
+    const packetBytes = 65_536;
+    expect(socket?.writableLength).toBeLessThanOrEqual((packetBytes / "a\n".length) * answer.length);
+    expect(answered).toBeLessThan(requests);
+    peer.socket.resume();
+    await peer.closed;
+    expect(peer.received.length).toBe(requests * answer.length);
+  });
+
+  test("is read no further either while the peer takes what was answered before", async () => {
+    const slow = new Held();
+    const big = `${"x".repeat(10_000_000)}\n`;
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : big));
+    const peer = connect();
+    peer.socket.pause();
+    peer.socket.write("big\nslow\n");
+    await until(() => (server.sockets[0]?.writableLength ?? 0) > 0);
+    peer.socket.resume();
+    await until(() => peer.received.length === big.length && server.sockets[0]?.writableLength === 0);
+    expect(server.sockets[0]?.isPaused()).toBe(true);
+    slow.give("slow!\n");
+    await until(() => peer.received.endsWith("slow!\n"));
+    expect(server.sockets[0]?.isPaused()).toBe(false);
+  });
+
+  test("is read no further after a late answer that its peer does not take", async () => {
+    const slow = new Held();
+    const { server, connect } = await serve(() => slow.wait());
+    const peer = connect();
+    peer.socket.pause();
+    peer.socket.write("slow\n");
+    await until(() => slow.isAwaited);
+    slow.give(`${"x".repeat(10_000_000)}\n`);
+    await until(() => (server.sockets[0]?.writableLength ?? 0) > 0);
+    expect(server.sockets[0]?.isPaused()).toBe(true);
+    peer.socket.resume();
+    await until(() => peer.received.endsWith("x\n") && server.sockets[0]?.isPaused() === false);
+  });
+
+  test("that is reset while its answer is made disturbs nobody", async () => {
+    const slow = new Held();
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
+    const gone = connect();
+    gone.socket.write("slow\n");
+    await until(() => slow.isAwaited);
+    gone.socket.resetAndDestroy();
+    slow.give("slow!\n");
+    await until(() => server.sockets[0]?.destroyed === true);
+    expect(await connect().ask("b\n")).toBe("b!\n");
+    expect(server.problems).toEqual([]);
+  });
+
+  test("whose answer fails is closed without one, after those before it", async () => {
+    const { server, connect } = await serve((line) =>
+      line === "bad" ? Promise.reject(new Error("ours")) : `${line}!\n`,
+    );
+    const peer = connect();
+    peer.socket.write("a\nbad\nb\n");
+    await peer.closed;
+    expect(peer.received).toBe("a!\n");
+    expect(server.problems).toEqual(["lines: Error: ours"]);
+  });
+
+  test("whose service throws is closed likewise", async () => {
+    const { server, connect } = await serve((line) => {
+      if (line === "bad") throw new TypeError("a bug");
+      return `${line}!\n`;
+    });
+    const peer = connect();
+    peer.socket.write("a\nbad\n");
+    await peer.closed;
+    expect(peer.received).toBe("a!\n");
+    expect(server.problems).toEqual(["lines: TypeError: a bug"]);
+  });
+
+  test.each([
+    { name: "and more", rest: "!\nb\n!\n", ends: false },
+    { name: "and closes its half", rest: "!\nb\n", ends: true },
+  ])("that breaks the protocol $name is told once, and closed", async ({ rest, ends }) => {
+    const { server, connect } = await serve((line) => `${line}!\n`);
+    const peer = connect();
+    if (ends) peer.socket.end(`a\n${rest}`);
+    else peer.socket.write(`a\n${rest}`);
+    await peer.closed;
+    expect(peer.received).toBe("a!\nbye\n");
+    expect(server.problems).toEqual(["lines: Cannot read line: it begins with !"]);
+  });
+
+  test("that breaks the protocol and closes its half gets every answer, however late it reads", async () => {
+    const answer = `${"x".repeat(10_000_000)}\n`;
+    const { server, connect } = await serve(() => answer);
+    const peer = connect();
+    peer.socket.pause();
+    peer.socket.end("a\n!\n");
+    await until(() => server.sockets[0]?.readableEnded === true);
+    peer.socket.resume();
+    await peer.closed;
+    expect(peer.received.length).toBe(answer.length + "bye\n".length);
+    expect(server.problems).toEqual(["lines: Cannot read line: it begins with !"]);
+  });
+
+  test("that breaks the protocol and does not stop sending is closed all the same", async () => {
+    const { server, connect } = await serve((line) => `${line}!\n`);
+    const peer = connect();
+    peer.socket.write(`!\n${"x".repeat(5_000_000)}`);
+    await peer.closed;
+    expect(server.problems).toHaveLength(1);
+  });
+});
