@@ -9,7 +9,7 @@ import { FileWatch } from "./watch.ts";
 /** Postfix's domain classes, read again when main.cf or a file that it names changes, and when told to. */
 export class LiveClasses implements Check {
   readonly #hooks: SourceHooks;
-  readonly #lookups: TableLookups;
+  #lookups: TableLookups;
   readonly #command: PostfixCommand;
   readonly #watch: FileWatch;
   #classes: LoadedClasses | undefined;
@@ -23,8 +23,9 @@ export class LiveClasses implements Check {
     this.#watch = new FileWatch(() => void this.refresh());
   }
 
-  /** Puts these classes in force; `undefined`: Postfix is not asked. */
-  replace(classes: LoadedClasses | undefined): void {
+  /** Puts these classes in force; `undefined`: Postfix is not asked. @param lookups asks the tables that they name */
+  replace(classes: LoadedClasses | undefined, lookups: TableLookups): void {
+    this.#lookups = lookups;
     this.#classes = classes;
     this.#seenMs = this.#hooks.nowMs();
     this.#problem = undefined;
@@ -57,7 +58,7 @@ export class LiveClasses implements Check {
       const classes = await loadClasses(this.#lookups, this.#command);
       if (this.#classes !== before) return; // a reload was quicker
       const isNew = this.#problem !== undefined || classes.fingerprint !== before.fingerprint;
-      this.replace(classes);
+      this.replace(classes, this.#lookups);
       if (isNew) this.#hooks.onEvent({ type: "loaded", source: "postfix_classes", entries: classes.count });
     } catch (error) {
       this.#keep(error instanceof Error ? error.message : String(error));

@@ -27,6 +27,11 @@ export interface OwnDomainOptions {
 
 export interface OwnDomainSources extends OwnDomains {
   /**
+   * Reads everything that the settings name, beside what is in force and without changing it. Never rejects.
+   * What was prepared and is dropped leaves no watch, timer, process or descriptor behind: there is nothing to close.
+   */
+  prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains>;
+  /**
    * Reads everything again, by new settings if given: first of all, before any lookup, and on SIGHUP. With errors in
    * the report, what was in force before stays. Never rejects.
    */
@@ -36,6 +41,16 @@ export interface OwnDomainSources extends OwnDomains {
   /** When each source was last seen in order, all of it, in seconds since 1970. */
   lastSuccess(): Map<SourceName, number>;
   close(): void;
+}
+
+/** A new reading of all own domains. */
+interface PreparedOwnDomains {
+  readonly report: LoadReport;
+  /**
+   * Puts the reading in force at once; it cannot fail. What is remembered of tables that are still named goes on. Watches
+   * and timers begin here, unless the sources were closed meanwhile. Only for a reading whose report has no errors.
+   */
+  commit(): void;
 }
 
 const DEFAULT_REFRESH_MS = 300_000;
@@ -48,10 +63,12 @@ export function createOwnDomainSources(settings: OwnDomainSettings, options: Own
 class Sources implements OwnDomainSources {
   readonly #nowMs: () => number;
   readonly #postfix: PostfixCommand;
-  readonly #lookups: TableLookups;
+  #lookups: TableLookups;
   readonly #files: LiveFiles;
   readonly #classes: LiveClasses;
-  readonly #timer: NodeJS.Timeout;
+  readonly #refreshMs: number;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
   #settings: OwnDomainSettings;
   #turn: Promise<unknown> = Promise.resolve();
   #checks: readonly Check[] = [];
@@ -65,8 +82,7 @@ class Sources implements OwnDomainSources {
     this.#lookups = new TableLookups(askPostmap(this.#postfix), hooks);
     this.#files = new LiveFiles(hooks);
     this.#classes = new LiveClasses(this.#lookups, this.#postfix, hooks);
-    this.#timer = setInterval(() => void this.#refresh(), options.refreshMs ?? DEFAULT_REFRESH_MS);
-    this.#timer.unref();
+    this.#refreshMs = options.refreshMs ?? DEFAULT_REFRESH_MS;
   }
 
   has(domain: string): boolean | Promise<boolean> {
@@ -76,9 +92,19 @@ class Sources implements OwnDomainSources {
 
   reload(settings?: OwnDomainSettings): Promise<LoadReport> {
     // One after the other, or an older reading could undo a newer one.
-    const report = this.#turn.then(() => this.#load(settings ?? this.#settings));
+    const report = this.#turn.then(async () => {
+      const prepared = await this.prepare(settings ?? this.#settings);
+      if (prepared.report.errors.length === 0) prepared.commit();
+      return prepared.report;
+    });
     this.#turn = report;
     return report;
+  }
+
+  async prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains> {
+    const lookups = this.#lookups.fork();
+    const { state, errors, warnings } = await loadState(settings, lookups, this.#postfix);
+    return { report: { errors, warnings }, commit: () => this.#takeOver(settings, state, lookups) };
   }
 
   counts(): Map<SourceName, number> {
@@ -107,24 +133,20 @@ class Sources implements OwnDomainSources {
   }
 
   close(): void {
+    this.#closed = true;
     clearInterval(this.#timer);
     this.#files.close();
     this.#classes.close();
   }
 
-  async #load(settings: OwnDomainSettings): Promise<LoadReport> {
-    const { state, errors, warnings } = await loadState(settings, this.#lookups, this.#postfix);
-    if (errors.length === 0) this.#takeOver(settings, state);
-    return { errors, warnings };
-  }
-
-  #takeOver(settings: OwnDomainSettings, { fixed, files, classes }: LoadedState): void {
-    const lookups = this.#lookups;
+  #takeOver(settings: OwnDomainSettings, { fixed, files, classes }: LoadedState, lookups: TableLookups): void {
     const whole = (spelling: string) => [spelling];
     this.#settings = settings;
     this.#domainCount = settings.domains.length;
     this.#files.replace(files);
-    this.#classes.replace(classes);
+    this.#classes.replace(classes, lookups);
+    this.#lookups = lookups;
+    lookups.keepOnly(this.#tables());
     lookups.distrust();
     this.#checks = [
       { has: (name) => fixed.has(name.ascii) },
@@ -132,12 +154,18 @@ class Sources implements OwnDomainSources {
       this.#classes,
       ...settings.postfixTables.map((table): Check => ({ has: (name) => lookups.find(table, name, whole) })),
     ];
+    if (this.#timer === undefined && !this.#closed) {
+      this.#timer = setInterval(() => void this.#refresh(), this.#refreshMs).unref();
+    }
+  }
+
+  #tables(): Set<string> {
+    return new Set([...this.#settings.postfixTables, ...this.#classes.tables]);
   }
 
   /** Never rejects. */
   async #refresh(): Promise<void> {
     await this.#classes.refresh();
-    const tables = new Set([...this.#settings.postfixTables, ...this.#classes.tables]);
-    await Promise.all([...tables].map((table) => this.#lookups.probe(table, PROBE_DOMAIN)));
+    await Promise.all([...this.#tables()].map((table) => this.#lookups.probe(table, PROBE_DOMAIN)));
   }
 }

@@ -7,11 +7,23 @@ import { RememberedTable } from "./remembered-table.ts";
 export class TableLookups {
   readonly #ask: AskTable;
   readonly #hooks: SourceHooks;
-  readonly #tables = new Map<string, RememberedTable>();
+  readonly #tables: Map<string, RememberedTable>;
 
-  constructor(ask: AskTable, hooks: SourceHooks) {
+  /** @param known tables whose answers go on being remembered */
+  constructor(ask: AskTable, hooks: SourceHooks, known: ReadonlyMap<string, RememberedTable> = new Map()) {
     this.#ask = ask;
     this.#hooks = hooks;
+    this.#tables = new Map(known);
+  }
+
+  /** A set of its own that begins with the same tables and what is remembered of them. */
+  fork(): TableLookups {
+    return new TableLookups(this.#ask, this.#hooks, this.#tables);
+  }
+
+  /** Forgets all tables but these. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of this.#tables.keys()) if (!names.has(name)) this.#tables.delete(name);
   }
 
   /** The table of this name. It is opened when it is asked: a name costs nothing. */

@@ -51,7 +51,8 @@ export class FileWatch {
       const signature = await fileSignature(path);
       if (files === this.#files && !this.#closed && hasSettled(watched, signature)) this.#onChange(path);
     }
-    this.#schedule();
+    if (this.#files.size > 0) this.#schedule();
+    else this.#timer = undefined;
   }
 }
 

@@ -1,4 +1,5 @@
-import { renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { createHook } from "node:async_hooks";
+import { readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { OwnDomainsEvent } from "../../src/domains/events.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../src/domains/sources.ts";
@@ -86,6 +87,124 @@ describe("own domains from the configuration", () => {
     ]);
     expect(await owned(sources, "d.test", "e.test")).toEqual(["e.test"]);
   });
+});
+
+/** Timers and processes that were begun while this was in scope and are not at their end, and descriptors beyond before. */
+class Unfinished implements Disposable {
+  readonly #live = new Map<number, string>();
+  readonly #hook = createHook({
+    init: (id, type) => {
+      if (/^(?:Timeout|PROCESSWRAP)$/.test(type)) this.#live.set(id, type);
+    },
+    destroy: (id) => void this.#live.delete(id),
+  }).enable();
+
+  readonly #descriptors = readdirSync("/proc/self/fd").length;
+
+  /** Counted a moment later: the end of a handle is told in a turn of its own. */
+  async types(): Promise<string[]> {
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    const descriptors = readdirSync("/proc/self/fd").length - this.#descriptors;
+    return [...this.#live.values(), ...Array.from({ length: descriptors }, () => "descriptor")].sort();
+  }
+
+  [Symbol.dispose](): void {
+    this.#hook.disable();
+  }
+}
+
+describe("a reading that is prepared", () => {
+  test("changes nothing until it is committed, then everything at once", async () => {
+    using directory = temporaryDirectory();
+    using started = await startLoaded({ domains: ["a.test"], files: [directory.write("old", "b.test\n")] });
+    const { sources } = started;
+    const settings = { ...NOTHING, domains: ["c.test"], files: [directory.write("new", "d.test\n")] };
+    const prepared = await sources.prepare(settings);
+    expect(prepared.report).toEqual({ errors: [], warnings: [] });
+    const all = ["a.test", "b.test", "c.test", "d.test"];
+    expect(await owned(sources, ...all)).toEqual(["a.test", "b.test"]);
+    expect(Object.fromEntries(sources.counts())).toEqual({ domains: 1, files: 1 });
+    prepared.commit();
+    expect(all.filter((domain) => sources.has(domain) === true)).toEqual(["c.test", "d.test"]);
+  });
+
+  test("notices what has changed between its reading and its commit", async () => {
+    using directory = temporaryDirectory();
+    const path = directory.write("list", "a.test\n");
+    using started = start({});
+    const prepared = await started.sources.prepare({ ...NOTHING, files: [path] });
+    writeFileSync(path, "b.test\n");
+    prepared.commit();
+    expect(await owned(started.sources, "a.test", "b.test")).toEqual(["a.test"]);
+    await expect.poll(() => started.sources.has("b.test"), { timeout: 5_000 }).toBe(true);
+  });
+
+  test.skipIf(missing !== undefined)(
+    `leaves nothing behind when it is dropped, good or not, nor when it is committed to closed sources ${missing ?? ""}`,
+    async () => {
+      using config = postfixConfig("relay_domains = inline:{b.test=x}\n");
+      using unfinished = new Unfinished();
+      using started = start({}, config.path);
+      const { sources, events } = started;
+      const list = config.write("list", "a.test\n");
+      const good = { ...NOTHING, files: [list], postfixTables: ["inline:{c.test=x}"], postfixClasses: true };
+      const bad = { ...good, domains: ["@"], postfixTables: ["socketmap:unix:/nonexistent/socket:domains"] };
+      for (let i = 0; i < 3; i += 1) {
+        expect((await sources.prepare(good)).report).toEqual({ errors: [], warnings: [] });
+        expect((await sources.prepare(bad)).report.errors).toHaveLength(1);
+      }
+      const last = await sources.prepare(good);
+      expect(await unfinished.types()).toEqual([]);
+      sources.close();
+      last.commit();
+      expect(await unfinished.types()).toEqual([]);
+      expect(events.filter(({ type }) => type !== "failed")).toEqual([]);
+    },
+  );
+
+  test("holds one timer for each kind of watch, however often it is renewed", async () => {
+    using directory = temporaryDirectory();
+    const settings = { ...NOTHING, files: [directory.write("list", "a.test\n")] };
+    using unfinished = new Unfinished();
+    using started = start({});
+    const { sources } = started;
+    for (let i = 0; i < 20; i += 1) (await sources.prepare(settings)).commit();
+    expect(await unfinished.types()).toEqual(["Timeout", "Timeout"]); // the file's and the refreshing
+    (await sources.prepare(NOTHING)).commit();
+    await new Promise((resolve) => setTimeout(resolve, 400));
+    expect(await unfinished.types()).toEqual(["Timeout"]);
+    sources.close();
+    expect(await unfinished.types()).toEqual([]);
+  });
+
+  test.skipIf(missing !== undefined)(
+    `keeps what is remembered of tables that are still named ${missing ?? ""}`,
+    async () => {
+      using config = postfixConfig("");
+      const file = config.write("domains", "a.test OK\n");
+      const kept = `texthash:${file}`;
+      const dropped = "inline:{b.test=x}";
+      using started = await startLoaded({ postfixTables: [kept, dropped] }, config.path);
+      const { sources, events } = started;
+      expect(await owned(sources, "a.test", "b.test", "c.test")).toEqual(["a.test", "b.test"]);
+      rmSync(file);
+      const prepared = await sources.prepare({ ...NOTHING, postfixTables: [kept] });
+      expect(prepared.report.errors).toEqual([expect.stringContaining("No such file")]);
+      const other = await sources.prepare({ ...NOTHING, domains: ["d.test"], postfixTables: [kept] });
+      other.commit();
+      // The table is down now: its answers are remembered, and a domain that it was never asked for is put off.
+      expect(await owned(sources, "a.test", "c.test")).toEqual(["a.test"]);
+      await expect(sources.has("e.test")).rejects.toThrow("Cannot ask");
+      await expect(sources.has("b.test")).resolves.toBe(false);
+      expect(events).toEqual([{ type: "failed", source: kept, reason: expect.any(String) }]);
+      config.write("domains", "a.test OK\nf.test OK\n");
+      expect((await sources.prepare({ ...NOTHING, postfixTables: [kept] })).report).toEqual({
+        errors: [],
+        warnings: [],
+      });
+      expect(events.at(-1)).toEqual({ type: "recovered", source: kept });
+    },
+  );
 });
 
 describe("own domains from files", () => {
