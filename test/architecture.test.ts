@@ -39,7 +39,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   metrics: { imports: ["net/lookup.ts", "spf/verdict.ts"] },
   status: { imports: [] },
   config: {
-    imports: ["mail/ip.ts", "net/endpoint.ts", "policy/settings.ts", "spf/verdict.ts", "store/url.ts"],
+    imports: [
+      "dns/server-address.ts",
+      "mail/ip.ts",
+      "net/endpoint.ts",
+      "policy/settings.ts",
+      "spf/verdict.ts",
+      "store/url.ts",
+    ],
     isPure: true,
   },
 

@@ -3,6 +3,7 @@
  * `--help`, the example file and docs/config.md all come from this table.
  */
 import { isIP } from "node:net";
+import { parseServer, SERVER_WISH } from "../dns/server-address.ts";
 import {
   DISPOSITION_WISH,
   type Disposition,
@@ -96,13 +97,7 @@ const override = tableOf({
 
 export type OverrideTable = typeof override extends Kind<infer T> ? T : never;
 
-const dnsServer = kind('an address such as "127.0.0.1", "127.0.0.1:5353" or "[::1]:5353"', (value) => {
-  if (typeof value !== "string") return undefined;
-  const port = /^(?:(\d+\.\d+\.\d+\.\d+)|\[([0-9a-fA-F:.]+)\])(?::(\d{1,5}))?$/.exec(value);
-  const host = port === null ? value : (port[1] ?? port[2] ?? "");
-  const number = Number(port?.[3] ?? 53);
-  return isIP(host) !== 0 && number >= 1 && number <= 65_535 ? value : undefined;
-});
+const dnsServer = kind(SERVER_WISH, (value) => (typeof value === "string" ? parseServer(value) : undefined));
 
 const storeUrl = kind('"", "sqlite:/path", "redis://host:6379/0" or "redis+unix:/path"', (value) => {
   if (typeof value !== "string" || value === "") return value === "" ? "" : undefined;

@@ -4,7 +4,8 @@ import type { QueryOutcome } from "./exchange.ts";
 import { Flight, type FlightContext, LATE } from "./flight.ts";
 import { RandomIds } from "./ids.ts";
 import { toQueryName } from "./names.ts";
-import { formatServer, parseServer, readResolvConf, type ServerAddress, watchResolvConf } from "./servers.ts";
+import { readResolvConf, watchResolvConf } from "./resolv-conf.ts";
+import { formatServer, type ServerAddress } from "./server-address.ts";
 import { TimerWheel } from "./timers.ts";
 import { type TroubleFields, TroubleReports } from "./trouble.ts";
 import type { DnsAnswer, RecordType, ResolveOptions, Resolver } from "./types.ts";
@@ -12,8 +13,8 @@ import { Upstreams } from "./upstream.ts";
 
 /** The [dns] section of the configuration. */
 export interface ResolverSettings {
-  /** As `parseServer` reads them; empty: those of resolv.conf, which is watched. */
-  readonly servers: readonly string[];
+  /** Empty: those of resolv.conf, which is watched. */
+  readonly servers: readonly ServerAddress[];
   /** Longest wait for one server's reply. */
   readonly timeoutMs: number;
   /** How often each server is asked. */
@@ -76,11 +77,7 @@ const NOT_A_NAME = { status: "nxdomain", expiresAtMs: Number.POSITIVE_INFINITY }
 const CLOSED = { status: "error", trouble: "aborted", detail: "the resolver is closed" } as const;
 const OVERLOAD = { status: "error", trouble: "overload", detail: "too many questions in flight" } as const;
 
-/**
- * Starts a stub resolver: cache, coalescing, servers in their order. See `Resolver` for what it promises.
- *
- * @throws {Error} when a server of the settings cannot be read
- */
+/** Starts a stub resolver: cache, coalescing, servers in their order. See `Resolver` for what it promises. */
 export function createResolver(settings: ResolverSettings, options: ResolverOptions = {}): StubResolver {
   return new CachingResolver(settings, options);
 }
@@ -219,9 +216,9 @@ class CachingResolver implements StubResolver {
   }
 
   /** @returns what ends the watch on resolv.conf */
-  #useServers(servers: readonly string[], options: ResolverOptions): () => void {
+  #useServers(servers: readonly ServerAddress[], options: ResolverOptions): () => void {
     if (servers.length > 0) {
-      this.#upstreams.replace(servers.map(requireServer));
+      this.#upstreams.replace(servers);
       return () => {};
     }
     const path = options.resolvConfPath ?? RESOLV_CONF;
@@ -235,10 +232,4 @@ class CachingResolver implements StubResolver {
     this.#upstreams.replace(addresses);
     this.#reports.add(`${path} ${names}`, { resolv_conf: path, servers: names });
   }
-}
-
-function requireServer(text: string): ServerAddress {
-  const server = parseServer(text);
-  if (server === undefined) throw new Error(`Cannot use DNS server "${text}": want an address, or "address:port"`);
-  return server;
 }

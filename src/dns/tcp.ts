@@ -1,7 +1,7 @@
 import { createConnection, type Socket } from "node:net";
 import type { RandomIds } from "./ids.ts";
 import { encodeQuery, isReplyTo } from "./message.ts";
-import type { ServerAddress } from "./servers.ts";
+import type { ServerAddress } from "./server-address.ts";
 import type { PendingQuery, ReplyListener } from "./udp.ts";
 
 const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();

@@ -2,7 +2,7 @@ import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import type { RandomIds } from "./ids.ts";
 import { encodeQuery, isReplyTo } from "./message.ts";
-import type { ServerAddress } from "./servers.ts";
+import type { ServerAddress } from "./server-address.ts";
 
 /** Who waits for the reply to one query. At most one of the two is called, and only once. */
 export interface ReplyListener {

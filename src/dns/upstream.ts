@@ -1,5 +1,5 @@
 import type { RandomIds } from "./ids.ts";
-import { formatServer, type ServerAddress } from "./servers.ts";
+import { formatServer, type ServerAddress } from "./server-address.ts";
 import { askOverTcp } from "./tcp.ts";
 import { type PendingQuery, type ReplyListener, UdpPorts } from "./udp.ts";
 

@@ -66,6 +66,14 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     ),
   },
   {
+    name: "DNS servers that serve could not ask: an IPv4 address in brackets, a name, port 0, no address",
+    toml: '[dns]\nservers = ["[192.0.2.1]:53", "localhost", "192.0.2.1:0", "[::1", "192.0.2.1", "[fe80::1%eth0]:53"]',
+    problems: ["[192.0.2.1]:53", "localhost", "192.0.2.1:0", "[::1"].map(
+      (got, i) =>
+        `dns.servers[${i}]: got "${got}", want an address such as "127.0.0.1", "127.0.0.1:5353" or "[::1]:5353"`,
+    ),
+  },
+  {
     name: "a string where a list is wanted",
     toml: '[srs.own_domains]\nfiles = "/etc/postvouch/domains"',
     problems: ['srs.own_domains.files: got "/etc/postvouch/domains", want a list of: an absolute path'],

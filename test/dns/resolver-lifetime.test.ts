@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, test, vi } from "vitest";
 import { startDnsServer } from "../helpers/dns-server.ts";
-import { a, answersOf, testResolver } from "./resolving.ts";
+import { a, answersOf, requireServer, testResolver } from "./resolving.ts";
 
 const WORLD = answersOf({
   "A a.example": { answers: [a("a.example")] },
@@ -19,7 +19,7 @@ const RESOLVER = new URL("../../src/dns/resolver.ts", import.meta.url).href;
 async function runAlone(server: string, body: string): Promise<string> {
   const script = `
     import { createResolver } from ${JSON.stringify(RESOLVER)};
-    const settings = { servers: [${JSON.stringify(server)}], timeoutMs: 5000, tries: 2, cacheSize: 9, maxTtlMs: 9e6, negativeTtlMs: 9e6 };
+    const settings = { servers: [${JSON.stringify(requireServer(server))}], timeoutMs: 5000, tries: 2, cacheSize: 9, maxTtlMs: 9e6, negativeTtlMs: 9e6 };
     const resolver = createResolver(settings);
     const ask = (name, type) => resolver.resolve(name, type, { deadlineMs: performance.now() + 60_000 });
     const print = (answer) => console.log(answer.status, answer.trouble ?? "");

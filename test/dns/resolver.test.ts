@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { createResolver } from "../../src/dns/resolver.ts";
 import type { ZoneRecord } from "../helpers/authority.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { a, answersOf, testResolver } from "./resolving.ts";
@@ -130,11 +129,4 @@ describe("the resolver's queries", () => {
     expect(await world.ask("long.example", "TXT")).toMatchObject({ status: "ok" });
     expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok" });
   });
-});
-
-test("createResolver names the server that it cannot read", () => {
-  const settings = { timeoutMs: 1, tries: 1, cacheSize: 1, maxTtlMs: 1, negativeTtlMs: 1 };
-  expect(() => createResolver({ ...settings, servers: ["127.0.0.1", "dns.example"] })).toThrow(
-    'Cannot use DNS server "dns.example": want an address, or "address:port"',
-  );
 });

@@ -5,6 +5,7 @@ import {
   type ResolverSettings,
   type StubResolver,
 } from "../../src/dns/resolver.ts";
+import { parseServer, type ServerAddress } from "../../src/dns/server-address.ts";
 import type { DnsAnswer, RecordType } from "../../src/dns/types.ts";
 import type { Authority, AuthorityAnswer, ZoneRecord } from "../helpers/authority.ts";
 
@@ -35,7 +36,7 @@ export function testResolver(
   const troubles: TestResolver["troubles"] = [];
   const now = options.now ?? (() => performance.now());
   const resolver = createResolver(
-    { ...SETTINGS, servers, ...settings },
+    { ...SETTINGS, servers: servers.map(requireServer), ...settings },
     {
       ...options,
       onQuery: (type: RecordType, outcome: QueryOutcome) => outcomes.push(`${type} ${outcome}`),
@@ -49,6 +50,13 @@ export function testResolver(
     ask: async (name, type, withinMs = 10_000) => resolver.resolve(name, type, { deadlineMs: now() + withinMs }),
     [Symbol.asyncDispose]: () => resolver.close(),
   };
+}
+
+/** The address in `text`, for a test that knows that it is one. */
+export function requireServer(text: string): ServerAddress {
+  const server = parseServer(text);
+  if (server === undefined) throw new Error(`Cannot use "${text}": want an address`);
+  return server;
 }
 
 /** Exactly these answers, keyed as `TXT example.com`; NXDOMAIN without a SOA for anything else. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createResolver, type StubResolver } from "../../src/dns/resolver.ts";
 import { createSpfChecker } from "../../src/spf/checker.ts";
+import { requireServer } from "../dns/resolving.ts";
 import { type DnsServer, type Quirk, startDnsServer } from "../helpers/dns-server.ts";
 import { expectSuiteVerdict, readSuite, type Scenario, SUITES, suiteQuery } from "../helpers/suites.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
@@ -23,7 +24,7 @@ for (const { transport, quirk } of TRANSPORTS) {
 
         beforeAll(async () => {
           server = await startDnsServer(zoneAuthority(zonedata), { quirk });
-          resolver = createResolver({ ...SETTINGS, servers: [server.address] });
+          resolver = createResolver({ ...SETTINGS, servers: [requireServer(server.address)] });
         });
 
         afterAll(async () => {

@@ -1,33 +1,13 @@
+/** The DNS servers of the host: resolv.conf(5), read and watched. */
 import { readFile, readFileSync } from "node:fs";
 import { isIP } from "node:net";
+import { DNS_PORT, type ServerAddress } from "./server-address.ts";
 
-/** Where a DNS server listens. `host` is an IP address, an IPv6 one with its zone where it has one. */
-export interface ServerAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
-const DNS_PORT = 53;
 /** As the C library does (MAXNS in resolv.h): more servers only make the wait longer. */
 const MAX_SERVERS = 3;
 /** What is asked when resolv.conf names no server: resolv.conf(5). */
 const LOCAL_SERVER: ServerAddress = { host: "127.0.0.1", port: DNS_PORT };
 const WATCH_INTERVAL_MS = 2_000;
-
-/** Reads `192.0.2.1`, `192.0.2.1:5353`, `::1`, `[::1]` or `[::1]:5353`; `undefined` for anything else. */
-export function parseServer(text: string): ServerAddress | undefined {
-  if (isIP(text) !== 0) return { host: text, port: DNS_PORT };
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
-  const host = bracketed ?? plain ?? "";
-  const port = digits === undefined ? DNS_PORT : Number(digits);
-  const isAddress = isIP(host) === (bracketed === undefined ? 4 : 6);
-  return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
-}
-
-/** As a person writes it: `192.0.2.1:53`, `[::1]:53`. */
-export function formatServer({ host, port }: ServerAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
 
 /** The servers that a resolv.conf(5) names, in order. Lines that cannot be read are passed over, as the C library does. */
 export function parseResolvConf(text: string): ServerAddress[] {

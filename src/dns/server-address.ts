@@ -1,0 +1,28 @@
+/** Addresses of DNS servers as people write them: in dns.servers of the configuration, in logs and in errors. */
+import { isIP } from "node:net";
+
+/** Where a DNS server listens. `host` is an IP address; an IPv6 address may carry its zone. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const DNS_PORT = 53;
+
+/** What `parseServer` takes, for error messages. */
+export const SERVER_WISH = 'an address such as "127.0.0.1", "127.0.0.1:5353" or "[::1]:5353"';
+
+/** Reads `192.0.2.1`, `192.0.2.1:5353`, `::1`, `[::1]` or `[::1]:5353`; `undefined` for anything else. */
+export function parseServer(text: string): ServerAddress | undefined {
+  if (isIP(text) !== 0) return { host: text, port: DNS_PORT };
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const port = digits === undefined ? DNS_PORT : Number(digits);
+  const isAddress = isIP(host) === (bracketed === undefined ? 4 : 6);
+  return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
+}
+
+/** As a person writes it: `192.0.2.1:53`, `[::1]:53`. */
+export function formatServer({ host, port }: ServerAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
