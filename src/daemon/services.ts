@@ -88,7 +88,7 @@ export function createChecker(setup: Setup, resolver: StubResolver): SpfChecker 
     receiver: setup.hostname,
     maxDnsLookups: setup.config["policy.max_dns_lookups"],
     maxVoidLookups: setup.config["policy.max_void_lookups"],
-    nowMs: () => performance.now(),
+    clockMs: () => performance.now(),
   });
 }
 

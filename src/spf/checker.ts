@@ -1,11 +1,12 @@
-import { RecentVerdicts, VerdictCache } from "./cache.ts";
-import { readClient } from "./client.ts";
-import { type CheckContext, type CheckSettings, conclude } from "./conclude.ts";
-import { toVerdict } from "./conclusion.ts";
-import { domainOf } from "./query.ts";
-import { RecordParser } from "./records.ts";
+/** The SPF checker: check_host() with a memory of verdicts in front of it. */
+import { parseAddress } from "../mail/ip.ts";
+import { loadMailauth } from "../mailauth/spf.ts";
+import { type CheckContext, type CheckSettings, conclude, toVerdict } from "./conclude.ts";
+import { checkedDomain } from "./query.ts";
+import { RecordParser } from "./record.ts";
 import { type Trace, TraceBuilder } from "./trace.ts";
 import type { SpfQuery, SpfVerdict } from "./verdict.ts";
+import { RecentVerdicts, VerdictCache } from "./verdict-cache.ts";
 
 export interface SpfSettings extends CheckSettings {
   /** Verdicts that are remembered; 0 for none. */
@@ -26,13 +27,15 @@ export interface SpfChecker {
 const DEFAULT_CACHE_SIZE = 65_536;
 
 export function createSpfChecker(settings: SpfSettings): SpfChecker {
+  // Now, so that the first mail need not wait for it.
+  loadMailauth();
   const cache = new VerdictCache(settings.verdictCacheSize ?? DEFAULT_CACHE_SIZE);
   const recent = new RecentVerdicts();
   const context: CheckContext = { ...settings, parser: new RecordParser() };
   return {
     checkHost: (query) => {
-      const domain = domainOf(query);
-      const known = cache.get(query.clientAddress, domain, query.heloName, settings.nowMs());
+      const domain = checkedDomain(query);
+      const known = cache.get(query.clientAddress, domain, query.heloName, settings.clockMs());
       if (known === undefined) return check(context, cache, query, domain);
       if (known.verdict?.identity === query.identity && known.verdict.domain === domain) return known.verdict;
       const verdict = toVerdict(known, query, domain, 0);
@@ -44,22 +47,20 @@ export function createSpfChecker(settings: SpfSettings): SpfChecker {
 }
 
 async function check(context: CheckContext, cache: VerdictCache, query: SpfQuery, domain: string): Promise<SpfVerdict> {
-  const startMs = context.nowMs();
+  const startMs = context.clockMs();
   const { conclusion, validity } = await conclude(context, query, undefined);
-  const endMs = context.nowMs();
-  if (validity !== undefined) {
-    cache.set(query.clientAddress, domain, query.heloName, { conclusion, ...validity }, endMs);
-  }
+  const endMs = context.clockMs();
+  if (validity !== undefined) cache.set(query.clientAddress, domain, query.heloName, conclusion, validity, endMs);
   return toVerdict(conclusion, query, domain, endMs - startMs);
 }
 
 async function explain(context: CheckContext, query: SpfQuery): Promise<{ verdict: SpfVerdict; trace: Trace }> {
-  const startMs = context.nowMs();
-  const builder = new TraceBuilder(context.nowMs);
+  const startMs = context.clockMs();
+  const builder = new TraceBuilder(context.clockMs);
   const { conclusion } = await conclude(context, query, builder);
-  const verdict = toVerdict(conclusion, query, domainOf(query), context.nowMs() - startMs);
+  const verdict = toVerdict(conclusion, query, checkedDomain(query), context.clockMs() - startMs);
   const trace: Trace = {
-    clientAddress: readClient(query.clientAddress)?.text ?? query.clientAddress,
+    clientAddress: parseAddress(query.clientAddress)?.text ?? query.clientAddress,
     domain: verdict.domain,
     record: builder.root,
     lookups: verdict.lookups,

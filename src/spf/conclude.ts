@@ -1,15 +1,16 @@
-import { readClient } from "./client.ts";
-import type { Conclusion } from "./conclusion.ts";
+/** One run of check_host() (RFC 7208 section 4), from the query's text to a conclusion, and a verdict made of that. */
+import { parseAddress } from "../mail/ip.ts";
+import { asciiLine, shorten } from "../mail/text.ts";
 import { DirectiveMatcher } from "./directives.ts";
-import { type Evaluation, evaluateDomain, type Finding } from "./evaluate.ts";
-import { MAX_EXPLANATION_CHARS, printable } from "./explanation.ts";
-import { type LookupSettings, Lookups } from "./lookups.ts";
+import { DnsLookups, type LookupSettings } from "./dns.ts";
+import { type Evaluation, evaluateDomain, type RecordResult } from "./evaluate.ts";
+import { MAX_EXPLANATION_CHARS, stockExplanation } from "./explanation.ts";
 import type { MacroDependence } from "./macros.ts";
 import { readSubject } from "./query.ts";
-import type { RecordParser } from "./records.ts";
+import type { RecordParser } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
-import type { SpfQuery, SpfResult } from "./verdict.ts";
+import type { SpfQuery, SpfResult, SpfVerdict } from "./verdict.ts";
 
 export interface CheckSettings extends LookupSettings {
   /** Our own host name, for `%{r}` in explanations. */
@@ -21,33 +22,55 @@ export interface CheckContext extends CheckSettings {
   readonly parser: RecordParser;
 }
 
+/** What check_host() came to: the part of a verdict that queries for the same client and domain can share. */
+export interface Conclusion {
+  readonly result: SpfResult;
+  readonly mechanism: string | undefined;
+  readonly problem: string | undefined;
+  /** The domain's own words, ready to be shown. */
+  readonly explanation: string | undefined;
+  readonly record: string | undefined;
+  readonly lookups: number;
+  readonly voidLookups: number;
+}
+
+/** How long and for which queries a conclusion holds. */
+export interface Validity {
+  /** When the first of the answers used expires. */
+  readonly expiresAtMs: number;
+  readonly dependence: MacroDependence;
+}
+
 export interface Concluded {
   readonly conclusion: Conclusion;
   /**
-   * How long and for whom the conclusion holds; `undefined` if it is not to be remembered: when there was trouble, and
-   * when it had to be waited for. Most domains send once and never again, and to remember one takes a tenth of its
-   * check. For one that does send again all answers are at hand, so that it is evaluated once more in 4 us.
+   * `undefined` if the conclusion is not to be remembered: when there was DNS trouble, and when DNS had to be waited
+   * for. Most domains send once and never again; one that does send again finds all its answers in the DNS cache, so
+   * that it is evaluated once more without a wait.
    */
-  readonly validity: { readonly expiresAtMs: number; readonly dependence: MacroDependence } | undefined;
+  readonly validity: Validity | undefined;
 }
 
-/** Runs check_host() (RFC 7208 section 4) for one identity. Rejects for nothing that comes from outside. */
+/** Longest problem text, in characters. */
+const MAX_PROBLEM_CHARS = 200;
+
+/** Runs check_host() for one identity. Rejects for nothing that comes from outside. */
 export async function conclude(
   context: CheckContext,
   query: SpfQuery,
   trace: TraceBuilder | undefined,
 ): Promise<Concluded> {
-  const client = readClient(query.clientAddress);
+  const client = parseAddress(query.clientAddress);
   if (client === undefined) return refuse("the client has no address that SPF could check");
   const { domain, target, sender, helo } = readSubject(query);
   if (target === undefined) return refuse(`"${domain}" is not a domain name that SPF could check`);
-  const lookups = new Lookups(context, query.deadlineMs, trace?.lookedUp.bind(trace));
+  const lookups = new DnsLookups(context, query.deadlineMs, trace?.lookedUp.bind(trace));
   const matcher = new DirectiveMatcher({ client, sender, helo, receiver: context.receiver }, lookups);
   const evaluation: Evaluation = { parser: context.parser, lookups, matcher, trace, record: undefined };
   try {
-    const finding = await evaluateDomain(evaluation, target, false);
-    const explanation = isExplained(finding) ? await explain(evaluation, finding.exp) : undefined;
-    return concluded(evaluation, finding.result, finding.mechanism, undefined, explanation);
+    const found = await evaluateDomain(evaluation, target, false);
+    const explanation = isExplained(found) ? await ownExplanation(evaluation, found.exp) : undefined;
+    return concluded(evaluation, found.result, found.mechanism, undefined, explanation);
   } catch (error) {
     if (!(error instanceof StopEvaluation)) throw error;
     trace?.stop(error.result, error.exceeded);
@@ -85,21 +108,49 @@ function refuse(problem: string): Concluded {
   };
 }
 
-type Explained = Finding & { readonly exp: NonNullable<Finding["exp"]> };
+type Explained = RecordResult & { readonly exp: NonNullable<RecordResult["exp"]> };
 
 /** Whether the domain may have words of its own for this result (RFC 7208 section 6.2). */
-function isExplained(finding: Finding): finding is Explained {
-  return finding.result === "fail" && finding.exp !== undefined;
+function isExplained(found: RecordResult): found is Explained {
+  return found.result === "fail" && found.exp !== undefined;
 }
 
 /** The domain's own words after a fail, if they can be had and shown. */
-async function explain(
+async function ownExplanation(
   { matcher, trace }: Evaluation,
   { domain, domainSpec }: Explained["exp"],
 ): Promise<string | undefined> {
   trace?.openExplanation(domainSpec);
-  const text = await matcher.explain(domain, domainSpec);
-  const explanation = text === undefined || text.trim() === "" ? undefined : printable(text, MAX_EXPLANATION_CHARS);
+  const text = await matcher.expandExplanation(domain, domainSpec);
+  const explanation =
+    text === undefined || text.trim() === "" ? undefined : shorten(asciiLine(text), MAX_EXPLANATION_CHARS);
   trace?.closeExplanation(explanation);
   return explanation;
+}
+
+/** The verdict on a query. A `problem` of the result none, which is no error, stands in the explanation alone. */
+export function toVerdict(conclusion: Conclusion, query: SpfQuery, domain: string, elapsedMs: number): SpfVerdict {
+  const { result, mechanism, problem, explanation, record, lookups, voidLookups } = conclusion;
+  return {
+    result,
+    identity: query.identity,
+    domain: detached(domain),
+    mechanism,
+    problem: problem === undefined || result === "none" ? undefined : shorten(asciiLine(problem), MAX_PROBLEM_CHARS),
+    explanation: explanation ?? stockExplanation(result, query.clientAddress, domain, problem),
+    explanationFromDomain: explanation !== undefined,
+    record,
+    lookups,
+    voidLookups,
+    elapsedMs,
+  };
+}
+
+/**
+ * The same text in memory of its own. V8 makes a piece of a string by pointing into it, so that a name of twenty bytes
+ * keeps the whole request alive that it was cut from, and thousands of verdicts are remembered. Joined and not
+ * concatenated: that would only point to both parts.
+ */
+function detached(text: string): string {
+  return [text, ""].join(" ").slice(0, -1);
 }

@@ -1,22 +1,23 @@
+/** Single directives and macro-strings, evaluated by mailauth (RFC 7208 sections 5 and 7). */
 import type { RecordData, RecordType } from "../dns/types.ts";
-import { type Answers, type Ask, type Match, mailauth } from "../mailauth/spf.ts";
-import type { Client } from "./client.ts";
+import type { ClientAddress } from "../mail/ip.ts";
+import { type Answers, type Ask, loadMailauth, type Match, type ParsedAddress } from "../mailauth/spf.ts";
+import type { DnsLookups } from "./dns.ts";
 import { isMultiLabelName, withoutRootDot } from "./domain.ts";
-import type { Lookups } from "./lookups.ts";
 import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
-import { decidingAddresses, inWrittenNetwork } from "./network.ts";
+import { type AddressGroups, decidingAddresses, inWrittenNetwork, readAddress } from "./network.ts";
 import { StopEvaluation } from "./stop.ts";
 
 /** MX hosts that are asked for their addresses before it is a permerror (RFC 7208 section 4.6.4). */
 const MAX_MX_HOSTS = 10;
-/** Addresses that are compared in one check, ours to limit: ten terms of ten MX hosts could bring 100,000, and cost 80 ms. */
+/** Addresses that are compared in one check, ours to limit: ten terms of ten MX hosts could bring 100,000. */
 const MAX_ADDRESSES = 10_000;
 /** A prefix as long as the client's address. */
 const ALL_BITS = 128;
 
 /** What macros expand to, apart from the evaluated domain. */
 export interface MacroValues {
-  readonly client: Client;
+  readonly client: ClientAddress;
   readonly sender: string;
   readonly helo: string;
   /** Our own host name, for `%{r}`. */
@@ -28,27 +29,31 @@ export type ExpandedName =
   | { readonly status: "name"; readonly name: string }
   /** It holds a local part that is not ASCII, so its term matches nothing (RFC 8616 section 4). */
   | { readonly status: "unmatchable" }
-  /** What it expands to is no name that could be asked for. */
+  /** What it expands to is no name that DNS could be queried for. */
   | { readonly status: "invalid" };
 
 /** Evaluates terms of the record of `domain` against one client. */
 export class DirectiveMatcher {
   readonly #values: MacroValues;
-  readonly #lookups: Lookups;
+  readonly #lookups: DnsLookups;
   /** What the macros expanded so far depend on, beside the client and the domain. */
   dependence: MacroDependence = "nothing";
-  /** Where mailauth notes what it finds odd; one for all directives of a check. */
+  /** Where mailauth notes its warnings; one for all directives of a check. */
   #ctx: { readonly warnings: Set<string> } | undefined = undefined;
-  #addresses = 0;
+  #comparedAddresses = 0;
+  readonly #client: AddressGroups;
+  /** The client as mailauth wants it, made when it is first needed: most records do without. */
+  #address: ParsedAddress | undefined = undefined;
 
-  constructor(values: MacroValues, lookups: Lookups) {
+  constructor(values: MacroValues, lookups: DnsLookups) {
     this.#values = values;
+    this.#client = readAddress(values.client.text) ?? [];
     this.#lookups = lookups;
   }
 
-  /** Whether an `ip4` or `ip6` mechanism with this value matches: the same question, but without mailauth and at once. */
+  /** Whether an `ip4` or `ip6` mechanism with this value matches; without mailauth, and without a promise. */
   isInNetwork(network: string): boolean {
-    return inWrittenNetwork(this.#values.client.groups, network);
+    return inWrittenNetwork(this.#client, network);
   }
 
   /**
@@ -63,22 +68,27 @@ export class DirectiveMatcher {
     return match.type !== undefined;
   }
 
+  get #isIPv4(): boolean {
+    return this.#values.client.family === "ipv4";
+  }
+
   /** The prefix length of an `a` or `mx` directive that holds for the client's kind of address. */
   #prefixBits(directive: string): number {
     const [, ipv4, ipv6] = /(?:\/(\d+))?(?:\/\/(\d+))?$/.exec(directive) ?? [];
-    return this.#values.client.isIPv4 ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
+    return this.#isIPv4 ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
   }
 
   /**
    * The name that a domain-spec stands for (RFC 7208 section 7.3). `exists` is the mechanism that does nothing but
-   * expand its name and ask for it, so mailauth is given that.
+   * expand its name and query for it, so mailauth gets that.
    *
    * @throws {StopEvaluation}
    */
   async expandName(domain: string, domainSpec: string): Promise<ExpandedName> {
     if (!domainSpec.includes("%")) {
-      const name = mailauth.normalizeTargetName(domainSpec);
-      return mailauth.isValidTargetName(name) ? { status: "name", name } : { status: "invalid" };
+      const { normalizeTargetName, isValidTargetName } = loadMailauth();
+      const name = normalizeTargetName(domainSpec);
+      return isValidTargetName(name) ? { status: "name", name } : { status: "invalid" };
     }
     let target: string | undefined;
     await this.#verify(domain, `v=spf1 exists:${domainSpec}`, (name, type) => {
@@ -97,7 +107,7 @@ export class DirectiveMatcher {
   }
 
   /** The domain's own explanation of a fail, macros expanded, if it can be had (RFC 7208 section 6.2). */
-  async explain(domain: string, domainSpec: string): Promise<string | undefined> {
+  async expandExplanation(domain: string, domainSpec: string): Promise<string | undefined> {
     const match = await this.#verify(domain, `v=spf1 -all exp=${domainSpec}`, () => []);
     return match.explanation;
   }
@@ -107,10 +117,10 @@ export class DirectiveMatcher {
     this.#note(record);
     const answerRecord: Ask = (name, type) => (type === "TXT" ? [[hyphenFirst(record)]] : resolver(name, type));
     try {
-      return await mailauth.spfVerify(domain, {
+      return await loadMailauth().spfVerify(domain, {
         strict: true,
         ip: client.text,
-        addr: client.address,
+        addr: (this.#address ??= loadMailauth().parseIp(client.text) ?? undefined),
         sender,
         helo,
         mta: receiver,
@@ -131,7 +141,7 @@ export class DirectiveMatcher {
     return this.#shape(type, records, prefixBits);
   }
 
-  /** Asks for the addresses of one term's MX or PTR hosts; never throws at once, where mailauth asks several in parallel. */
+  /** Queries for the addresses of one term's MX or PTR hosts. Rejects and never throws: mailauth asks for several in parallel. */
   #hostAsker(prefixBits: number): Ask {
     let hosts = 0;
     return async (name, type) => {
@@ -151,14 +161,14 @@ export class DirectiveMatcher {
 
   /** Records as node:dns shapes them, which is what mailauth reads. Lists are copies: it sorts them in place. */
   #shape(type: RecordType, records: readonly RecordData[RecordType][], prefixBits: number): readonly unknown[] {
-    if (type === "A" && !this.#values.client.isIPv4) return records.slice(0, 1); // Only `exists` asks so.
+    if (type === "A" && !this.#isIPv4) return records.slice(0, 1); // Only `exists` asks so.
     if (type === "A" || type === "AAAA") {
-      this.#addresses += records.length;
-      if (this.#addresses > MAX_ADDRESSES) {
+      this.#comparedAddresses += records.length;
+      if (this.#comparedAddresses > MAX_ADDRESSES) {
         throw new StopEvaluation("permerror", `Cannot compare the addresses: over ${MAX_ADDRESSES}`);
       }
       const addresses = records.map(String);
-      const deciding = decidingAddresses(this.#values.client.groups, addresses, prefixBits);
+      const deciding = decidingAddresses(this.#client, addresses, prefixBits);
       return deciding.length > 0 ? deciding : addresses.slice(0, 1);
     }
     return records.map((data) =>

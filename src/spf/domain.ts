@@ -1,8 +1,9 @@
+/** Domain names as SPF takes them (RFC 7208 section 4.3, RFC 8616). Text is latin1: one character is one byte. */
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 
-const MAX_NAME_OCTETS = 253;
-const MAX_LABEL_OCTETS = 63;
+const MAX_NAME_BYTES = 253;
+const MAX_LABEL_BYTES = 63;
 const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
@@ -10,7 +11,7 @@ const NON_ASCII = /[^\x00-\x7f]/;
  *
  * Label by label, because `domainToASCII` of a whole name reads `1.2.3` as an IPv4 address and undoes percent signs.
  *
- * @param name latin1 octets, so that UTF-8 comes as one character per byte.
+ * @param name UTF-8 as latin1, one character per byte
  * @returns `undefined` if a label is neither ASCII nor UTF-8 that IDNA allows.
  */
 export function toALabels(name: string): string | undefined {
@@ -28,17 +29,17 @@ function toALabel(label: string): string | undefined {
 
 /**
  * Whether check_host() can be asked about a name: several labels, none empty or too long, and no bare address or
- * address literal (RFC 7208 section 4.3). Any octet may stand in a label, underscores are common in the wild.
+ * address literal (RFC 7208 section 4.3). Any byte may stand in a label, underscores are common in the wild.
  *
  * @param name without a trailing dot.
  */
 export function isMultiLabelName(name: string): boolean {
-  if (name.length > MAX_NAME_OCTETS || name.startsWith("[") || isIP(name) !== 0) return false;
+  if (name.length > MAX_NAME_BYTES || name.startsWith("[") || isIP(name) !== 0) return false;
   let labels = 0;
   for (let start = 0; start <= name.length; labels++) {
     const dot = name.indexOf(".", start);
     const end = dot === -1 ? name.length : dot;
-    if (end === start || end - start > MAX_LABEL_OCTETS) return false;
+    if (end === start || end - start > MAX_LABEL_BYTES) return false;
     start = end + 1;
   }
   return labels >= 2;

@@ -1,17 +1,16 @@
 /**
- * check_host() (RFC 7208 sections 4 to 6): the walk over records and terms. Everything that a single directive means
- * is mailauth's (`mailauth.ts`), everything that is asked and counted is in `lookups.ts`.
+ * check_host() (RFC 7208 sections 4 to 6): the walk over records and terms. What a single directive means
+ * is in `directives.ts`, all that is queried and counted in `dns.ts`.
  */
 import { MAX_TXT_OCTETS } from "../dns/types.ts";
 import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
-import type { Lookups } from "./lookups.ts";
-import { spfRecords, type Term } from "./record.ts";
-import type { ParsedRecord, RecordParser } from "./records.ts";
+import type { DnsLookups } from "./dns.ts";
+import { type ParsedRecord, type RecordParser, spfRecords, type Term } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
 
 /** What one domain's record says about the client. Errors are thrown, as `StopEvaluation`. */
-export interface Finding {
+export interface RecordResult {
   readonly result: "none" | "neutral" | "pass" | "fail" | "softfail";
   /** The directive that matched, as written; `default` if none did; nothing without a record. */
   readonly mechanism: string | undefined;
@@ -22,15 +21,15 @@ export interface Finding {
 /** The parts of one check that the walk works with. */
 export interface Evaluation {
   readonly parser: RecordParser;
-  readonly lookups: Lookups;
+  readonly lookups: DnsLookups;
   readonly matcher: DirectiveMatcher;
   readonly trace: TraceBuilder | undefined;
   /** The record of the domain that the check is about, as soon as it is known. */
   record: string | undefined;
 }
 
-const NONE: Finding = { result: "none", mechanism: undefined, exp: undefined };
-const NEUTRAL: Finding = { result: "neutral", mechanism: "default", exp: undefined };
+const NONE: RecordResult = { result: "none", mechanism: undefined, exp: undefined };
+const NEUTRAL: RecordResult = { result: "neutral", mechanism: "default", exp: undefined };
 const RESULTS = { "+": "pass", "-": "fail", "?": "neutral", "~": "softfail" } as const;
 
 /** A term that says something about the client. */
@@ -39,15 +38,15 @@ type Directive = Term & { readonly qualifier: keyof typeof RESULTS };
 /**
  * What the record of `domain` says, with the records that it includes or redirects to.
  *
- * @param counted whether the question for the record belongs to a term (include, redirect), and so to the limits.
+ * @param counted whether the query for the record belongs to a term (include, redirect), and so to the limits.
  * @throws {StopEvaluation} for temperror and permerror.
  */
-export async function evaluateDomain(evaluation: Evaluation, domain: string, counted: boolean): Promise<Finding> {
+export async function evaluateDomain(evaluation: Evaluation, domain: string, counted: boolean): Promise<RecordResult> {
   const { lookups, trace } = evaluation;
   trace?.openRecord(domain);
-  const asked = lookups.begin(domain, "TXT", counted);
-  const answer = asked.answer instanceof Promise ? await asked.answer : asked.answer;
-  const records = spfRecords(lookups.take(asked, answer));
+  const pending = lookups.begin(domain, "TXT", counted);
+  const answer = pending.answer instanceof Promise ? await pending.answer : pending.answer;
+  const records = spfRecords(lookups.take(pending, answer));
   trace?.foundRecords(records);
   const record = selectRecord(domain, records);
   if (record === undefined) {
@@ -59,9 +58,9 @@ export async function evaluateDomain(evaluation: Evaluation, domain: string, cou
   trace?.foundTerms(parsed.terms);
   refuseBadSyntax(evaluation, domain, parsed);
   const eventual = evaluateTerms(evaluation, domain, parsed.terms, 0);
-  const finding = eventual instanceof Promise ? await eventual : eventual;
-  trace?.closeRecord(finding.result);
-  return finding;
+  const found = eventual instanceof Promise ? await eventual : eventual;
+  trace?.closeRecord(found.result);
+  return found;
 }
 
 function selectRecord(domain: string, records: readonly string[]): string | undefined {
@@ -71,7 +70,7 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
   }
   if (record === undefined) return undefined;
   if (record.length >= MAX_TXT_OCTETS) {
-    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_OCTETS - 1} octets`);
+    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_OCTETS - 1} bytes`);
   }
   if (/[^\x20-\x7e]/.test(record)) {
     throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": it is not printable ASCII`);
@@ -87,15 +86,15 @@ function refuseBadSyntax({ trace }: Evaluation, domain: string, { terms, error }
 }
 
 /**
- * Goes through the directives from the one at `from` on, then follows redirect=. What needs no DNS is known at once:
- * long lists of addresses are not waited for one by one, and nothing is promised where nothing has to be asked.
+ * Goes through the directives from the one at `from` on, then follows redirect=. What needs no DNS is
+ * known without a promise: a long list of addresses would cost a turn of the event loop for each.
  */
 function evaluateTerms(
   evaluation: Evaluation,
   domain: string,
   terms: readonly Term[],
   from: number,
-): Finding | Promise<Finding> {
+): RecordResult | Promise<RecordResult> {
   const { trace } = evaluation;
   for (let index = from; index < terms.length; index++) {
     const term = terms[index];
@@ -104,24 +103,24 @@ function evaluateTerms(
     const isMatch = matchAtOnce(evaluation, term);
     if (isMatch === undefined) return evaluateByDns(evaluation, domain, terms, index, term);
     trace?.closeTerm(isMatch ? "match" : "no match");
-    if (isMatch) return found(domain, terms, term);
+    if (isMatch) return matched(domain, terms, term);
   }
   const index = terms.findIndex((term) => isModifier(term, "redirect"));
   const redirect = terms[index];
   return redirect === undefined ? NEUTRAL : followRedirect(evaluation, domain, redirect, index);
 }
 
-/** As `evaluateTerms`, from a directive on that has to ask. */
+/** As `evaluateTerms`, from a directive on that queries DNS. */
 async function evaluateByDns(
   evaluation: Evaluation,
   domain: string,
   terms: readonly Term[],
   index: number,
   term: Directive,
-): Promise<Finding> {
+): Promise<RecordResult> {
   const isMatch = await matchByDns(evaluation, domain, term);
   evaluation.trace?.closeTerm(isMatch ? "match" : "no match");
-  return isMatch ? found(domain, terms, term) : evaluateTerms(evaluation, domain, terms, index + 1);
+  return isMatch ? matched(domain, terms, term) : evaluateTerms(evaluation, domain, terms, index + 1);
 }
 
 function matchAtOnce({ matcher }: Evaluation, term: Term): boolean | undefined {
@@ -144,31 +143,36 @@ async function matchInclude(evaluation: Evaluation, domain: string, term: Term):
 }
 
 /** RFC 7208 section 6.1: the target's result is the result, a missing record is a permerror. */
-async function followRedirect(evaluation: Evaluation, domain: string, term: Term, index: number): Promise<Finding> {
+async function followRedirect(
+  evaluation: Evaluation,
+  domain: string,
+  term: Term,
+  index: number,
+): Promise<RecordResult> {
   evaluation.trace?.openTerm(index);
   evaluation.lookups.startTerm(term.text);
   const target = await evaluation.matcher.expandName(domain, term.value);
-  const finding = target.status === "unmatchable" ? NEUTRAL : await evaluateTarget(evaluation, term, target);
+  const found = target.status === "unmatchable" ? NEUTRAL : await evaluateTarget(evaluation, term, target);
   evaluation.trace?.closeTerm("followed");
-  return finding;
+  return found;
 }
 
-async function evaluateTarget(evaluation: Evaluation, term: Term, target: ExpandedName): Promise<Finding> {
+async function evaluateTarget(evaluation: Evaluation, term: Term, target: ExpandedName): Promise<RecordResult> {
   if (target.status !== "name") {
     throw new StopEvaluation("permerror", `Cannot evaluate "${term.text}": it names no domain`);
   }
-  const finding = await evaluateDomain(evaluation, target.name, true);
-  if (finding.result === "none") {
+  const found = await evaluateDomain(evaluation, target.name, true);
+  if (found.result === "none") {
     throw new StopEvaluation("permerror", `Cannot evaluate "${term.text}": "${target.name}" has no SPF record`);
   }
-  return finding;
+  return found;
 }
 
-function found(domain: string, terms: readonly Term[], matched: Directive): Finding {
+function matched(domain: string, terms: readonly Term[], directive: Directive): RecordResult {
   const exp = terms.find((term) => isModifier(term, "exp"));
   return {
-    result: RESULTS[matched.qualifier],
-    mechanism: matched.text,
+    result: RESULTS[directive.qualifier],
+    mechanism: directive.text,
     exp: exp === undefined ? undefined : { domain, domainSpec: exp.value },
   };
 }

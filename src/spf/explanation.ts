@@ -1,25 +1,22 @@
+/** Our own sentence for a result, for the reply and the header where the domain gives none. */
+import { asciiLine, shorten } from "../mail/text.ts";
 import type { SpfResult } from "./verdict.ts";
 
 /** Longest text that goes into a reply to the sender, in characters. */
 export const MAX_EXPLANATION_CHARS = 200;
 const MAX_PART_CHARS = 100;
 
-/** The text as one line of printable ASCII, cut to `maxChars`: what DNS and senders say ends no line and no header. */
-export function printable(text: string, maxChars: number): string {
-  const line = /[^\x20-\x7e]/.test(text) ? text.replace(/[^\x20-\x7e]/g, "?") : text;
-  return line.length <= maxChars ? line : `${line.slice(0, maxChars - 3)}...`;
-}
-
-/** Our own sentence for a result, where the domain gave none: printable, within the limit, never empty. */
+/** One line of printable ASCII within the limit, never empty. */
 export function stockExplanation(
   result: SpfResult,
   clientAddress: string,
   domain: string,
   problem: string | undefined,
 ): string {
-  const client = printable(clientAddress, MAX_PART_CHARS);
-  const name = printable(domain, MAX_PART_CHARS);
-  return printable(stockText(result, client, name === "" ? "(no name)" : name, problem), MAX_EXPLANATION_CHARS);
+  const client = shorten(asciiLine(clientAddress), MAX_PART_CHARS);
+  const name = shorten(asciiLine(domain), MAX_PART_CHARS);
+  const text = stockText(result, client, name === "" ? "(no name)" : name, problem);
+  return shorten(asciiLine(text), MAX_EXPLANATION_CHARS);
 }
 
 function stockText(result: SpfResult, client: string, domain: string, problem: string | undefined): string {

@@ -1,3 +1,4 @@
+/** An SPF query taken apart: which domain is checked, and what the macros of its sender stand for. */
 import { isMultiLabelName, toALabels, withoutRootDot } from "./domain.ts";
 import type { SpfQuery } from "./verdict.ts";
 
@@ -14,7 +15,7 @@ export interface CheckSubject {
 }
 
 /** The domain that a query is about, as A-labels where it can be: what stands after the last `@`, or the HELO name. */
-export function domainOf(query: SpfQuery): string {
+export function checkedDomain(query: SpfQuery): string {
   const name = isHeloChecked(query) ? query.heloName : query.sender.slice(query.sender.lastIndexOf("@") + 1);
   return withoutRootDot(toALabels(name) ?? name);
 }
@@ -24,7 +25,7 @@ export function domainOf(query: SpfQuery): string {
  * (RFC 7208 sections 2.3 and 2.4), and so does a sender without a local part (section 4.3).
  */
 export function readSubject(query: SpfQuery): CheckSubject {
-  const domain = domainOf(query);
+  const domain = checkedDomain(query);
   const lower = domain.toLowerCase();
   const at = query.sender.lastIndexOf("@");
   const local = isHeloChecked(query) || at === -1 ? "" : unquote(query.sender.slice(0, at));

@@ -5,6 +5,8 @@
  *     directive  = [ "+" / "-" / "?" / "~" ] mechanism        all include a mx ptr ip4 ip6 exists
  *     modifier   = name "=" macro-string                      redirect= exp= and unknown ones
  */
+import { ExpiringCache } from "../collections/expiring-cache.ts";
+import { findSyntaxError, type RecordError } from "../mailauth/spf.ts";
 
 /** One term as it stands in the record. */
 export interface Term {
@@ -13,7 +15,7 @@ export interface Term {
   readonly name: string;
   /** `+`, `-`, `?` or `~`, `+` if none is written; `=` marks a modifier. */
   readonly qualifier: "+" | "-" | "?" | "~" | "=";
-  /** What follows the colon of a mechanism or the equals sign of a modifier; a prefix length alone is kept out. */
+  /** What follows the colon of a mechanism or the equals sign of a modifier; `/24` of `a/24`. */
   readonly value: string;
 }
 
@@ -22,7 +24,7 @@ export function spfRecords(texts: readonly string[]): string[] {
   return texts.filter((text) => /^v=spf1(?: |$)/i.test(text));
 }
 
-/** The terms of a record in order. The record need not be correct: what makes no sense becomes an unknown name. */
+/** The terms of a record in order. The record need not be correct: what is no term becomes one with an unknown name. */
 export function splitTerms(record: string): Term[] {
   return record
     .split(" ")
@@ -44,4 +46,34 @@ function lower(name: string | undefined): string {
 
 function readQualifier(text: string | undefined): Term["qualifier"] {
   return text === "-" || text === "?" || text === "~" ? text : "+";
+}
+
+/** A record taken apart, with the first error in it. */
+export interface ParsedRecord {
+  readonly terms: readonly Term[];
+  readonly error: RecordError | undefined;
+}
+
+/** Parsed records that are kept, and the longest of them: 1 MiB in all. */
+const MAX_RECORDS = 1024;
+const MAX_KEPT_BYTES = 256;
+
+/** Parses records, and keeps the short ones: thousands of domains publish the same few texts of their providers. */
+export class RecordParser {
+  readonly #records = new ExpiringCache<ParsedRecord & { readonly expiresAtMs: number }>(MAX_RECORDS);
+
+  /** @param record printable ASCII */
+  parse(record: string): ParsedRecord {
+    const known = this.#records.get(record, 0);
+    if (known !== undefined) return known;
+    const terms = splitTerms(record);
+    const parsed = {
+      terms,
+      error: findSyntaxError(terms.map(({ text }) => text)),
+      // The same text always means the same.
+      expiresAtMs: Number.POSITIVE_INFINITY,
+    };
+    if (record.length <= MAX_KEPT_BYTES) this.#records.set(record, parsed);
+    return parsed;
+  }
 }

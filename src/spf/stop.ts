@@ -1,8 +1,10 @@
+/** The one error of an evaluation: temperror and permerror end it wherever it stands. */
+
 export type ExceededLimit = "lookups" | "voidLookups";
 
 /**
  * Ends the evaluation with an error result. mailauth can be stopped in no other way, so the walk above it uses the
- * same one; `evaluate.ts` catches it, nothing else does.
+ * same one. `conclude.ts` makes the result of it.
  */
 export class StopEvaluation extends Error {
   override name = "StopEvaluation";
@@ -20,7 +22,7 @@ export class StopEvaluation extends Error {
     problem: string,
     options: { outOfTime?: boolean; exceeded?: ExceededLimit } = {},
   ) {
-    // Nobody reads the stack, and to take it is most of what a permerror would cost: 13 us.
+    // Nobody reads the stack, and to take it is most of what a permerror would cost.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(problem);

@@ -1,5 +1,6 @@
+/** The way of an evaluation, recorded while it goes: for `--explain` only. */
 import type { DnsAnswer, RecordType } from "../dns/types.ts";
-import type { Question } from "./lookups.ts";
+import type { Lookup } from "./dns.ts";
 import type { Term } from "./record.ts";
 import type { ExceededLimit } from "./stop.ts";
 import type { SpfResult } from "./verdict.ts";
@@ -9,16 +10,16 @@ export interface Trace {
   /** In its usual form; IPv4-mapped IPv6 as IPv4. */
   readonly clientAddress: string;
   readonly domain: string;
-  /** The domain's record; absent if nothing was asked. */
+  /** The domain's record; absent if nothing was queried. */
   readonly record: TraceRecord | undefined;
-  /** Terms that asked DNS, those of them that found nothing, and the limits of both (RFC 7208 section 4.6.4). */
+  /** Terms that queried DNS, those of them that found nothing, and the limits of both (RFC 7208 section 4.6.4). */
   readonly lookups: number;
   readonly maxDnsLookups: number;
   readonly voidLookups: number;
   readonly maxVoidLookups: number;
   /** The limit that ended the evaluation. */
   readonly exceeded: ExceededLimit | undefined;
-  /** What exp= gave, if it was asked for. */
+  /** What exp= gave, if it was looked up. */
   readonly explanation: TraceExplanation | undefined;
   readonly elapsedMs: number;
 }
@@ -26,7 +27,7 @@ export interface Trace {
 /** One record: the domain's own, an included one, or the target of redirect=. */
 export interface TraceRecord {
   readonly domain: string;
-  /** The question for the record. */
+  /** The query for the record. */
   readonly lookups: readonly TraceLookup[];
   /** The SPF records found: one is right. */
   readonly records: readonly string[];
@@ -38,7 +39,7 @@ export interface TraceTerm {
   readonly text: string;
   /** Name of the mechanism or modifier, in lower case. */
   readonly mechanism: string;
-  /** The name that was asked for, macros expanded. */
+  /** The name that was queried, macros expanded. */
   readonly target: string | undefined;
   readonly lookups: readonly TraceLookup[];
   /** The record of include or redirect=. */
@@ -75,11 +76,11 @@ export class TraceBuilder {
   #explanation: Open<TraceExplanation> | undefined;
   /** The records and terms being evaluated, the innermost last. */
   readonly #path: { record: OpenRecord; term: OpenTerm | undefined }[] = [];
-  readonly #nowMs: () => number;
+  readonly #clockMs: () => number;
   #exceeded: ExceededLimit | undefined;
 
-  constructor(nowMs: () => number) {
-    this.#nowMs = nowMs;
+  constructor(clockMs: () => number) {
+    this.#clockMs = clockMs;
   }
 
   get root(): TraceRecord | undefined {
@@ -159,25 +160,25 @@ export class TraceBuilder {
     if (this.#explanation !== undefined) this.#explanation.text = text;
   }
 
-  lookedUp({ name, type, answer, elapsedMs, isTermsOwn }: Question): void {
+  lookedUp({ name, type, answer, elapsedMs, isTermsOwn }: Lookup): void {
     const lookup: TraceLookup = {
       name,
       type,
       outcome: answer.status,
       answers: answerTexts(answer),
-      ttlSeconds: answer.status === "error" ? undefined : secondsUntil(answer.expiresAtMs, this.#nowMs()),
+      ttlSeconds: answer.status === "error" ? undefined : secondsUntil(answer.expiresAtMs, this.#clockMs()),
       elapsedMs,
     };
     const level = this.#path.at(-1);
-    // A PTR question is for the client's name, whatever the term's target.
+    // A PTR query is for the client's name, whatever the term's target.
     if (level?.term !== undefined && isTermsOwn && type !== "PTR") level.term.target ??= name;
     (this.#explanation ?? level?.term ?? level?.record)?.lookups.push(lookup);
   }
 }
 
-/** Nothing for what holds for ever: a name that DNS cannot carry. */
-function secondsUntil(expiresAtMs: number, nowMs: number): number | undefined {
-  return Number.isFinite(expiresAtMs) ? Math.floor((expiresAtMs - nowMs) / 1000) : undefined;
+/** `undefined` for an answer without an end: a name that DNS cannot carry does not exist. */
+function secondsUntil(expiresAtMs: number, clockMs: number): number | undefined {
+  return Number.isFinite(expiresAtMs) ? Math.floor((expiresAtMs - clockMs) / 1000) : undefined;
 }
 
 function answerTexts(answer: DnsAnswer<RecordType>): string[] {

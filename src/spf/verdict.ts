@@ -1,3 +1,5 @@
+/** What goes into check_host() and what comes out. */
+
 /** The results of check_host() (RFC 7208 section 2.6), spelled as RFC 8601 does. */
 export const SPF_RESULTS = ["none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"] as const;
 
@@ -6,7 +8,7 @@ export type SpfResult = (typeof SPF_RESULTS)[number];
 /** Which identity was checked, as the `identity` key of Received-SPF spells it (RFC 7208 section 9.1). */
 export type SpfIdentity = "helo" | "mailfrom";
 
-/** What check_host() found, and all that a header, a log line or a person wants to know about it. */
+/** The result of check_host() with what a header, a log line or a reader needs. */
 export interface SpfVerdict {
   readonly result: SpfResult;
   readonly identity: SpfIdentity;
@@ -22,7 +24,7 @@ export interface SpfVerdict {
    */
   readonly explanation: string;
   readonly explanationFromDomain: boolean;
-  /** The record that decided at top level, as published (one character per octet). */
+  /** The record that decided at top level, as published (one character per byte). */
   readonly record: string | undefined;
   /** Terms that cost a DNS lookup, out of the limit of 10 (RFC 7208 section 4.6.4). */
   readonly lookups: number;
@@ -30,7 +32,7 @@ export interface SpfVerdict {
   readonly elapsedMs: number;
 }
 
-/** The arguments of check_host() for one identity (RFC 7208 sections 2.3, 2.4 and 4.1). Text is latin1 octets. */
+/** The arguments of check_host() for one identity (RFC 7208 sections 2.3, 2.4 and 4.1). Text is latin1: one character is one byte. */
 export interface SpfQuery {
   readonly identity: SpfIdentity;
   /** The client's address as text; IPv4-mapped IPv6 counts as IPv4. */

@@ -2,7 +2,7 @@ import { memoryResolver, type ZoneData, zoneAuthority } from "./zone.ts";
 
 /** The zone in the form of dns.promises.resolve(), as mailauth's own `spf()` wants it. */
 export function bareResolver(zone: ZoneData): (name: string, type: string) => Promise<string[]> {
-  const resolver = memoryResolver(zoneAuthority(zone), { nowMs: () => 0 });
+  const resolver = memoryResolver(zoneAuthority(zone), { clockMs: () => 0 });
   return async (name, type) => {
     const asked = type as "A" | "MX" | "TXT";
     const answer = await resolver.resolve(name, asked, { deadlineMs: Number.MAX_VALUE });

@@ -123,18 +123,18 @@ export interface MemoryResolver extends Resolver {
 }
 
 export interface MemoryResolverOptions {
-  readonly nowMs?: () => number;
+  readonly clockMs?: () => number;
   /** Answers come later, as from a network, instead of at once. */
   readonly later?: boolean;
 }
 
 /** A resolver that asks `authority` without a network. What the authority drops is a timeout at once. */
 export function memoryResolver(authority: Authority, options: MemoryResolverOptions = {}): MemoryResolver {
-  const nowMs = options.nowMs ?? (() => performance.now());
+  const clockMs = options.clockMs ?? (() => performance.now());
   const questions: string[] = [];
   const resolve = <T extends RecordType>(name: string, type: T, _options: ResolveOptions) => {
     questions.push(`${type} ${name}`);
-    const found = lookUp(authority, trimDot(name), type, nowMs());
+    const found = lookUp(authority, trimDot(name), type, clockMs());
     return options.later === true ? new Promise<DnsAnswer<T>>((done) => setImmediate(done, found)) : found;
   };
   return { questions, resolve };

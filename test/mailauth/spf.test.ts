@@ -2,11 +2,10 @@
  * What src/mailauth/spf.ts repairs. Each row shows the fault in mailauth as it is installed and the right answer of
  * ours. When a row's first half fails after an update, mailauth has mended it: take the repair out, then the row.
  */
-import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { spf as bareSpf } from "mailauth/lib/spf/index.js";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { findSyntaxError, parseClient } from "../../src/mailauth/spf.ts";
+import { findSyntaxError } from "../../src/mailauth/spf.ts";
 import { createSpfChecker } from "../../src/spf/checker.ts";
 import type { SpfVerdict } from "../../src/spf/verdict.ts";
 import { bareResolver } from "../helpers/bare-mailauth.ts";
@@ -132,40 +131,6 @@ describe("mailauth's time limit", () => {
   });
 });
 
-test("mailauth's evaluator still loads Joi and the rest of mailauth/lib/tools.js, which ours does not", () => {
-  const modulesAfter = (load: string) => {
-    const script = `import { createRequire } from "node:module"; const require = createRequire("${import.meta.filename}");
-      ${load}; console.log(Object.keys(require.cache).filter((path) => /node_modules.(joi|libmime|tldts)/.test(path)).length);`;
-    return Number(execFileSync(process.execPath, ["--input-type=module", "-e", script], { encoding: "utf8" }));
-  };
-  const ours = new URL("../../src/mailauth/spf.ts", import.meta.url).href;
-  expect(modulesAfter(`require("mailauth/lib/spf/spf-verify.js")`)).toBeGreaterThan(10);
-  expect(modulesAfter(`await import("${ours}")`)).toBe(0);
-});
-
-describe("parseClient", () => {
-  test.each([
-    ["192.0.2.1", "ipv4", "192.0.2.1"],
-    ["::ffff:192.0.2.1", "ipv4", "192.0.2.1"],
-    ["::FFFF:c000:201", "ipv4", "192.0.2.1"],
-    ["0:0:0:0:0:ffff:c000:0201", "ipv4", "192.0.2.1"],
-    ["2001:DB8:0:0::1", "ipv6", "2001:db8::1"],
-    ["::192.0.2.1", "ipv6", "::c000:201"],
-    ["64:ff9b::192.0.2.1", "ipv6", "64:ff9b::c000:201"],
-    ["fe80::1%eth0", "ipv6", "fe80::1"],
-  ])("reads %s as %s", (text, kind, normal) => {
-    const client = parseClient(text);
-    expect([client?.kind(), client?.toString()]).toEqual([kind, normal]);
-  });
-
-  test.each(["", "unknown", "192.0.2", "192.0.2.1.", " 192.0.2.1", "192.0.02.1", "[::1]", "::g"])(
-    "says of %j that it is no address",
-    (text) => {
-      expect(parseClient(text)).toBeUndefined();
-    },
-  );
-});
-
 describe("findSyntaxError", () => {
   test.each([
     [["a", "ipv4:192.0.2.1", "b:x"], "ipv4:192.0.2.1"],
@@ -187,8 +152,15 @@ async function check(
   deadlineMs = Number.MAX_VALUE,
 ): Promise<SpfVerdict> {
   const resolver = memoryResolver(zoneAuthority(zone));
-  const nowMs = () => 1;
-  const checker = createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs, ...limits });
+  const clockMs = () => 1;
+  const checker = createSpfChecker({
+    resolver,
+    maxDnsLookups: 10,
+    maxVoidLookups: 2,
+    receiver: "r",
+    clockMs,
+    ...limits,
+  });
   return await checker.checkHost({
     identity: "mailfrom",
     clientAddress: CLIENT,

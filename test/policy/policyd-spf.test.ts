@@ -26,16 +26,16 @@ function settingsOf({ engine, config = [], per_user, files }: Case) {
 async function replay(row: Case): Promise<string[]> {
   const settings = settingsOf(row);
   const resolver = memoryResolver(authority);
-  const nowMs = () => performance.now();
+  const clockMs = () => performance.now();
   const { maxDnsLookups, maxVoidLookups } = settings;
   const limits = { maxDnsLookups, maxVoidLookups, verdictCacheSize: 0 };
-  const { checkHost } = createSpfChecker({ resolver, receiver: "mx.local.test", ...limits, nowMs });
+  const { checkHost } = createSpfChecker({ resolver, receiver: "mx.local.test", ...limits, clockMs });
   const service = createPolicyService({
     settings,
     hostname: "mx.local.test",
     checkHost,
     resolver,
-    now: nowMs,
+    now: clockMs,
     observe: recorder(),
   });
   const decisions: string[] = [];

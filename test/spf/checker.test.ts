@@ -15,10 +15,10 @@ const QUERY: SpfQuery = {
 /** A checker over a zone, with a clock that stands still unless it is set. */
 function setUp(zone: ZoneData, settings: Partial<SpfSettings> & { ttlSecondsOf?: Record<string, number> } = {}) {
   const clock = { nowMs: 1000 };
-  const nowMs = () => clock.nowMs;
+  const clockMs = () => clock.nowMs;
   const { ttlSecondsOf = {}, ...others } = settings;
-  const resolver = memoryResolver(zoneAuthority(zone, { ttlSecondsOf }), { nowMs });
-  const defaults = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", nowMs };
+  const resolver = memoryResolver(zoneAuthority(zone, { ttlSecondsOf }), { clockMs });
+  const defaults = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs };
   return { clock, resolver, checker: createSpfChecker({ ...defaults, ...others }) };
 }
 
@@ -102,7 +102,13 @@ describe("A verdict", () => {
         return resolver.resolve(name, type, options);
       },
     };
-    const settings = { resolver: slow, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs: () => clock.nowMs };
+    const settings = {
+      resolver: slow,
+      maxDnsLookups: 10,
+      maxVoidLookups: 2,
+      receiver: "r",
+      clockMs: () => clock.nowMs,
+    };
     const verdict = await createSpfChecker(settings).checkHost({ ...QUERY, sender: "joe@silent.example.com" });
     expect(verdict.elapsedMs).toBe(7);
     expect((await checker.checkHost(QUERY)).elapsedMs).toBe(0);
@@ -124,7 +130,7 @@ describe("A permerror says", () => {
     [
       "that a record is too long",
       [`v=spf1 ${"x".repeat(8185)}`],
-      'Cannot use the record of "example.com": over 8191 octets',
+      'Cannot use the record of "example.com": over 8191 bytes',
     ],
     [
       "that a record is not ASCII",
@@ -209,7 +215,13 @@ describe("A temperror says", () => {
         return resolver.resolve(name, type, options);
       },
     };
-    const settings = { resolver: slow, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs: () => clock.nowMs };
+    const settings = {
+      resolver: slow,
+      maxDnsLookups: 10,
+      maxVoidLookups: 2,
+      receiver: "r",
+      clockMs: () => clock.nowMs,
+    };
     expect(await createSpfChecker(settings).checkHost(QUERY)).toMatchObject({
       result: "temperror",
       problem: "Cannot finish the check: out of time",
@@ -224,7 +236,7 @@ describe("A temperror says", () => {
       return { status: "error", trouble: "timeout", detail: "" };
     };
     const resolver = { resolve: async () => late() } as Resolver;
-    const settings = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs: () => clock.nowMs };
+    const settings = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => clock.nowMs };
     const verdict = await createSpfChecker(settings).checkHost(QUERY);
     expect(verdict).toMatchObject({ result: "temperror", problem: "Cannot finish the check: out of time" });
   });
@@ -444,7 +456,7 @@ test("A verdict that DNS had to be waited for is not remembered, and the next on
       return Promise.resolve(answer);
     },
   };
-  const limits = { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", nowMs: () => clock.nowMs };
+  const limits = { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => clock.nowMs };
   const checker = createSpfChecker({ resolver: warming, ...limits });
   const first = checker.checkHost(QUERY);
   expect(first).toBeInstanceOf(Promise);

@@ -36,10 +36,10 @@ function withoutKnownFaults(given: RandomCase): RandomCase {
 }
 
 async function checkOurs({ zone, ip, sender, helo }: RandomCase): Promise<{ result: string; problem: string }> {
-  const nowMs = () => 0;
-  const resolver = memoryResolver(zoneAuthority(zone), { nowMs });
+  const clockMs = () => 0;
+  const resolver = memoryResolver(zoneAuthority(zone), { clockMs });
   const limits = { maxDnsLookups: 10, maxVoidLookups: 2, verdictCacheSize: 0 };
-  const checker = createSpfChecker({ resolver, receiver: "mx.example.net", nowMs, ...limits });
+  const checker = createSpfChecker({ resolver, receiver: "mx.example.net", clockMs, ...limits });
   const query = { identity: "mailfrom", clientAddress: ip, heloName: helo, sender, deadlineMs: 1 } as const;
   const { result, explanation, problem } = await checker.checkHost(query);
   return { result: result === "fail" ? `fail ${explanation}` : result, problem: problem ?? "" };

@@ -87,13 +87,13 @@ async function agreeWithout(driver: Pyspf, given: RandomCase, deviations: readon
 }
 
 async function checkOurs({ zone, ip, sender, helo }: RandomCase, limits: Limits): Promise<Pair["ours"]> {
-  const nowMs = () => 0;
+  const clockMs = () => 0;
   const checker = createSpfChecker({
-    resolver: memoryResolver(zoneAuthority(zone), { nowMs }),
+    resolver: memoryResolver(zoneAuthority(zone), { clockMs }),
     maxDnsLookups: limits.lookups,
     maxVoidLookups: limits.voids,
     receiver: "mx.example.net",
-    nowMs,
+    clockMs,
     verdictCacheSize: 0,
   });
   const query = { identity: "mailfrom", clientAddress: ip, heloName: helo, sender, deadlineMs: 1 } as const;

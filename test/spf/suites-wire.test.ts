@@ -7,7 +7,7 @@ import { type DnsServer, type Quirk, startDnsServer } from "../helpers/dns-serve
 import { expectSuiteVerdict, readSuite, type Scenario, SUITES, suiteQuery } from "../helpers/suites.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
 
-const nowMs = () => performance.now();
+const clockMs = () => performance.now();
 const SETTINGS = { timeoutMs: 400, tries: 2, cacheSize: 1000, maxTtlMs: 86_400_000, negativeTtlMs: 300_000 };
 
 const TRANSPORTS: readonly { transport: "udp" | "tcp"; quirk: () => Quirk | undefined }[] = [
@@ -40,10 +40,10 @@ for (const { transport, quirk } of TRANSPORTS) {
             resolver,
             ...limits,
             receiver: "mx.example.net",
-            nowMs,
+            clockMs,
             verdictCacheSize: 0,
           });
-          expectSuiteVerdict(name, wanted, await checker.checkHost(suiteQuery(wanted, nowMs() + 20_000)));
+          expectSuiteVerdict(name, wanted, await checker.checkHost(suiteQuery(wanted, clockMs() + 20_000)));
         });
       });
     });

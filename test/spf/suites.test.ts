@@ -41,13 +41,13 @@ for (const suite of SUITES) {
   });
 }
 
-const nowMs = () => performance.now();
+const clockMs = () => performance.now();
 
 function checkerOf(resolver: Resolver, verdictCacheSize = 0): SpfChecker {
   const receiver = "mx.example.net";
-  return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver, nowMs, verdictCacheSize });
+  return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver, clockMs, verdictCacheSize });
 }
 
 function query(wanted: SuiteTest): SpfQuery {
-  return suiteQuery(wanted, nowMs() + 20_000);
+  return suiteQuery(wanted, clockMs() + 20_000);
 }

@@ -1,3 +1,4 @@
+/** The reason of a verdict, in words for a reader. */
 import { isIPv6 } from "node:net";
 import { findSyntaxError } from "../../mailauth/spf.ts";
 import type { Trace, TraceRecord, TraceTerm } from "../trace.ts";
@@ -6,7 +7,7 @@ import { suggestTerm } from "./typo.ts";
 
 /**
  * Why the verdict is what it is, in one sentence for the person who has to mend something: what to add to which
- * record, which terms cost too much, what was probably meant. May hold any octets of the records it quotes.
+ * record, which terms cost too much, what was probably meant. May hold any bytes of the records it quotes.
  */
 export function explainVerdict(trace: Trace, verdict: SpfVerdict): string {
   switch (verdict.result) {

@@ -8,7 +8,7 @@ import type { SpfVerdict } from "../verdict.ts";
 import { explainVerdict } from "./reason.ts";
 
 const INDENT = "  ";
-/** Answers shown of one question. */
+/** Answers shown of one query. */
 const MAX_ANSWERS = 6;
 /** Terms with the same outcome shown one by one. */
 const MAX_GROUP_TERMS = 4;
@@ -49,7 +49,7 @@ function writeRecord(page: Page, indent: string, record: TraceRecord): void {
   }
 }
 
-/** Neighbours that asked nothing and came out the same are shown together. */
+/** Neighbouring terms without lookups and with the same outcome stand on one line. */
 function groupTerms(terms: readonly TraceTerm[]): TraceTerm[][] {
   const groups: TraceTerm[][] = [];
   for (const term of terms) {
@@ -122,7 +122,7 @@ class Page {
   /** Adds `left`, broken at blanks where it is too long, and `right` at the margin of its last line. */
   write(indent: string, left: string, right = ""): void {
     const width = Math.max(this.#columns - indent.length, LEAST_TEXT_COLUMNS);
-    const lines = breakText(left.replace(/[^\x20-\x7e]/g, escapeOctet), width);
+    const lines = breakText(left.replace(/[^\x20-\x7e]/g, escapeByte), width);
     const last = lines.pop() ?? "";
     for (const line of lines) this.text += `${indent}${line}\n`;
     if (right === "") this.text += `${indent}${last}\n`;
@@ -146,6 +146,6 @@ function breakText(text: string, width: number): string[] {
 }
 
 /** As zone files write it. */
-function escapeOctet(octet: string): string {
-  return `\\${octet.charCodeAt(0).toString().padStart(3, "0")}`;
+function escapeByte(byte: string): string {
+  return `\\${byte.charCodeAt(0).toString().padStart(3, "0")}`;
 }

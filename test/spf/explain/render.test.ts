@@ -4,11 +4,11 @@ import { renderTrace } from "../../../src/spf/explain/render.ts";
 import { readSuite, SUITES, suiteQuery } from "../../helpers/suites.ts";
 import { memoryResolver, type ZoneData, zoneAuthority } from "../../helpers/zone.ts";
 
-const nowMs = () => 0;
+const clockMs = () => 0;
 
 function checkerOf(zone: ZoneData) {
-  const resolver = memoryResolver(zoneAuthority(zone), { nowMs });
-  return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", nowMs });
+  const resolver = memoryResolver(zoneAuthority(zone), { clockMs });
+  return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs });
 }
 
 async function render(zone: ZoneData, columns?: number): Promise<string> {

@@ -1,32 +1,33 @@
+/** The DNS queries of one check, counted against the limits of RFC 7208 section 4.6.4. */
 import type { DnsAnswer, RecordData, RecordType, Resolver } from "../dns/types.ts";
 import { StopEvaluation } from "./stop.ts";
 
 interface LookupLimits {
   /** Terms that cause DNS queries (RFC 7208 section 4.6.4); 0 allows none. */
   readonly maxDnsLookups: number;
-  /** Of those, terms whose question found nothing; 0 allows none. */
+  /** Of those, terms whose query found nothing; 0 allows none. */
   readonly maxVoidLookups: number;
 }
 
-/** A question with its answer. */
-export interface Question {
+/** A query with its answer. */
+export interface Lookup {
   readonly name: string;
   readonly type: RecordType;
   readonly answer: DnsAnswer<RecordType>;
   readonly elapsedMs: number;
-  /** Whether it counts for the term that asks it; addresses of MX and PTR names do not. */
+  /** Whether it counts for the term that makes it; addresses of MX and PTR names do not. */
   readonly isTermsOwn: boolean;
 }
 
 /** Where answers come from, and what bounds the search for them. */
 export interface LookupSettings extends LookupLimits {
   readonly resolver: Resolver;
-  /** Milliseconds on the clock of `performance.now()`, which deadlines and the answers' expiry are on too. */
-  readonly nowMs: () => number;
+  /** Monotonic, as `performance.now()`: the clock that deadlines and the answers' expiry are on too. */
+  readonly clockMs: () => number;
 }
 
-/** A question on its way, or answered already. */
-export interface Asked<T extends RecordType> {
+/** A query on its way, or answered already. */
+export interface Pending<T extends RecordType> {
   readonly name: string;
   readonly type: T;
   readonly startMs: number;
@@ -36,35 +37,35 @@ export interface Asked<T extends RecordType> {
 
 type Records<T extends RecordType> = readonly RecordData[T][];
 
-/** Asks DNS for one check and counts against its limits. An answer that is at hand comes back without a promise. */
-export class Lookups {
+/** An answer that is at hand comes back without a promise. */
+export class DnsLookups {
   /** Terms that asked DNS, so far. */
   terms = 0;
-  /** Of those, the ones whose question found nothing. */
+  /** Of those, the ones whose query found nothing. */
   voidTerms = 0;
   /** When the first of the answers used so far must be asked for anew. */
   expiresAtMs = Number.POSITIVE_INFINITY;
-  /** Whether a question failed, even if the evaluation went on: nothing may be remembered then. */
+  /** Whether a query failed, even if the evaluation went on: nothing may be remembered then. */
   sawTrouble = false;
-  /** Whether an answer was not at hand, and had to be waited for. */
+  /** Whether an answer was not in the DNS cache, and had to be waited for. */
   hasWaited = false;
   #voidCounted = true;
   readonly #settings: LookupSettings;
   readonly #deadlineMs: number;
-  readonly #observe: ((question: Question) => void) | undefined;
+  readonly #observe: ((lookup: Lookup) => void) | undefined;
 
   /**
-   * @param deadlineMs on the clock of `nowMs`
-   * @param observe is told of each question when its answer is there
+   * @param deadlineMs on the clock of `clockMs`
+   * @param observe called with each query when its answer is there
    */
-  constructor(settings: LookupSettings, deadlineMs: number, observe: ((question: Question) => void) | undefined) {
+  constructor(settings: LookupSettings, deadlineMs: number, observe: ((lookup: Lookup) => void) | undefined) {
     this.#settings = settings;
     this.#deadlineMs = deadlineMs;
     this.#observe = observe;
   }
 
   /**
-   * Counts a term that asks DNS.
+   * Counts a term that queries DNS.
    *
    * @throws {StopEvaluation} permerror, if it is one too many.
    */
@@ -79,47 +80,47 @@ export class Lookups {
   }
 
   /**
-   * The records that answer the term's own question; none if the name or the type does not exist, which counts as a
+   * The records that answer the term's own query; none if the name or the type does not exist, which counts as a
    * void lookup once per term.
    *
    * @throws {StopEvaluation} temperror without an answer in time, permerror over the limit of void lookups. While an
-   * answer is waited for, the promise rejects instead.
+   * answer is awaited, the promise rejects instead.
    */
   ask<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
     return this.#records(this.begin(name, type, true));
   }
 
-  /** As `ask`, for questions that never count: the first TXT, addresses of MX and PTR names, explanations. */
+  /** As `ask`, for queries that never count: the first TXT, addresses of MX and PTR names, explanations. */
   askUncounted<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
     return this.#records(this.begin(name, type, false));
   }
 
-  #records<T extends RecordType>(asked: Asked<T>): Records<T> | Promise<Records<T>> {
-    const { answer } = asked;
-    return answer instanceof Promise ? answer.then((late) => this.take(asked, late)) : this.take(asked, answer);
+  #records<T extends RecordType>(pending: Pending<T>): Records<T> | Promise<Records<T>> {
+    const { answer } = pending;
+    return answer instanceof Promise ? answer.then((late) => this.take(pending, late)) : this.take(pending, answer);
   }
 
   /**
-   * The first half of `ask` and `askUncounted`, for who waits for the answer himself; the second is `take`.
+   * The first half of `ask` and `askUncounted`, for a caller that awaits the answer itself; the second half is `take`.
    *
    * @throws {StopEvaluation} temperror when the time is over
    */
-  begin<T extends RecordType>(name: string, type: T, counted: boolean): Asked<T> {
-    const { resolver, nowMs } = this.#settings;
-    const startMs = nowMs();
+  begin<T extends RecordType>(name: string, type: T, counted: boolean): Pending<T> {
+    const { resolver, clockMs } = this.#settings;
+    const startMs = clockMs();
     if (startMs >= this.#deadlineMs) throw this.#outOfTime();
     const answer = resolver.resolve(name, type, { deadlineMs: this.#deadlineMs });
     if (answer instanceof Promise) this.hasWaited = true;
     return { name, type, startMs, counted, answer };
   }
 
-  /** The records of the answer to what was asked. Throws as `ask` does. */
-  take<T extends RecordType>({ name, type, startMs, counted }: Asked<T>, answer: DnsAnswer<T>): Records<T> {
-    const { nowMs } = this.#settings;
-    this.#observe?.({ name, type, answer, elapsedMs: nowMs() - startMs, isTermsOwn: counted });
+  /** The records of the answer. Throws as `ask` does. */
+  take<T extends RecordType>({ name, type, startMs, counted }: Pending<T>, answer: DnsAnswer<T>): Records<T> {
+    const { clockMs } = this.#settings;
+    this.#observe?.({ name, type, answer, elapsedMs: clockMs() - startMs, isTermsOwn: counted });
     if (answer.status === "error") {
       this.sawTrouble = true;
-      if (nowMs() >= this.#deadlineMs) throw this.#outOfTime();
+      if (clockMs() >= this.#deadlineMs) throw this.#outOfTime();
       throw new StopEvaluation("temperror", `Cannot look up ${type} of "${name}": ${answer.trouble}`);
     }
     this.expiresAtMs = Math.min(this.expiresAtMs, answer.expiresAtMs);

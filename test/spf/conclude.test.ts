@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { toVerdict } from "../../src/spf/conclusion.ts";
+import { toVerdict } from "../../src/spf/conclude.ts";
 
 const CONCLUSION = {
   result: "pass",

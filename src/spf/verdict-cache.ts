@@ -5,11 +5,10 @@
  * joins the key, and what depends on the local part or the time is not kept. Neither is what DNS trouble had a part in.
  */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
-import type { Conclusion } from "./conclusion.ts";
-import type { MacroDependence } from "./macros.ts";
+import type { Conclusion, Validity } from "./conclude.ts";
 import type { SpfResult, SpfVerdict } from "./verdict.ts";
 
-/** A conclusion in as few fields as it takes: 100,000 of them stay below 20 MB with their keys. */
+/** A conclusion in as few fields as it takes: there are tens of thousands. */
 class Entry implements Conclusion {
   readonly expiresAtMs: number;
   readonly result: SpfResult;
@@ -49,8 +48,8 @@ class Entry implements Conclusion {
 
 const COUNT_BASE = 1024;
 
-/** Sends the reader on to the key with the HELO name. */
-class Elsewhere {
+/** In place of an entry: the domain's record depends on the HELO name, and the entry's key holds that too. */
+class KeyedByHelo {
   readonly expiresAtMs: number;
 
   constructor(expiresAtMs: number) {
@@ -64,8 +63,8 @@ export interface KnownConclusion extends Conclusion {
 }
 
 /**
- * Keeps the verdicts of the conclusions that were asked for last: a busy sender's is made once, not for each message,
- * and all its messages share it. All 65,536 would take 20 MB.
+ * Keeps the verdicts of the conclusions that were used last: a busy sender's is made once, not for each message, and
+ * all its messages share it.
  */
 export class RecentVerdicts {
   readonly #conclusions: (KnownConclusion | undefined)[] = new Array(RECENT_VERDICTS).fill(undefined);
@@ -84,30 +83,22 @@ export class RecentVerdicts {
 
 const RECENT_VERDICTS = 4096;
 
-/** A conclusion with the bounds of its validity. */
-export interface Remembered {
-  readonly conclusion: Conclusion;
-  readonly dependence: MacroDependence;
-  /** When the first of the answers used expires. */
-  readonly expiresAtMs: number;
-}
-
 /** Longest time an entry is kept, in milliseconds, however long its answers hold. */
 const MAX_AGE_MS = 86_400_000;
-/** Octets of text per entry that the cache may hold on average: records are others' choice, their length too. */
-const MEAN_ENTRY_OCTETS = 512;
-const ENTRY_OCTETS = 64;
+/** Bytes of text per entry that the cache may hold on average: records are others' choice, their length too. */
+const MEAN_ENTRY_BYTES = 512;
+const ENTRY_BYTES = 64;
 
-/** Separates the parts of a key: no client address holds a blank, and names are octets, so U+0100 stands in none. */
+/** Separates the parts of a key: no client address holds a blank, and names are latin1, so U+0100 stands in none. */
 const SHORT = " ";
 const LONG = "\u0100";
 
 export class VerdictCache {
-  readonly #entries: ExpiringCache<Entry | Elsewhere> | undefined;
+  readonly #entries: ExpiringCache<Entry | KeyedByHelo> | undefined;
 
   /** @param capacity entries; 0 keeps none. */
   constructor(capacity: number) {
-    this.#entries = capacity > 0 ? new ExpiringCache(capacity, capacity * MEAN_ENTRY_OCTETS) : undefined;
+    this.#entries = capacity > 0 ? new ExpiringCache(capacity, capacity * MEAN_ENTRY_BYTES) : undefined;
   }
 
   get size(): number {
@@ -117,26 +108,32 @@ export class VerdictCache {
   get(clientAddress: string, domain: string, heloName: string, nowMs: number): KnownConclusion | undefined {
     const key = `${clientAddress}${SHORT}${domain.toLowerCase()}`;
     let entry = this.#entries?.get(key, nowMs);
-    if (entry instanceof Elsewhere) entry = this.#entries?.get(`${key}${LONG}${heloName}`, nowMs);
+    if (entry instanceof KeyedByHelo) entry = this.#entries?.get(`${key}${LONG}${heloName}`, nowMs);
     return entry instanceof Entry ? entry : undefined;
   }
 
-  set(clientAddress: string, domain: string, heloName: string, remembered: Remembered, nowMs: number): void {
-    const { conclusion, dependence } = remembered;
+  set(
+    clientAddress: string,
+    domain: string,
+    heloName: string,
+    conclusion: Conclusion,
+    { dependence, expiresAtMs: answersExpireAtMs }: Validity,
+    nowMs: number,
+  ): void {
     // A whole number of milliseconds fits into the entry; a fraction would be an object of its own.
-    const expiresAtMs = Math.floor(Math.min(remembered.expiresAtMs, nowMs + MAX_AGE_MS));
+    const expiresAtMs = Math.floor(Math.min(answersExpireAtMs, nowMs + MAX_AGE_MS));
     if (this.#entries === undefined || dependence === "message" || expiresAtMs <= nowMs) return;
-    // Joined, not concatenated: V8 would keep the parts beside the whole, 83 octets more for each key.
+    // Joined, not concatenated: V8 would keep the parts beside the whole, which is more than the whole.
     const key = [clientAddress, domain.toLowerCase()].join(SHORT);
     const entry = new Entry(conclusion, expiresAtMs);
-    if (dependence === "nothing") this.#entries.set(key, entry, octets(conclusion));
+    if (dependence === "nothing") this.#entries.set(key, entry, textBytes(conclusion));
     else {
-      this.#entries.set(key, new Elsewhere(expiresAtMs), ENTRY_OCTETS);
-      this.#entries.set([key, heloName].join(LONG), entry, octets(conclusion));
+      this.#entries.set(key, new KeyedByHelo(expiresAtMs), ENTRY_BYTES);
+      this.#entries.set([key, heloName].join(LONG), entry, textBytes(conclusion));
     }
   }
 }
 
-function octets({ record, explanation, problem }: Conclusion): number {
-  return ENTRY_OCTETS + (record?.length ?? 0) + (explanation?.length ?? 0) + (problem?.length ?? 0);
+function textBytes({ record, explanation, problem }: Conclusion): number {
+  return ENTRY_BYTES + (record?.length ?? 0) + (explanation?.length ?? 0) + (problem?.length ?? 0);
 }
