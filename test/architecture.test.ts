@@ -23,7 +23,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   net: { imports: [] },
   dns: { imports: [] },
   postfix: { imports: [] },
-  mail: { imports: ["dns/types.ts", "policy/reply-text.ts", "policy/settings.ts", "spf/verdict.ts"], isPure: true },
+  mail: { imports: ["dns/types.ts"], isPure: true },
   mailauth: { imports: ["dns/types.ts", "mail/ip.ts"], isPure: true },
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },

@@ -1,16 +1,26 @@
 /**
- * `[policy.allow]`: clients that are not checked, found by address, by name or by SPF. The lists that cost no DNS come
- * first. Names must be confirmed by the address: a HELO or a reverse name alone is anybody's word.
+ * Allow lists: clients that are not checked, found by address, by name or by SPF. The lists that cost no DNS come
+ * first. Names must be confirmed by the address: a HELO name or a reverse name alone proves nothing.
  */
 
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { DnsAnswer, Resolver } from "../dns/types.ts";
-import type { AllowSettings } from "../policy/settings.ts";
-import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
-import { AddressSet, type ClientAddress, parseCidr, reverseName } from "./ip.ts";
+import { isSameAddress, readAddress } from "./address-groups.ts";
+import { AddressSet, type Cidr, type ClientAddress, reverseName } from "./ip.ts";
 import { DomainList, normalizeName } from "./names.ts";
 
-/** The list that holds a client, or what else is known: `unknown` when DNS trouble hides whether one does. */
+/** The lists. A client needs to be on one of them only. */
+export interface AllowSettings {
+  readonly addresses: readonly Cidr[];
+  /** The client passes SPF of one of these (known forwarders). */
+  readonly spfDomains: readonly string[];
+  /** HELO equals one of these and its A or AAAA records hold the client. */
+  readonly heloNames: readonly string[];
+  /** The forward-confirmed reverse name is one of these, or below a `.name`. */
+  readonly ptrDomains: readonly string[];
+}
+
+/** The list that holds a client; `none`, or `unknown` when DNS trouble hides whether one does. */
 export type Exemption = "addresses" | "helo_names" | "ptr_domains" | "spf_domains" | "none" | "unknown";
 
 /** The client that is looked for, and until when (on the clock of `performance.now()`). */
@@ -20,94 +30,94 @@ export interface AllowQuery {
   readonly deadlineMs: number;
 }
 
+/** Whether a list holds the client; `unknown` when DNS did not tell. */
+export type Membership = "yes" | "no" | "unknown";
+
 /** What the lists ask the outside world. */
 export interface AllowSources {
   readonly resolver: Resolver;
-  readonly checkHost: (query: SpfQuery) => Eventual<SpfVerdict>;
+  /** Whether `domain` lets the client send for it, by SPF. */
+  readonly passesSpf: (domain: string, query: AllowQuery) => Eventual<Membership>;
 }
 
-/** Of a client's reverse names only so many are looked at, as RFC 7208 5.5 does. */
+/** Of a client's reverse names only so many are looked at, as in RFC 7208 section 5.5. */
 const MAX_PTR_NAMES = 10;
 
-type Finding = "yes" | "no" | "unknown";
-type Step = { readonly list: Exemption; readonly find: (query: AllowQuery) => Eventual<Finding> };
+type List = { readonly name: Exemption; readonly holds: (query: AllowQuery) => Eventual<Membership> };
 
-/** Prepares the lists and returns the question. It never rejects on DNS trouble. */
+/** Prepares the lists and returns a function that finds the one that holds a client. DNS trouble never rejects it. */
 export function createAllowList(
   settings: AllowSettings,
-  sources: AllowSources,
+  { resolver, passesSpf }: AllowSources,
 ): (query: AllowQuery) => Eventual<Exemption> {
   const addresses = new AddressSet(settings.addresses);
   const heloNames = new Set(settings.heloNames.map(normalizeName));
   const ptrDomains = new DomainList(settings.ptrDomains);
-  const steps: Step[] = [{ list: "addresses", find: ({ client }) => (addresses.has(client) ? "yes" : "no") }];
+  const lists: List[] = [{ name: "addresses", holds: ({ client }) => (addresses.has(client) ? "yes" : "no") }];
   if (heloNames.size > 0) {
-    steps.push({ list: "helo_names", find: (query) => findHelo(query, heloNames, sources.resolver) });
+    lists.push({ name: "helo_names", holds: (query) => isHeloListed(query, heloNames, resolver) });
   }
   if (settings.ptrDomains.length > 0) {
-    steps.push({ list: "ptr_domains", find: (query) => findPtr(query, ptrDomains, sources.resolver) });
+    lists.push({ name: "ptr_domains", holds: (query) => isReverseNameListed(query, ptrDomains, resolver) });
   }
   for (const domain of settings.spfDomains) {
-    steps.push({ list: "spf_domains", find: (query) => findSpf(query, domain, sources) });
+    lists.push({ name: "spf_domains", holds: (query) => passesSpf(domain, query) });
   }
-  return (query) => firstYes(steps, 0, query, "none");
+  return (query) => firstThatHolds(lists, 0, query, "none");
 }
 
-/** Goes on behind a list that cannot be asked: another may hold the client. */
-function firstYes(steps: readonly Step[], index: number, query: AllowQuery, otherwise: Exemption): Eventual<Exemption> {
-  const step = steps[index];
-  if (step === undefined) return otherwise;
-  return chain(step.find(query), (finding) => {
-    if (finding === "yes") return step.list;
-    return firstYes(steps, index + 1, query, finding === "unknown" ? "unknown" : otherwise);
+/** A list that DNS trouble hides does not end the search: another may hold the client. */
+function firstThatHolds(
+  lists: readonly List[],
+  index: number,
+  query: AllowQuery,
+  otherwise: Exemption,
+): Eventual<Exemption> {
+  const list = lists[index];
+  if (list === undefined) return otherwise;
+  return chain(list.holds(query), (membership) => {
+    if (membership === "yes") return list.name;
+    return firstThatHolds(lists, index + 1, query, membership === "unknown" ? "unknown" : otherwise);
   });
 }
 
-function findHelo(query: AllowQuery, names: ReadonlySet<string>, resolver: Resolver): Eventual<Finding> {
+function isHeloListed(query: AllowQuery, names: ReadonlySet<string>, resolver: Resolver): Eventual<Membership> {
   const name = normalizeName(query.heloName);
-  return names.has(name) ? confirm(name, query, resolver) : "no";
+  return names.has(name) ? isNameOf(query, name, resolver) : "no";
 }
 
-function findPtr(query: AllowQuery, domains: DomainList, resolver: Resolver): Eventual<Finding> {
+function isReverseNameListed(query: AllowQuery, domains: DomainList, resolver: Resolver): Eventual<Membership> {
   const { client, deadlineMs } = query;
   return chain(resolver.resolve(reverseName(client), "PTR", { deadlineMs }), (answer) => {
-    if (answer.status !== "ok") return absence(answer);
+    if (answer.status !== "ok") return withoutRecords(answer);
     const names = answer.records.slice(0, MAX_PTR_NAMES).filter((name) => domains.has(name));
-    return anyConfirmed(names, query, resolver, "no");
+    return isAnyNameOf(query, names, resolver, "no");
   });
 }
 
-function anyConfirmed(
-  names: readonly string[],
+function isAnyNameOf(
   query: AllowQuery,
+  names: readonly string[],
   resolver: Resolver,
-  otherwise: Finding,
-): Eventual<Finding> {
+  otherwise: Membership,
+): Eventual<Membership> {
   const [name, ...rest] = names;
   if (name === undefined) return otherwise;
-  return chain(confirm(name, query, resolver), (finding) => {
-    if (finding === "yes") return "yes";
-    return anyConfirmed(rest, query, resolver, finding === "unknown" ? "unknown" : otherwise);
+  return chain(isNameOf(query, name, resolver), (membership) => {
+    if (membership === "yes") return "yes";
+    return isAnyNameOf(query, rest, resolver, membership === "unknown" ? "unknown" : otherwise);
   });
 }
 
-/** Whether the addresses of `name` hold the client. */
-function confirm(name: string, { client, deadlineMs }: AllowQuery, resolver: Resolver): Eventual<Finding> {
+/** Whether the client is among the addresses of `name`. */
+function isNameOf({ client, deadlineMs }: AllowQuery, name: string, resolver: Resolver): Eventual<Membership> {
   const type = client.family === "ipv4" ? "A" : "AAAA";
   return chain(resolver.resolve(name, type, { deadlineMs }), (answer) => {
-    if (answer.status !== "ok") return absence(answer);
-    const ranges = answer.records.map(parseCidr).filter((range) => range !== undefined);
-    return new AddressSet(ranges).has(client) ? "yes" : "no";
+    if (answer.status !== "ok") return withoutRecords(answer);
+    return answer.records.some((record) => isSameAddress(client.groups, readAddress(record) ?? [])) ? "yes" : "no";
   });
 }
 
-function findSpf(query: AllowQuery, domain: string, sources: AllowSources): Eventual<Finding> {
-  const { client, heloName, deadlineMs } = query;
-  const sender = `postmaster@${domain}`;
-  const verdict = sources.checkHost({ identity: "mailfrom", clientAddress: client.text, heloName, sender, deadlineMs });
-  return chain(verdict, ({ result }) => (result === "pass" ? "yes" : result === "temperror" ? "unknown" : "no"));
-}
-
-function absence(answer: DnsAnswer<"A" | "AAAA" | "PTR">): Finding {
+function withoutRecords(answer: DnsAnswer<"A" | "AAAA" | "PTR">): Membership {
   return answer.status === "error" ? "unknown" : "no";
 }

@@ -1,47 +1,61 @@
 /**
- * The Authentication-Results header field (RFC 8601 section 2.2) as one line, for PREPEND.
+ * The Authentication-Results header field (RFC 8601 section 2.2) as one line.
  *
- *     Authentication-Results: authserv-id; spf=result (comment) smtp.mailfrom=domain; spf=result (comment) smtp.helo=name
- *
- * Each identity has its own result (a HELO result that stands in for MAIL FROM's is CVE-2019-20790), MAIL FROM first:
- * OpenDMARC lets no HELO result replace a MAIL FROM result that it has seen. `smtp.mailfrom` is the bare domain, which
- * is all that OpenDMARC compares.
+ *     Authentication-Results: authserv-id; method=result (comment) ptype.property=value ...; method=result ...
+ *     Authentication-Results: authserv-id; none (comment)
  */
 
-import { explanationText } from "../policy/reply-text.ts";
-import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import { asciiHeaderValue, comment, MAX_HEADER_LINE_BYTES } from "./header-text.ts";
 
-const PROPERTY = { mailfrom: "smtp.mailfrom", helo: "smtp.helo" } as const satisfies Record<SpfIdentity, string>;
-
-/** The field for one or two verdicts, without line end; comments are left out when it would be too long. */
-export function authenticationResults(authservId: string, verdicts: readonly SpfVerdict[]): string {
-  const full = join(
-    authservId,
-    verdicts.map((verdict) => resinfo(verdict, ` ${comment(explanationText(verdict))}`)),
-  );
-  if (full.length <= MAX_HEADER_LINE_BYTES) return full;
-  return join(
-    authservId,
-    verdicts.map((verdict) => resinfo(verdict, "")),
-  );
+/** What one method of authentication found out: a `resinfo`. */
+export interface MethodResult {
+  /** As the IANA registry "Email Authentication Methods" spells it, and so are the result and the properties. */
+  readonly method: string;
+  readonly result: string;
+  /** A sentence for people: any text. */
+  readonly comment: string;
+  readonly properties: readonly Property[];
 }
 
-/** The field for a message that was not checked: RFC 8601's "no authentication was done", and why. */
-export function authenticationResultsUnchecked(authservId: string, reason: string): string {
-  return join(authservId, [`none ${comment(reason)}`]);
-}
-
-/** A name that is longer than DNS allows names to be is left out: the result, `none`, is true of it all the same. */
-function resinfo(verdict: SpfVerdict, remark: string): string {
-  const name = asciiHeaderValue(verdict.domain);
-  const property = name.length > MAX_NAME_CHARS ? "" : ` ${PROPERTY[verdict.identity]}=${name}`;
-  return `spf=${verdict.result}${remark}${property}`;
+/** What a result is about, such as `smtp.mailfrom=example.org`. */
+interface Property {
+  readonly ptype: "smtp" | "header" | "body" | "policy";
+  readonly property: string;
+  /** Any text. */
+  readonly value: string;
 }
 
 /** The longest domain name in text, and quotes. */
-const MAX_NAME_CHARS = 253 + 2;
+const MAX_VALUE_CHARS = 253 + 2;
 
-function join(authservId: string, infos: readonly string[]): string {
+/** The field for at least one result, without line end. Comments are left out when it would be too long for a line. */
+export function authenticationResults(authservId: string, results: readonly MethodResult[]): string {
+  const full = field(
+    authservId,
+    results.map((one) => resinfo(one, ` ${comment(one.comment)}`)),
+  );
+  if (full.length <= MAX_HEADER_LINE_BYTES) return full;
+  return field(
+    authservId,
+    results.map((one) => resinfo(one, "")),
+  );
+}
+
+/** The field for a message that was not checked, with the reason for that. */
+export function noAuthenticationResults(authservId: string, reason: string): string {
+  return field(authservId, [`none ${comment(reason)}`]);
+}
+
+function resinfo({ method, result, properties }: MethodResult, remark: string): string {
+  return `${method}=${result}${remark}${properties.map(propspec).join("")}`;
+}
+
+/** A value that is longer than any domain name is left out: the result holds without it. */
+function propspec({ ptype, property, value }: Property): string {
+  const text = asciiHeaderValue(value);
+  return text.length > MAX_VALUE_CHARS ? "" : ` ${ptype}.${property}=${text}`;
+}
+
+function field(authservId: string, infos: readonly string[]): string {
   return [`Authentication-Results: ${asciiHeaderValue(authservId)}`, ...infos].join("; ");
 }

@@ -1,13 +1,16 @@
-/** Client addresses and address ranges as Postfix and the configuration write them. */
-import { BlockList, isIPv4, isIPv6, SocketAddress } from "node:net";
+/** IP addresses and address ranges as Postfix, DNS and the configuration write them. */
+import { isIPv4, isIPv6, SocketAddress } from "node:net";
+import { type AddressGroups, inNetwork, readAddress } from "./address-groups.ts";
 
-export type AddressFamily = "ipv4" | "ipv6";
-
-/** A client's address in canonical text; IPv4-mapped IPv6 has become IPv4. */
+/** A client's address. An IPv4-mapped IPv6 address has become IPv4. */
 export interface ClientAddress {
+  /** In canonical form. */
   readonly text: string;
   readonly family: AddressFamily;
+  readonly groups: AddressGroups;
 }
+
+type AddressFamily = "ipv4" | "ipv6";
 
 /** An address range. Bits of `address` beyond the prefix do not count. */
 export interface Cidr {
@@ -16,23 +19,30 @@ export interface Cidr {
   readonly family: AddressFamily;
 }
 
+const IPV4_GROUPS = 2;
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
 
 /**
- * Reads an address; `undefined` for what is none, such as the `unknown` that Postfix sends when a proxy did not tell.
- * A zone (`fe80::1%eth0`) is dropped: it means something on this host only.
+ * Reads a client's address; `undefined` for any other text, such as Postfix's `unknown` for a client behind a proxy
+ * that did not pass the address on. A zone (`fe80::1%eth0`) is dropped: it has a meaning on this host only.
  */
 export function parseAddress(text: string): ClientAddress | undefined {
-  if (isIPv4(text)) return { text, family: "ipv4" };
+  const canonical = canonicalText(text);
+  const groups = canonical === undefined ? undefined : readAddress(canonical);
+  if (canonical === undefined || groups === undefined) return undefined;
+  return { text: canonical, family: groups.length === IPV4_GROUPS ? "ipv4" : "ipv6", groups };
+}
+
+function canonicalText(text: string): string | undefined {
+  if (isIPv4(text)) return text;
   const percent = text.indexOf("%");
   const bare = percent === -1 ? text : text.slice(0, percent);
   if (!isIPv6(bare)) return undefined;
   const canonical = new SocketAddress({ address: bare, family: "ipv6" }).address;
-  const mapped = MAPPED.exec(canonical)?.[1];
-  return mapped === undefined ? { text: canonical, family: "ipv6" } : { text: mapped, family: "ipv4" };
+  return MAPPED.exec(canonical)?.[1] ?? canonical;
 }
 
-/** Reads `192.0.2.0/24`, `2001:db8::/32` or a bare address; `undefined` when it is neither. */
+/** Reads `192.0.2.0/24`, `2001:db8::/32` or a bare address; `undefined` for any other text. */
 export function parseCidr(text: string): Cidr | undefined {
   const [addressText = "", prefixText, ...rest] = text.trim().split("/");
   if (rest.length > 0 || addressText.includes("%")) return undefined;
@@ -48,41 +58,22 @@ export function parseCidr(text: string): Cidr | undefined {
   return bits >= 96 ? { address: address.text, prefixBits: bits - 96, family: "ipv4" } : undefined;
 }
 
-/** A set of ranges that answers whether it holds an address. */
+/** A set of ranges. */
 export class AddressSet {
-  // One list for each family: in a list of both, an IPv6 range such as ::/0 holds every IPv4 address.
-  readonly #lists: Partial<Record<AddressFamily, BlockList>> = {};
+  readonly #ranges: readonly { readonly groups: AddressGroups; readonly prefixBits: number }[];
 
   constructor(ranges: readonly Cidr[]) {
-    for (const { address, prefixBits, family } of ranges) {
-      const list = this.#lists[family] ?? new BlockList();
-      list.addSubnet(address, prefixBits, family);
-      this.#lists[family] = list;
-    }
+    this.#ranges = ranges.map(({ address, prefixBits }) => ({ groups: readAddress(address) ?? [], prefixBits }));
   }
 
-  has(address: ClientAddress): boolean {
-    return this.#lists[address.family]?.check(address.text, address.family) ?? false;
+  has({ groups }: ClientAddress): boolean {
+    return this.#ranges.some((range) => inNetwork(groups, range.groups, range.prefixBits));
   }
 }
 
-/** The name under which the PTR records of `address` are published (RFC 1035 3.5, RFC 3596 2.5). */
-export function reverseName(address: ClientAddress): string {
-  if (address.family === "ipv4") return `${address.text.split(".").reverse().join(".")}.in-addr.arpa`;
-  return `${[...hextets(address.text).join("")].reverse().join(".")}.ip6.arpa`;
-}
-
-/** The eight groups of a canonical IPv6 address, four hexadecimal digits each. */
-function hextets(text: string): string[] {
-  // The canonical text of ::/96 ends in an IPv4 address.
-  const [head = "", tail] = text.replace(/\d+\.\d+\.\d+\.\d+$/, twoHextets).split("::");
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  return [...left, ...zeros, ...right].map((group) => group.padStart(4, "0"));
-}
-
-function twoHextets(dotted: string): string {
-  const octets = dotted.split(".").map((octet) => Number(octet).toString(16).padStart(2, "0"));
-  return `${octets.slice(0, 2).join("")}:${octets.slice(2).join("")}`;
+/** The name under which the PTR records of `address` are published (RFC 1035 section 3.5, RFC 3596 section 2.5). */
+export function reverseName({ text, family, groups }: ClientAddress): string {
+  if (family === "ipv4") return `${text.split(".").reverse().join(".")}.in-addr.arpa`;
+  const digits = groups.map((group) => group.toString(16).padStart(4, "0")).join("");
+  return `${[...digits].reverse().join(".")}.ip6.arpa`;
 }

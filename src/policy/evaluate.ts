@@ -2,7 +2,7 @@
 
 import { chain, type Eventual, untilKnown } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
-import { createAllowList, type Exemption } from "../mail/allow-list.ts";
+import { type AllowQuery, createAllowList, type Exemption, type Membership } from "../mail/allow-list.ts";
 import type { SpfIdentity, SpfQuery, SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, toAnswer } from "./action.ts";
 import { publishesDmarc } from "./dmarc.ts";
@@ -55,7 +55,10 @@ export class Evaluator {
     this.#onChecked = onChecked;
     this.#authservId = settings.authservId === "" ? hostname : settings.authservId;
     this.#sessionOf = createSessions(settings, hostname);
-    this.#exemptionOf = createAllowList(settings.allow, sources);
+    this.#exemptionOf = createAllowList(settings.allow, {
+      resolver: sources.resolver,
+      passesSpf: (domain, query) => passesSpf(sources, domain, query),
+    });
   }
 
   /** Reads the request; what is said instead of a session is why it needs none. */
@@ -151,6 +154,14 @@ class MessageInquiries implements Inquiries {
   #count(identity: SpfIdentity): (verdict: SpfVerdict) => void {
     return ({ result }) => this.#onChecked(identity, result);
   }
+}
+
+/** Known forwarders are checked as postmaster of their domain. */
+function passesSpf(sources: PolicySources, domain: string, query: AllowQuery): Eventual<Membership> {
+  const { client, heloName, deadlineMs } = query;
+  const sender = `postmaster@${domain}`;
+  const verdict = sources.checkHost({ identity: "mailfrom", clientAddress: client.text, heloName, sender, deadlineMs });
+  return chain(verdict, ({ result }) => (result === "pass" ? "yes" : result === "temperror" ? "unknown" : "no"));
 }
 
 /** While DNS trouble hides whether the client is on an allow list, its mail is not lost: it may try again. */

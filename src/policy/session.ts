@@ -1,13 +1,13 @@
 /** One request with all that follows from it before anybody is asked. */
 
 import { type ClientAddress, parseAddress } from "../mail/ip.ts";
+import { createSkip, type SkipReason } from "../mail/skip.ts";
 import type { SpfQuery } from "../spf/verdict.ts";
 import type { Plan } from "./judge.ts";
 import { createProfiles, type Profile } from "./overrides.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import type { HeaderContext } from "./received-spf.ts";
 import type { PolicySettings } from "./settings.ts";
-import { createSkip, type SkipReason } from "./skip.ts";
 import { type Stage, stageOf } from "./stages.ts";
 
 /** Why a request is answered with DUNNO without a look at it: it is one of ours, or there is nothing to check. */
@@ -31,16 +31,20 @@ export function createSessions(
   settings: PolicySettings,
   hostname: string,
 ): (request: PolicyRequest, nowMs: number) => Session | Skipped {
-  const skip = createSkip(settings);
+  const isProspective = settings.prospectiveAddress !== "";
+  const skip = createSkip({
+    // A prospective check is about the mail that authenticated clients send.
+    authenticated: settings.skipAuthenticated && !isProspective,
+    addresses: settings.skipAddresses,
+  });
   const profileOf = createProfiles(settings);
   const receiver = settings.hideReceiver ? "unknown" : hostname;
-  const isProspective = settings.prospectiveAddress !== "";
   return (request, nowMs) => {
     const stage = stageOf(request.protocol_state);
     if (!stage.isChecked) return "stage";
     const client = parseAddress(isProspective ? settings.prospectiveAddress : request.client_address);
     if (client === undefined) return "client_address";
-    const skipped = skip(request, client);
+    const skipped = skip(client, request.sasl_username !== "");
     if (skipped !== undefined) return skipped;
     const profile = profileOf(request, client);
     const plan = planFor(request, stage, profile);

@@ -3,6 +3,7 @@
  * the file are spec'd in snake_case (`mail_from`, `time_limit`); here they are camelCase, with the unit in the name.
  */
 
+import type { AllowSettings } from "../mail/allow-list.ts";
 import type { Cidr } from "../mail/ip.ts";
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
 
@@ -80,17 +81,6 @@ export interface IdentitySettings {
   /** `false`: this identity is not looked at. */
   readonly check: boolean;
   readonly dispositions: Dispositions;
-}
-
-/** `[policy.allow]`: clients that are not checked. A client needs to be on one of the lists only. */
-export interface AllowSettings {
-  readonly addresses: readonly Cidr[];
-  /** The client passes SPF of one of these (known forwarders). */
-  readonly spfDomains: readonly string[];
-  /** HELO equals one of these and its A/AAAA holds the client. */
-  readonly heloNames: readonly string[];
-  /** The forward-confirmed reverse name is one of these, or below a `.name`. */
-  readonly ptrDomains: readonly string[];
 }
 
 /** What an override asks of a request. Each list that is not empty must hold the request's value. */

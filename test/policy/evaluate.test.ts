@@ -225,6 +225,27 @@ const ONE_REQUEST: readonly {
     answer: `results results.test; spf=pass (explained pass) smtp.helo=${HELO}`,
   },
   {
+    name: "quotes an address literal in Authentication-Results, and takes an underscore as it is",
+    request: { helo_name: "[192.0.2.10]", sender: "joe@my_host.test" },
+    settings: { headers: ["authentication-results"] },
+    answer:
+      'results mx.test; spf=none (explained none) smtp.mailfrom=my_host.test; spf=none (explained none) smtp.helo="[192.0.2.10]"',
+  },
+  {
+    name: "names no domain in Authentication-Results for a sender without one",
+    results: { joe: { domain: "" } },
+    request: { helo_name: "", sender: "joe" },
+    settings: { headers: ["authentication-results"] },
+    answer: 'results mx.test; spf=none (explained none) smtp.mailfrom=""',
+  },
+  {
+    name: "marks the domain's own words in Authentication-Results",
+    results: { [FROM]: { result: "softfail", explanation: "go (away)", explanationFromDomain: true } },
+    request: { helo_name: "" },
+    settings: { headers: ["authentication-results"] },
+    answer: `results mx.test; spf=softfail (The domain ${FROM} explains: go \\(away\\)) smtp.mailfrom=${FROM}`,
+  },
+  {
     name: "checks the prospective address, also for authenticated clients, and gives no header",
     results: { [FROM]: "pass" },
     request: { sasl_username: "joe", client_address: "127.0.0.1" },

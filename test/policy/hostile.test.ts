@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { createPolicyService } from "../../src/policy/service.ts";
 import { HEADER_TYPES } from "../../src/policy/settings.ts";
 import { SPF_RESULTS } from "../../src/spf/verdict.ts";
+import { readAuthenticationResults, readReceivedSpf } from "../helpers/header-grammar.ts";
+import { anyText } from "../helpers/hostile-text.ts";
 import { recorder, settings, sources, verdict } from "./fixtures.ts";
-import { readAuthenticationResults, readReceivedSpf } from "./grammar.ts";
-import { anyText } from "./hostile.ts";
 
 /** A value as Postfix can send it. */
 const value = anyText.map((text) => text.replaceAll("\n", " "));

@@ -1,8 +1,8 @@
 /** The recorded sessions of test/testdata/policyd-spf, and what each answer decides. */
 import { readFileSync } from "node:fs";
 import type { Authority } from "../helpers/authority.ts";
+import { readAuthenticationResults, readReceivedSpf } from "../helpers/header-grammar.ts";
 import { zoneFileAuthority } from "../helpers/zone-file.ts";
-import { readAuthenticationResults, readReceivedSpf } from "./grammar.ts";
 
 export interface Exchange {
   readonly request?: Readonly<Record<string, string>>;

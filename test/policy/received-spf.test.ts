@@ -2,9 +2,9 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type HeaderContext, receivedSpf, receivedSpfUnchecked } from "../../src/policy/received-spf.ts";
 import { SPF_RESULTS, type SpfVerdict } from "../../src/spf/verdict.ts";
+import { readReceivedSpf } from "../helpers/header-grammar.ts";
+import { anyText } from "../helpers/hostile-text.ts";
 import { verdict } from "./fixtures.ts";
-import { readReceivedSpf } from "./grammar.ts";
-import { anyText } from "./hostile.ts";
 
 const CONTEXT: HeaderContext = {
   clientAddress: "192.0.2.10",

@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { replyText } from "../../src/policy/reply-text.ts";
 import { PLACEHOLDERS } from "../../src/policy/settings.ts";
+import { anyText } from "../helpers/hostile-text.ts";
 import { verdict } from "./fixtures.ts";
-import { anyText } from "./hostile.ts";
 
 const CONTEXT = { clientAddress: "192.0.2.10", heloName: "h.test", sender: "joe@sender.test", receiver: "mx.test" };
 

@@ -11,6 +11,7 @@ export interface ReceivedSpfField {
 }
 
 interface ResultInfo {
+  readonly method: string;
   readonly result: string;
   readonly comment: string | undefined;
   readonly properties: Readonly<Record<string, string>>;
@@ -62,7 +63,7 @@ export function readReceivedSpf(line: string): ReceivedSpfField {
   return { result, comment, pairs };
 }
 
-/** `Authentication-Results: authserv-id; (none / 1*resinfo)`, of the method spf only. @throws {SyntaxError} */
+/** `Authentication-Results: authserv-id; (none / 1*resinfo)`, without versions and reasons. @throws {SyntaxError} */
 export function readAuthenticationResults(line: string): AuthenticationResultsField {
   const reader = new Reader(line);
   reader.take(/Authentication-Results:/y);
@@ -86,11 +87,11 @@ export function readAuthenticationResults(line: string): AuthenticationResultsFi
 }
 
 function resinfo(reader: Reader): ResultInfo {
-  reader.take(/spf/y);
+  const method = reader.take(KEYWORD);
   reader.skipCfws();
   reader.take(/=/y);
   reader.skipCfws();
-  const result = reader.take(SPF_RESULT);
+  const result = reader.take(method === "spf" ? SPF_RESULT : KEYWORD);
   reader.accept(BLANKS);
   const comment = reader.sees("(") ? reader.comment() : undefined;
   const properties: Record<string, string> = {};
@@ -104,7 +105,7 @@ function resinfo(reader: Reader): ResultInfo {
     properties[property] = reader.value();
     reader.skipCfws();
   }
-  return { result, comment, properties };
+  return { method, result, comment, properties };
 }
 
 class Reader {

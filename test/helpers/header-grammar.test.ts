@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readAuthenticationResults, readReceivedSpf } from "./grammar.ts";
+import { readAuthenticationResults, readReceivedSpf } from "./header-grammar.ts";
 
 /** RFC 7208 9.1's and RFC 8601 B's own examples, unfolded. */
 test("the tests' reader takes the examples of the RFCs", () => {
