@@ -27,7 +27,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   mailauth: { imports: ["dns/types.ts", "mail/ip.ts"], isPure: true },
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
-  spf: { imports: ["mailauth", "dns/types.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
+  spf: { imports: ["mailauth", "dns/types.ts", "mail/address-groups.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
   "spf/explain": { imports: ["spf", "mailauth"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },

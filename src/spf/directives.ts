@@ -5,7 +5,7 @@ import { type Answers, type Ask, loadMailauth, type Match, type ParsedAddress } 
 import type { DnsLookups } from "./dns.ts";
 import { isMultiLabelName, withoutRootDot } from "./domain.ts";
 import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExplicitName } from "./macros.ts";
-import { type AddressGroups, decidingAddresses, inWrittenNetwork, readAddress } from "./network.ts";
+import { decidingAddresses, inWrittenNetwork } from "./network.ts";
 import { StopEvaluation } from "./stop.ts";
 
 /** MX hosts that are asked for their addresses before it is a permerror (RFC 7208 section 4.6.4). */
@@ -41,19 +41,17 @@ export class DirectiveMatcher {
   /** Where mailauth notes its warnings; one for all directives of a check. */
   #ctx: { readonly warnings: Set<string> } | undefined = undefined;
   #comparedAddresses = 0;
-  readonly #client: AddressGroups;
   /** The client as mailauth wants it, made when it is first needed: most records do without. */
   #address: ParsedAddress | undefined = undefined;
 
   constructor(values: MacroValues, lookups: DnsLookups) {
     this.#values = values;
-    this.#client = readAddress(values.client.text) ?? [];
     this.#lookups = lookups;
   }
 
   /** Whether an `ip4` or `ip6` mechanism with this value matches; without mailauth, and without a promise. */
   isInNetwork(network: string): boolean {
-    return inWrittenNetwork(this.#client, network);
+    return inWrittenNetwork(this.#values.client.groups, network);
   }
 
   /**
@@ -168,7 +166,7 @@ export class DirectiveMatcher {
         throw new StopEvaluation("permerror", `Cannot compare the addresses: over ${MAX_ADDRESSES}`);
       }
       const addresses = records.map(String);
-      const deciding = decidingAddresses(this.#client, addresses, prefixBits);
+      const deciding = decidingAddresses(this.#values.client.groups, addresses, prefixBits);
       return deciding.length > 0 ? deciding : addresses.slice(0, 1);
     }
     return records.map((data) =>

@@ -1,19 +1,52 @@
 import { BlockList } from "node:net";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { inNetwork, isSameAddress, readAddress } from "../../src/mail/address-groups.ts";
 
-test.each([
-  { text: "192.0.2.1", groups: [0xc000, 0x0201] },
-  { text: "255.255.255.255", groups: [0xffff, 0xffff] },
-  { text: "2001:DB8::1", groups: [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1] },
-  { text: "::ffff:192.0.2.1", groups: [0, 0, 0, 0, 0, 0xffff, 0xc000, 0x0201] },
-  { text: "192.0.2", groups: undefined },
-  { text: "192.0.2.256", groups: undefined },
-  { text: "1::2::3", groups: undefined },
-  { text: "mail.example", groups: undefined },
-])("readAddress reads $text", ({ text, groups }) => {
-  expect(readAddress(text)).toEqual(groups);
+const V4 = [0xc000, 0x0201];
+const V6 = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
+
+describe("readAddress", () => {
+  test.each([
+    ["192.0.2.1", V4],
+    ["0.0.0.0", [0, 0]],
+    ["255.255.255.255", [0xffff, 0xffff]],
+    ["2001:db8::1", V6],
+    ["2001:DB8:0:0:0:0:0:1", V6],
+    ["2001:0db8:0000::0.0.0.1", V6],
+    ["::", [0, 0, 0, 0, 0, 0, 0, 0]],
+    ["1::", [1, 0, 0, 0, 0, 0, 0, 0]],
+    ["::ffff:192.0.2.1", [0, 0, 0, 0, 0, 0xffff, ...V4]],
+    ["1:2:3:4:5:6:7:8", [1, 2, 3, 4, 5, 6, 7, 8]],
+    ["1:2:3:4:5:6:7::", [1, 2, 3, 4, 5, 6, 7, 0]],
+  ])("reads %s", (text, groups) => {
+    expect(readAddress(text)).toEqual(groups);
+  });
+
+  test.each([
+    "",
+    "1",
+    "1.2.3",
+    "1.2.3.4.5",
+    "1..2.3",
+    ".1.2.3",
+    "1.2.3.",
+    "1.2.3.256",
+    "1.2.3.a",
+    "1.2.3.4/24",
+    "example.com",
+    ":",
+    ":::",
+    "1:2:3:4:5:6:7",
+    "1:2:3:4:5:6:7:8:9",
+    "1::2::3",
+    "12345::",
+    "g::",
+    "::1.2.3",
+    "1:2:3:4:5:6:7:8::",
+  ])("says of %j that it is no address", (text) => {
+    expect(readAddress(text)).toBeUndefined();
+  });
 });
 
 test("inNetwork agrees with node's BlockList", () => {
@@ -30,6 +63,7 @@ test("inNetwork agrees with node's BlockList", () => {
       }
     }),
   );
+  expect(inNetwork(V4, V6, 0)).toBe(false);
 });
 
 test("isSameAddress compares whole addresses, in any spelling", () => {
