@@ -41,12 +41,12 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
     const checker = createChecker(setup, resolver);
     const sender = Buffer.from(options.sender.replace(/^<(.*)>$/, "$1"), "utf8").toString("latin1");
     const heloName = Buffer.from(options.heloName, "utf8").toString("latin1");
-    const explained: Explained[] = [];
+    const all: Explained[] = [];
     const query = { client_address: options.clientAddress, helo_name: heloName, sender };
     // Explained as it is found out the first time: a second look would show the cache's times instead of the servers'.
     const explain = async (asked: SpfQuery): Promise<SpfVerdict> => {
       const found = await checker.explain(asked);
-      if (asked.sender === sender && asked.heloName === heloName) explained.push(found);
+      all.push(found);
       return found.verdict;
     };
     const report = await evaluatePolicy(
@@ -59,6 +59,8 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
       },
       query,
     );
+    // The checks that were made for an allow list are not told, though they may be for the same names.
+    const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
     if (options.json) output.line(JSON.stringify(toJson(report, explained), roundTimes));
     else printReport(report, explained, output);
     return EXIT.ok;

@@ -412,6 +412,22 @@ describe("postvouch spf", () => {
     expect(JSON.parse(json)).toHaveProperty("mailFrom.trace");
   });
 
+  test("explains each identity once, also where an allow list asks the same of SPF", async () => {
+    using dir = scratch();
+    await using dns = await startDnsServer(zoneAuthority(ZONE));
+    const config = srsConfig(
+      dir,
+      `[policy.allow]\nspf_domains = ["pass.example"]\n[dns]\nservers = ["${dns.address}"]`,
+    );
+    const args = ["--helo", "mail.pass.example", "--sender", "postmaster@pass.example"];
+    const { stdout } = await postvouchAsync(["spf", "--config", config, "--ip", "192.0.2.99", "--explain", ...args]);
+    const identities = stdout.match(/^(?:helo|mailfrom) \S+, client .*$/gm);
+    expect(identities).toEqual([
+      "helo mail.pass.example, client 192.0.2.99",
+      "mailfrom pass.example, client 192.0.2.99",
+    ]);
+  });
+
   test("has every key of the contract when there is nothing to check, and for the null sender", async () => {
     using dir = scratch();
     const config = srsConfig(dir);
