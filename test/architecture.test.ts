@@ -42,6 +42,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     imports: [
       "dns/server-address.ts",
       "mail/ip.ts",
+      "mail/names.ts",
       "net/endpoint.ts",
       "policy/settings.ts",
       "spf/verdict.ts",
@@ -50,7 +51,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     isPure: true,
   },
 
-  setup: { imports: ["config", "domains", "postfix", "srs", "store"] },
+  setup: { imports: ["config", "domains", "mail/names.ts", "postfix", "srs", "store"] },
   daemon: {
     imports: [
       "config",

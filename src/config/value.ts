@@ -1,6 +1,6 @@
 /** How single values of the configuration are read: what is wanted, in words, and the value in the unit that code uses. */
-import { isIP } from "node:net";
 import { type Cidr, parseCidr } from "../mail/ip.ts";
+import { isDomainName } from "../mail/names.ts";
 import { type Endpoint, parseEndpoint } from "../net/endpoint.ts";
 
 /** Something wrong with a value: where (below the key that was read), what it was, and what was wanted. */
@@ -116,12 +116,6 @@ export const domainPattern: Kind<string> = kind(
   (value) =>
     typeof value === "string" && isDomainName(value.startsWith(".") ? value.slice(1) : value) ? value : undefined,
 );
-
-export function isDomainName(name: string): boolean {
-  return (
-    name.length <= 253 && /^(?!-)[A-Za-z0-9_-]{1,63}(?:\.(?!-)[A-Za-z0-9_-]{1,63})*$/.test(name) && isIP(name) === 0
-  );
-}
 
 /** An address or a network. */
 export const cidr: Kind<Cidr> = kind('an address or a network such as "192.0.2.0/24"', (value) =>

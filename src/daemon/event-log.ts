@@ -2,7 +2,7 @@
 
 import { RateLimit } from "../collections/rate-limit.ts";
 import type { TroubleFields } from "../dns/trouble.ts";
-import type { OwnDomainsEvent } from "../domains/events.ts";
+import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
 import { errorText } from "../process/exit.ts";

@@ -7,8 +7,8 @@
  *
  * Blanks and commas separate entries on a line. Text is UTF-8; `bücher.example` and `xn--bcher-kva.example` are one.
  */
-import { linesOf } from "./lines.ts";
 import { asciiName } from "./name.ts";
+import { linesOf } from "./text-file.ts";
 
 /** An entry in the form in which it is compared, or what is wrong with it. */
 export type DomainEntry = { readonly entry: string } | { readonly problem: string };
@@ -36,7 +36,7 @@ export function parseDomainEntry(word: string): DomainEntry {
   return { problem: `Cannot use "${shown}" as an own domain: ${whatIsWanted(word)}` };
 }
 
-/** The second column of a Postfix table, and numbers: the syntax is a name's, but nobody's mail domain is `OK` or `1`. */
+/** The second column of a Postfix table, and numbers: `OK` and `1` have a name's syntax, but are nobody's mail domain. */
 function isMistaken(name: string): boolean {
   return name === "ok" || /^\d+$/.test(name.slice(name.lastIndexOf(".") + 1));
 }

@@ -1,17 +1,16 @@
 /**
- * Own domains from every place that knows them, kept up to date while lookups go on. A lookup sees one whole state; a
- * new one is built aside and takes the place of the old one at once, or not at all.
+ * Own domains from every source together, kept up to date while lookups go on. A lookup sees one complete state: a new
+ * one is built beside it and takes its place in one step, or not at all.
  */
 import { askPostmap } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
 import type { OwnDomains } from "../srs/own-domains.ts";
-import { anyHas, type Check } from "./check.ts";
-import type { OwnDomainsEvent, SourceHooks } from "./events.ts";
-import { LiveClasses } from "./live-classes.ts";
-import { LiveFiles } from "./live-files.ts";
+import { ListFiles } from "./list-files.ts";
+import { type LoadedState, type LoadReport, loadState, type OwnDomainSettings, PROBE_DOMAIN } from "./load.ts";
 import { lookupName } from "./name.ts";
-import { type LoadedState, type LoadReport, loadState, type OwnDomainSettings, PROBE_DOMAIN } from "./state.ts";
-import { TableLookups } from "./table-lookups.ts";
+import { PostfixClasses } from "./postfix-classes.ts";
+import { PostfixTables } from "./postfix-tables.ts";
+import { anyHas, type OwnDomainsEvent, type Source, type SourceHooks } from "./source.ts";
 
 /** The `source` label of the metrics: the keys of `[srs.own_domains]`. */
 type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
@@ -19,9 +18,9 @@ type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
 export interface OwnDomainOptions {
   readonly onEvent: (event: OwnDomainsEvent) => void;
   /** Milliseconds since 1970 on a clock that never runs backwards. Default: the machine's. Never a frozen one. */
-  readonly nowMs?: () => number;
+  readonly timeMs?: () => number;
   readonly postfix?: PostfixCommand;
-  /** How often main.cf is read again and tables are asked whether they are there. Default 300,000. */
+  /** How often main.cf is read again and each table is probed. Default 300,000. */
   readonly refreshMs?: number;
 }
 
@@ -36,9 +35,9 @@ export interface OwnDomainSources extends OwnDomains {
    * the report, what was in force before stays. Never rejects.
    */
   reload(settings?: OwnDomainSettings): Promise<LoadReport>;
-  /** Domains for each source that is in use. Of a table, those that were asked for and found. */
+  /** Counts the domains of each source that is in use. Of a table, those that were asked for and found. */
   counts(): Map<SourceName, number>;
-  /** When each source was last seen in order, all of it, in seconds since 1970. */
+  /** When each source was last read or answered in full, in seconds since 1970. */
   lastSuccess(): Map<SourceName, number>;
   close(): void;
 }
@@ -61,33 +60,33 @@ export function createOwnDomainSources(settings: OwnDomainSettings, options: Own
 }
 
 class Sources implements OwnDomainSources {
-  readonly #nowMs: () => number;
+  readonly #timeMs: () => number;
   readonly #postfix: PostfixCommand;
-  #lookups: TableLookups;
-  readonly #files: LiveFiles;
-  readonly #classes: LiveClasses;
+  #tables: PostfixTables;
+  readonly #files: ListFiles;
+  readonly #classes: PostfixClasses;
   readonly #refreshMs: number;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
   #settings: OwnDomainSettings;
   #turn: Promise<unknown> = Promise.resolve();
-  #checks: readonly Check[] = [];
+  #sources: readonly Source[] = [];
   #domainCount = 0;
 
   constructor(settings: OwnDomainSettings, options: OwnDomainOptions) {
     this.#settings = settings;
-    this.#nowMs = options.nowMs ?? (() => performance.timeOrigin + performance.now());
+    this.#timeMs = options.timeMs ?? (() => performance.timeOrigin + performance.now());
     this.#postfix = options.postfix ?? {};
-    const hooks: SourceHooks = { onEvent: options.onEvent, nowMs: this.#nowMs };
-    this.#lookups = new TableLookups(askPostmap(this.#postfix), hooks);
-    this.#files = new LiveFiles(hooks);
-    this.#classes = new LiveClasses(this.#lookups, this.#postfix, hooks);
+    const hooks: SourceHooks = { onEvent: options.onEvent, timeMs: this.#timeMs };
+    this.#tables = new PostfixTables(askPostmap(this.#postfix), hooks);
+    this.#files = new ListFiles(hooks);
+    this.#classes = new PostfixClasses(this.#tables, this.#postfix, hooks);
     this.#refreshMs = options.refreshMs ?? DEFAULT_REFRESH_MS;
   }
 
   has(domain: string): boolean | Promise<boolean> {
     const name = lookupName(domain);
-    return name !== undefined && anyHas(this.#checks, name);
+    return name !== undefined && anyHas(this.#sources, name);
   }
 
   reload(settings?: OwnDomainSettings): Promise<LoadReport> {
@@ -102,16 +101,16 @@ class Sources implements OwnDomainSources {
   }
 
   async prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains> {
-    const lookups = this.#lookups.fork();
-    const { state, errors, warnings } = await loadState(settings, lookups, this.#postfix);
-    return { report: { errors, warnings }, commit: () => this.#takeOver(settings, state, lookups) };
+    const tables = this.#tables.fork();
+    const { state, errors, warnings } = await loadState(settings, tables, this.#postfix);
+    return { report: { errors, warnings }, commit: () => this.#takeOver(settings, state, tables) };
   }
 
   counts(): Map<SourceName, number> {
     const { files, postfixTables } = this.#settings;
     const counts = new Map<SourceName, number>([["domains", this.#domainCount]]);
     if (files.length > 0) counts.set("files", this.#files.count);
-    const found = postfixTables.map((table) => this.#lookups.table(table).countFound());
+    const found = postfixTables.map((table) => this.#tables.table(table).countFound());
     if (found.length > 0)
       counts.set(
         "postfix_tables",
@@ -122,9 +121,9 @@ class Sources implements OwnDomainSources {
   }
 
   lastSuccess(): Map<SourceName, number> {
-    const tables = this.#settings.postfixTables.map((table) => this.#lookups.table(table).lastAnswerMs ?? 0);
+    const tables = this.#settings.postfixTables.map((table) => this.#tables.table(table).lastAnswerMs ?? 0);
     const timesMs: [SourceName, number | undefined][] = [
-      ["domains", this.#nowMs()],
+      ["domains", this.#timeMs()],
       ["files", this.#files.lastSuccessMs],
       ["postfix_tables", tables.length === 0 ? undefined : Math.min(...tables)],
       ["postfix_classes", this.#classes.lastSuccessMs],
@@ -139,33 +138,33 @@ class Sources implements OwnDomainSources {
     this.#classes.close();
   }
 
-  #takeOver(settings: OwnDomainSettings, { fixed, files, classes }: LoadedState, lookups: TableLookups): void {
+  #takeOver(settings: OwnDomainSettings, { fixed, files, classes }: LoadedState, tables: PostfixTables): void {
     const whole = (spelling: string) => [spelling];
     this.#settings = settings;
     this.#domainCount = settings.domains.length;
     this.#files.replace(files);
-    this.#classes.replace(classes, lookups);
-    this.#lookups = lookups;
-    lookups.keepOnly(this.#tables());
-    lookups.distrust();
-    this.#checks = [
-      { has: (name) => fixed.has(name.ascii) },
+    this.#classes.replace(classes, tables);
+    this.#tables = tables;
+    tables.keepOnly(this.#tableNames());
+    tables.distrust();
+    this.#sources = [
+      { has: (name) => fixed.hasNormalized(name.ascii) },
       this.#files,
       this.#classes,
-      ...settings.postfixTables.map((table): Check => ({ has: (name) => lookups.find(table, name, whole) })),
+      ...settings.postfixTables.map((table): Source => ({ has: (name) => tables.find(table, name, whole) })),
     ];
     if (this.#timer === undefined && !this.#closed) {
       this.#timer = setInterval(() => void this.#refresh(), this.#refreshMs).unref();
     }
   }
 
-  #tables(): Set<string> {
-    return new Set([...this.#settings.postfixTables, ...this.#classes.tables]);
+  #tableNames(): Set<string> {
+    return new Set([...this.#settings.postfixTables, ...this.#classes.tableNames]);
   }
 
   /** Never rejects. */
   async #refresh(): Promise<void> {
     await this.#classes.refresh();
-    await Promise.all([...this.#tables()].map((table) => this.#lookups.probe(table, PROBE_DOMAIN)));
+    await Promise.all([...this.#tableNames()].map((table) => this.#tables.probe(table, PROBE_DOMAIN)));
   }
 }

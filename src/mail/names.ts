@@ -5,6 +5,16 @@ export function normalizeName(name: string): string {
   return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
 }
 
+const MAX_NAME_BYTES = 253;
+/** Labels of RFC 1123 section 2.1, with the underscore that is found in the wild; not an IPv4 address. */
+const DOMAIN_NAME =
+  /^(?!\d+(?:\.\d+){3}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/;
+
+/** Whether a name is a host or domain name in A-labels, without a trailing dot. */
+export function isDomainName(name: string): boolean {
+  return name.length <= MAX_NAME_BYTES && DOMAIN_NAME.test(name);
+}
+
 /** The domain of a mailbox: what stands behind its last "@" (a quoted local part may hold others), or nothing. */
 export function domainOf(mailbox: string): string {
   const at = mailbox.lastIndexOf("@");
@@ -36,7 +46,11 @@ export class DomainList {
   }
 
   has(domain: string): boolean {
-    const name = normalizeName(domain);
+    return this.hasNormalized(normalizeName(domain));
+  }
+
+  /** The same for a name that normalizeName has been through. */
+  hasNormalized(name: string): boolean {
     if (this.#names.has(name)) return true;
     if (!this.#hasSuffixes) return false;
     for (let dot = name.indexOf("."); dot !== -1; dot = name.indexOf(".", dot + 1)) {

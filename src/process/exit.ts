@@ -40,6 +40,8 @@ export function errorText(error: unknown): string {
 /** Why a file could not be read or written, in an admin's words. */
 export function fileTrouble(error: unknown): string {
   switch (errorCode(error)) {
+    case "ENOENT":
+      return "no such file";
     case "EACCES":
     case "EPERM":
       return "no permission";

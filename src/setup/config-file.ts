@@ -24,8 +24,7 @@ export function readConfigFile(path: string | undefined): ConfigFile {
     const isAbsent = errorCode(error) === "ENOENT";
     const { config } = parseConfig("", file);
     if (isAbsent && path === undefined) return { config, path: undefined, problems: [] };
-    const what = isAbsent ? "no such file" : fileTrouble(error);
-    return { config, path: file, problems: [`Cannot read configuration "${file}": ${what}`] };
+    return { config, path: file, problems: [`Cannot read configuration "${file}": ${fileTrouble(error)}`] };
   }
   return { ...parseConfig(text, file), path: file };
 }

@@ -1,6 +1,6 @@
 import { hostname as systemHostname } from "node:os";
 import type { Config } from "../config/parameters.ts";
-import { isDomainName } from "../config/value.ts";
+import { isDomainName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
 
 export interface Names {

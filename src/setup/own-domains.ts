@@ -1,4 +1,4 @@
-import type { OwnDomainsEvent } from "../domains/events.ts";
+import type { OwnDomainsEvent } from "../domains/source.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../domains/sources.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import { ownDomainSettings, type Setup } from "./setup.ts";

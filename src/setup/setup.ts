@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/parameters.ts";
-import type { OwnDomainSettings } from "../domains/state.ts";
+import type { OwnDomainSettings } from "../domains/load.ts";
 import { readConfigFile } from "./config-file.ts";
 import { readNames } from "./names.ts";
 import { createSecretsFile, readSecretsFile } from "./secrets-file.ts";

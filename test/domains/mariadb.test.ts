@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { OwnDomainsEvent } from "../../src/domains/events.ts";
-import { STALE_MS } from "../../src/domains/remembered-table.ts";
+import { STALE_MS } from "../../src/domains/postfix-table.ts";
+import type { OwnDomainsEvent } from "../../src/domains/source.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../src/domains/sources.ts";
 import { MARIADB_PROGRAMS, type MariaDb, missingMySqlMap, startMariaDb } from "../helpers/mariadb.ts";
 import { postfixConfig, type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
@@ -87,13 +87,13 @@ describe.skipIf(missing !== undefined)(`own domains from PostfixAdmin's database
     return `proxy:mysql:${config.write(name, access + lines)}`;
   }
 
-  async function open(postfixTables: string[], nowMs = () => Date.now()) {
+  async function open(postfixTables: string[], timeMs = () => Date.now()) {
     const events: OwnDomainsEvent[] = [];
     const settings = { domains: [], files: [], postfixTables, postfixClasses: false, always: [] };
     const options = {
       onEvent: (event: OwnDomainsEvent) => void events.push(event),
       postfix: { configDir: config.path },
-      nowMs,
+      timeMs,
     };
     const sources = createOwnDomainSources(settings, options);
     return { sources, events, report: await sources.reload() };
@@ -133,12 +133,12 @@ describe.skipIf(missing !== undefined)(`own domains from PostfixAdmin's database
   });
 
   test("are remembered while the server is dead; others are put off; then it is asked again", async () => {
-    let nowMs = Date.now();
+    let timeMs = Date.now();
     const source = table("domains.cf", FORMS[0]?.lines ?? "");
-    const { sources, events } = await open([source], () => nowMs);
+    const { sources, events } = await open([source], () => timeMs);
     expect(await owned(sources, ["red.test", "elsewhere.test"])).toEqual(["red.test"]);
     await db.kill();
-    nowMs += STALE_MS;
+    timeMs += STALE_MS;
     expect(await owned(sources, ["red.test", "elsewhere.test"])).toEqual(["red.test"]);
     await expect(sources.has("green.test")).rejects.toThrow(/^Cannot ask "proxy:mysql:.*connect to mysql server/);
     db = await startMariaDb(directory.path);

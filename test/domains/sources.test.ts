@@ -1,9 +1,9 @@
 import { createHook } from "node:async_hooks";
 import { readdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { OwnDomainsEvent } from "../../src/domains/events.ts";
+import type { OwnDomainSettings } from "../../src/domains/load.ts";
+import type { OwnDomainsEvent } from "../../src/domains/source.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../src/domains/sources.ts";
-import type { OwnDomainSettings } from "../../src/domains/state.ts";
 import { postfixConfig, temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DomainList, domainOf, MailboxList } from "../../src/mail/names.ts";
+import { DomainList, domainOf, isDomainName, MailboxList } from "../../src/mail/names.ts";
 import { isOwn } from "../srs/model.ts";
 import { DEFAULTS } from "../srs/tables.ts";
 
@@ -84,4 +84,39 @@ test("A list answers as the model does", () => {
     }),
     { seed: 1, numRuns: 2000 },
   );
+});
+
+test.each([
+  "example.net",
+  "Example.NET",
+  "localhost",
+  "_dmarc.x-y.test",
+  "1.2.3",
+  "1and1.test",
+  "123456789012",
+  `${"a".repeat(63)}.test`,
+  `${"a.".repeat(126)}a`,
+])("isDomainName accepts %j", (name) => {
+  expect(isDomainName(name)).toBe(true);
+});
+
+test.each([
+  "",
+  ".",
+  "a.",
+  ".a",
+  "a..b",
+  "-a.test",
+  "a-.test",
+  "a b",
+  "a=b",
+  "[192.0.2.1]",
+  "192.0.2.1",
+  "2001:db8::1",
+  "b\xfccher.test",
+  "a.test\n",
+  `${"a".repeat(64)}.test`,
+  `${"a.".repeat(126)}ab`,
+])("isDomainName refuses %j", (name) => {
+  expect(isDomainName(name)).toBe(false);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { TableQueue } from "../../src/domains/table-queue.ts";
+import { PostmapQueue } from "../../src/domains/postfix-table.ts";
 import type { TableAnswer } from "../../src/postfix/postmap.ts";
 
 /** A table that notes what it is asked and answers when it is told to. */
@@ -10,7 +10,7 @@ function slowTable() {
     asked.push({ keys, answer: resolve });
     return promise;
   };
-  return { asked, queue: new TableQueue("hash:/domains", ask) };
+  return { asked, queue: new PostmapQueue("hash:/domains", ask) };
 }
 
 async function turn(): Promise<void> {
@@ -71,7 +71,7 @@ test("A key beyond ASCII goes alone, so that its failure is nobody else's", asyn
 
 test("A table that breaks instead of answering has failed, and is asked again", async () => {
   let works = false;
-  const queue = new TableQueue("hash:/domains", async () => {
+  const queue = new PostmapQueue("hash:/domains", async () => {
     if (!works) throw new Error("broken");
     return found();
   });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { ClassList, type MatchStyle } from "../../src/domains/class-list.ts";
+import { DomainClass, type MatchStyle } from "../../src/domains/domain-class.ts";
 import { lookupName } from "../../src/domains/name.ts";
-import { TableLookups } from "../../src/domains/table-lookups.ts";
+import { PostfixTables } from "../../src/domains/postfix-tables.ts";
 import { parseMatchList } from "../../src/postfix/match-list.ts";
 
 const TABLES: Readonly<Record<string, readonly string[]>> = {
@@ -10,11 +10,11 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function matches(style: MatchStyle, value: string, domain: string): Promise<boolean> {
-  const lookups = new TableLookups(
+  const lookups = new PostfixTables(
     async (table, keys) => ({ status: "answered", found: new Set(keys.filter((key) => TABLES[table]?.includes(key))) }),
-    { onEvent: () => {}, nowMs: () => 0 },
+    { onEvent: () => {}, timeMs: () => 0 },
   );
-  const list = new ClassList(style, lookups);
+  const list = new DomainClass(style, lookups);
   for (const item of parseMatchList(value)) list.add(item);
   const name = lookupName(domain);
   return name !== undefined && (await list.has(name));

@@ -1,22 +1,22 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { OwnDomainsEvent } from "../../src/domains/events.ts";
 import { lookupName } from "../../src/domains/name.ts";
-import { FRESH_MS, KEEP_MS, STALE_MS } from "../../src/domains/remembered-table.ts";
-import { TableLookups } from "../../src/domains/table-lookups.ts";
+import { FRESH_MS, KEEP_MS, STALE_MS } from "../../src/domains/postfix-table.ts";
+import { PostfixTables } from "../../src/domains/postfix-tables.ts";
+import type { OwnDomainsEvent } from "../../src/domains/source.ts";
 import type { TableAnswer } from "../../src/postfix/postmap.ts";
 
 const TABLE = "mysql:/domains.cf";
 const down: TableAnswer = { status: "failed", reason: "server is down", wrong: false };
 
-let nowMs = 1_000_000;
+let timeMs = 1_000_000;
 let domains: Set<string>;
 let isDown: boolean;
 let asked: string[];
 let events: OwnDomainsEvent[];
-let lookups: TableLookups;
+let lookups: PostfixTables;
 
 beforeEach(() => {
-  nowMs = 1_000_000;
+  timeMs = 1_000_000;
   domains = new Set(["a.test"]);
   isDown = false;
   asked = [];
@@ -25,7 +25,7 @@ beforeEach(() => {
     asked.push(...keys);
     return isDown ? down : { status: "answered", found: new Set(keys.filter((key) => domains.has(key))) };
   };
-  lookups = new TableLookups(ask, { onEvent: (event) => events.push(event), nowMs: () => nowMs });
+  lookups = new PostfixTables(ask, { onEvent: (event) => events.push(event), timeMs: () => timeMs });
 });
 
 function find(domain: string): boolean | Promise<boolean> {
@@ -39,10 +39,10 @@ async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-describe("TableLookups", () => {
+describe("PostfixTables", () => {
   test("asks once and then knows, what is not there as well", async () => {
     expect([await find("a.test"), await find("b.test")]).toEqual([true, false]);
-    nowMs += FRESH_MS - 1;
+    timeMs += FRESH_MS - 1;
     expect([find("a.test"), find("b.test")]).toEqual([true, false]);
     expect(asked).toEqual(["a.test", "b.test"]);
   });
@@ -50,7 +50,7 @@ describe("TableLookups", () => {
   test("answers from an older answer at once and asks behind its back", async () => {
     expect(await find("b.test")).toBe(false);
     domains.add("b.test");
-    nowMs += FRESH_MS;
+    timeMs += FRESH_MS;
     expect(find("b.test")).toBe(false);
     await settle();
     expect(find("b.test")).toBe(true);
@@ -60,18 +60,18 @@ describe("TableLookups", () => {
   test("asks and waits when the answer is too old for that", async () => {
     expect(await find("b.test")).toBe(false);
     domains.add("b.test");
-    nowMs += STALE_MS;
+    timeMs += STALE_MS;
     expect(await find("b.test")).toBe(true);
   });
 
   test("goes on with what it knew while the table does not answer, and asks every few seconds only", async () => {
     await find("a.test");
     isDown = true;
-    nowMs += STALE_MS;
+    timeMs += STALE_MS;
     expect(await find("a.test")).toBe(true);
     expect(find("a.test")).toBe(true);
     expect(asked).toHaveLength(2);
-    nowMs += 5_000;
+    timeMs += 5_000;
     expect(await find("a.test")).toBe(true);
     expect(asked).toHaveLength(3);
   });
@@ -86,17 +86,17 @@ describe("TableLookups", () => {
   test("does not believe for ever what nobody confirms", async () => {
     await find("a.test");
     isDown = true;
-    nowMs += KEEP_MS;
+    timeMs += KEEP_MS;
     await expect(find("a.test")).rejects.toThrow("server is down");
   });
 
   test("asks again after a reload, but still knows when the table is down then", async () => {
     await find("a.test");
     domains.delete("a.test");
-    nowMs += 1;
+    timeMs += 1;
     lookups.distrust();
     expect(await find("a.test")).toBe(false);
-    nowMs += 1;
+    timeMs += 1;
     lookups.distrust();
     isDown = true;
     expect(await find("a.test")).toBe(false);
@@ -123,7 +123,7 @@ describe("TableLookups", () => {
   test("takes a table that cannot read U-labels for one that has none", async () => {
     const narrow = async (_table: string, keys: readonly string[]): Promise<TableAnswer> =>
       keys.includes("bücher.test") ? down : { status: "answered", found: new Set() };
-    lookups = new TableLookups(narrow, { onEvent: (event) => events.push(event), nowMs: () => nowMs });
+    lookups = new PostfixTables(narrow, { onEvent: (event) => events.push(event), timeMs: () => timeMs });
     expect(await find("bücher.test")).toBe(false);
     expect(events).toEqual([]);
   });
@@ -133,6 +133,6 @@ describe("TableLookups", () => {
     expect(table.lastAnswerMs).toBeUndefined();
     await Promise.all(["a.test", "b.test"].map(find));
     expect(table.countFound()).toBe(1);
-    expect(table.lastAnswerMs).toBe(nowMs);
+    expect(table.lastAnswerMs).toBe(timeMs);
   });
 });

@@ -1,7 +1,9 @@
+/** One of Postfix's domain lists, e.g. relay_domains, matched as Postfix does it (postconf(5), "mydestination"). */
 import { DomainList } from "../mail/names.ts";
 import type { MatchItem } from "../postfix/match-list.ts";
 import { asciiName, type LookupName } from "./name.ts";
-import type { TableLookups } from "./table-lookups.ts";
+import type { PostfixTables } from "./postfix-tables.ts";
+import type { Source } from "./source.ts";
 
 /**
  * What a name in a match list stands for (postconf(5), "parent_domain_matches_subdomains"): itself; itself, and with a
@@ -13,32 +15,32 @@ type Step =
   | { readonly negated: boolean; readonly names: DomainList }
   | { readonly negated: boolean; readonly table: string };
 
-/** Types that Postfix asks for the whole name only: their patterns can match the domains above it by themselves. */
+/** Types that Postfix asks for the whole name only: a pattern can match the domains above it by itself. */
 const PATTERN_TYPES = /^(?:proxy:)*(?:regexp|pcre|cidr|tcp|socketmap|randmap|fail):/;
 
-/** One of Postfix's domain lists, e.g. relay_domains, matched as Postfix does: the first item that fits decides. */
-export class ClassList {
+/** The items of a list in their order: the first item that matches decides. */
+export class DomainClass implements Source {
   readonly #style: MatchStyle;
-  readonly #lookups: TableLookups;
+  readonly #tables: PostfixTables;
   readonly #steps: Step[] = [];
-  /** The lookup tables in the list. */
-  readonly tables: string[] = [];
+  /** The lookup tables in the list, by name. */
+  readonly tableNames: string[] = [];
   #count = 0;
 
-  constructor(style: MatchStyle, lookups: TableLookups) {
+  constructor(style: MatchStyle, tables: PostfixTables) {
     this.#style = style;
-    this.#lookups = lookups;
+    this.#tables = tables;
   }
 
-  /** The names in the list, those that are excluded not counted. */
+  /** Counts the names in the list without those that are excluded. */
   get count(): number {
     return this.#count;
   }
 
-  /** Appends an item; before the list is used. What is no domain name, as `[192.0.2.1]`, can match none and is left out. */
+  /** Appends an item, before the list is used. What is no domain name, as `[192.0.2.1]`, matches none and is left out. */
   add(item: MatchItem): void {
     if (item.kind === "table") {
-      this.tables.push(item.text);
+      this.tableNames.push(item.text);
       this.#steps.push({ negated: item.negated, table: item.text });
       return;
     }
@@ -58,7 +60,7 @@ export class ClassList {
   #from(start: number, name: LookupName): boolean | Promise<boolean> {
     for (const [index, step] of this.#steps.entries()) {
       if (index < start) continue;
-      const matches = "names" in step ? step.names.has(name.ascii) : this.#find(step.table, name);
+      const matches = "names" in step ? step.names.hasNormalized(name.ascii) : this.#find(step.table, name);
       if (typeof matches !== "boolean") {
         return matches.then((found) => (found ? !step.negated : this.#from(index + 1, name)));
       }
@@ -69,7 +71,7 @@ export class ClassList {
 
   #find(table: string, name: LookupName): boolean | Promise<boolean> {
     const whole = this.#style === "exact" || PATTERN_TYPES.test(table);
-    return this.#lookups.find(table, name, (spelling) => [spelling, ...(whole ? [] : this.#namesAbove(spelling))]);
+    return this.#tables.find(table, name, (spelling) => [spelling, ...(whole ? [] : this.#namesAbove(spelling))]);
   }
 
   #namesAbove(name: string): string[] {
@@ -78,7 +80,7 @@ export class ClassList {
     return labels.slice(1).map((_, index) => dot + labels.slice(index + 1).join("."));
   }
 
-  /** A run of names is one set, so that a long list costs no more than a short one. */
+  /** Makes a run of names one set, so that a long list costs no more than a short one. */
   #namesFor(negated: boolean): DomainList {
     const last = this.#steps.at(-1);
     if (last !== undefined && last.negated === negated && "names" in last) return last.names;

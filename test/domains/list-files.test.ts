@@ -1,15 +1,15 @@
 import { chmodSync, truncateSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { loadDomainFile } from "../../src/domains/load-file.ts";
-import { fileSignature } from "../../src/domains/signature.ts";
+import { loadListFile } from "../../src/domains/list-files.ts";
+import { fileSignature } from "../../src/domains/text-file.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
 import { runProgram } from "../helpers/requires.ts";
 
-describe("loadDomainFile", () => {
+describe("loadListFile", () => {
   test("gives the list and the state of the file that it read", async () => {
     using directory = temporaryDirectory();
     const path = directory.write("list", "a.test .b.test\n");
-    const file = await loadDomainFile(path);
+    const file = await loadListFile(path);
     expect(file).toMatchObject({ signature: await fileSignature(path) });
     expect("list" in file && [file.list.size, file.list.has("a.test"), file.list.has("x.b.test")]).toEqual([
       2,
@@ -38,20 +38,20 @@ describe("loadDomainFile", () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/list`;
     make(path);
-    expect(await loadDomainFile(path)).toEqual({ problems: [`Cannot read "${path}": ${reason}`] });
+    expect(await loadListFile(path)).toEqual({ problems: [`Cannot read "${path}": ${reason}`] });
   });
 
   test.skipIf(process.getuid?.() === 0)("refuses a file that it may not read (not as root, who may)", async () => {
     using directory = temporaryDirectory();
     const path = directory.write("list", "a.test\n");
     chmodSync(path, 0o000);
-    expect(await loadDomainFile(path)).toEqual({ problems: [`Cannot read "${path}": permission denied`] });
+    expect(await loadListFile(path)).toEqual({ problems: [`Cannot read "${path}": no permission`] });
   });
 
   test("names the first twenty wrong entries of a file of some other kind, and counts the rest", async () => {
     using directory = temporaryDirectory();
     const path = directory.write("list", Array.from({ length: 500 }, (_, index) => `user${index}@a.test`).join("\n"));
-    const file = await loadDomainFile(path);
+    const file = await loadListFile(path);
     const problems = "problems" in file ? file.problems : [];
     expect(problems).toHaveLength(21);
     expect(problems[0]).toBe(`${path}:1: Cannot use "user0@a.test" as an own domain: want a domain, not an address`);
@@ -60,7 +60,7 @@ describe("loadDomainFile", () => {
 
   test("takes an empty file for a list without domains", async () => {
     using directory = temporaryDirectory();
-    const file = await loadDomainFile(directory.write("list", ""));
+    const file = await loadListFile(directory.write("list", ""));
     expect("list" in file && file.list.size).toBe(0);
   });
 });

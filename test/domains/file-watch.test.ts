@@ -1,8 +1,8 @@
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { fileSignature } from "../../src/domains/signature.ts";
-import { FileWatch } from "../../src/domains/watch.ts";
+import { FileWatch } from "../../src/domains/file-watch.ts";
+import { fileSignature } from "../../src/domains/text-file.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
 
 /** Ways to change what is at `path`, which lies in `directory`. */

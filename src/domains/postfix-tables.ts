@@ -1,24 +1,24 @@
-import type { AskTable, TableAnswer } from "../postfix/postmap.ts";
-import type { SourceHooks } from "./events.ts";
-import type { LookupName } from "./name.ts";
-import { RememberedTable } from "./remembered-table.ts";
-
 /** The Postfix tables that are asked for own domains. A table that is named twice is asked and remembered once. */
-export class TableLookups {
+import type { AskTable, TableAnswer } from "../postfix/postmap.ts";
+import type { LookupName } from "./name.ts";
+import { PostfixTable } from "./postfix-table.ts";
+import type { SourceHooks } from "./source.ts";
+
+export class PostfixTables {
   readonly #ask: AskTable;
   readonly #hooks: SourceHooks;
-  readonly #tables: Map<string, RememberedTable>;
+  readonly #tables: Map<string, PostfixTable>;
 
   /** @param known tables whose answers go on being remembered */
-  constructor(ask: AskTable, hooks: SourceHooks, known: ReadonlyMap<string, RememberedTable> = new Map()) {
+  constructor(ask: AskTable, hooks: SourceHooks, known: ReadonlyMap<string, PostfixTable> = new Map()) {
     this.#ask = ask;
     this.#hooks = hooks;
     this.#tables = new Map(known);
   }
 
-  /** A set of its own that begins with the same tables and what is remembered of them. */
-  fork(): TableLookups {
-    return new TableLookups(this.#ask, this.#hooks, this.#tables);
+  /** Makes a set that begins with the same tables and their remembered answers. */
+  fork(): PostfixTables {
+    return new PostfixTables(this.#ask, this.#hooks, this.#tables);
   }
 
   /** Forgets all tables but these. */
@@ -26,21 +26,21 @@ export class TableLookups {
     for (const name of this.#tables.keys()) if (!names.has(name)) this.#tables.delete(name);
   }
 
-  /** The table of this name. It is opened when it is asked: a name costs nothing. */
-  table(name: string): RememberedTable {
-    const table = this.#tables.get(name) ?? new RememberedTable(name, this.#ask, this.#hooks);
+  /** The table of this name. Nothing is opened before it is asked. */
+  table(name: string): PostfixTable {
+    const table = this.#tables.get(name) ?? new PostfixTable(name, this.#ask, this.#hooks);
     this.#tables.set(name, table);
     return table;
   }
 
   /**
-   * Whether the table has the domain under any of `keys`, in any spelling. It rejects when the table does not answer and
+   * Whether the table has the domain under any of `keys`, in any spelling. Rejects when the table does not answer and
    * nothing is remembered.
    */
   find(name: string, domain: LookupName, keys: (spelling: string) => readonly string[]): boolean | Promise<boolean> {
     const table = this.table(name);
     const answers = keys(domain.ascii).map((key) => table.has(key));
-    // The database may not even be able to compare such text; that the domain is not there is known from the other.
+    // A database may be unable to compare such text. Then the ASCII spelling alone decides.
     const doubtful = domain.unicode === undefined ? [] : keys(domain.unicode).map((key) => table.has(key));
     for (const answer of doubtful) answers.push(typeof answer === "boolean" ? answer : answer.catch(() => false));
     return anyOf(answers);
@@ -51,13 +51,13 @@ export class TableLookups {
     return this.table(name).probe(key);
   }
 
-  /** An admin has changed something: what is remembered counts only for tables that do not answer. */
+  /** Makes earlier answers count only for tables that do not answer: an admin may have changed something. */
   distrust(): void {
     for (const table of this.#tables.values()) table.distrust();
   }
 }
 
-/** Whether one of the answers is yes, at once where that is known. A missing answer matters only when none is. */
+/** Whether one of the answers is yes, at once where that is known. A missing answer matters only when no other is yes. */
 function anyOf(answers: readonly (boolean | Promise<boolean>)[]): boolean | Promise<boolean> {
   const [only] = answers;
   if (answers.length === 1 && only !== undefined) return only;

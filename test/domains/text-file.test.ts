@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { eachInTurns } from "../../src/domains/turns.ts";
+import { eachInSlices } from "../../src/domains/text-file.ts";
 
-test("eachInTurns visits everything in order and lets others have their turn", async () => {
+test("eachInSlices visits everything in order and lets others have their turn", async () => {
   const visited: number[] = [];
   let turns = 0;
   const count = () => {
@@ -9,7 +9,7 @@ test("eachInTurns visits everything in order and lets others have their turn", a
     if (visited.length < 10_000) setImmediate(count);
   };
   setImmediate(count);
-  await eachInTurns(
+  await eachInSlices(
     Array.from({ length: 10_000 }, (_, index) => index),
     (item) => {
       visited.push(item);
@@ -20,9 +20,9 @@ test("eachInTurns visits everything in order and lets others have their turn", a
   expect(turns).toBeGreaterThanOrEqual(10);
 });
 
-test("eachInTurns waits for a visit before the next", async () => {
+test("eachInSlices waits for a visit before the next", async () => {
   const visited: string[] = [];
-  await eachInTurns(["a", "b"], async (item) => {
+  await eachInSlices(["a", "b"], async (item) => {
     await new Promise((resolve) => setImmediate(resolve));
     visited.push(`${item} done`);
   });

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { anyHas, type Check } from "../../src/domains/check.ts";
+import { anyHas, type Source } from "../../src/domains/source.ts";
 
 const NAME = { ascii: "a.test", unicode: undefined };
-const yes: Check = { has: () => true };
-const no: Check = { has: () => false };
-const later: Check = { has: async () => true };
-const laterNo: Check = { has: async () => false };
-const broken: Check = { has: () => Promise.reject(new Error("no answer")) };
-const never: Check = {
+const yes: Source = { has: () => true };
+const no: Source = { has: () => false };
+const later: Source = { has: async () => true };
+const laterNo: Source = { has: async () => false };
+const broken: Source = { has: () => Promise.reject(new Error("no answer")) };
+const never: Source = {
   has() {
     throw new Error("asked although the answer is known");
   },

@@ -1,13 +1,13 @@
-/** Reads everything that the settings name, and says all that is wrong with it. */
-
+/** Reads everything that the settings name, and collects all that is wrong with it. */
 import { DomainList } from "../mail/names.ts";
 import { isTable } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
-import { type LoadedClasses, loadClasses } from "./classes.ts";
+import { errorText } from "../process/exit.ts";
 import { parseDomainEntry } from "./entries.ts";
-import { type GoodFile, loadDomainFile } from "./load-file.ts";
+import { type ListFile, loadListFile } from "./list-files.ts";
 import { asciiName } from "./name.ts";
-import type { TableLookups } from "./table-lookups.ts";
+import { type LoadedClasses, loadClasses } from "./postfix-classes.ts";
+import type { PostfixTables } from "./postfix-tables.ts";
 
 /** `[srs.own_domains]`, and the domains that are own in any case. */
 export interface OwnDomainSettings {
@@ -15,40 +15,40 @@ export interface OwnDomainSettings {
   readonly files: readonly string[];
   readonly postfixTables: readonly string[];
   readonly postfixClasses: boolean;
-  /** srs.domain, srs.former_domains and hostname. What is no domain name is passed over. */
+  /** srs.domain, srs.former_domains and hostname. What is no domain name is left out. */
   readonly always: readonly string[];
 }
 
 export interface LoadReport {
   /** What the admin has to mend. */
   readonly errors: readonly string[];
-  /** Tables that do not answer at the moment: nothing is wrong with the set-up, as far as can be seen. */
+  /** Tables that do not answer at the moment, though nothing looks wrong with the set-up. */
   readonly warnings: readonly string[];
 }
 
-/** Everything that was read, complete. */
+/** Everything that was read; complete when there were no errors. */
 export interface LoadedState {
   readonly fixed: DomainList;
-  readonly files: ReadonlyMap<string, GoodFile>;
+  readonly files: ReadonlyMap<string, ListFile>;
   readonly classes: LoadedClasses | undefined;
 }
 
 /** The name that tables are asked for to see whether they answer. It exists nowhere (RFC 6761 section 6.4). */
 export const PROBE_DOMAIN = "postvouch.invalid";
 
-/** Never rejects; without errors the state is whole. */
+/** Never rejects. */
 export async function loadState(
   settings: OwnDomainSettings,
-  lookups: TableLookups,
+  tables: PostfixTables,
   command: PostfixCommand,
 ): Promise<LoadReport & { readonly state: LoadedState }> {
   const errors: string[] = [];
   const warnings: string[] = [];
   const fixed = loadFixed(settings, errors);
   const files = await loadFiles(settings.files, errors);
-  const classes = settings.postfixClasses ? await loadClasses(lookups, command).catch(noteIn(errors)) : undefined;
-  const tables = [...settings.postfixTables, ...(classes?.tables ?? [])];
-  await Promise.all([...new Set(tables)].map((table) => probe(table, lookups, errors, warnings)));
+  const classes = settings.postfixClasses ? await loadClasses(tables, command).catch(noteIn(errors)) : undefined;
+  const names = new Set([...settings.postfixTables, ...(classes?.tableNames ?? [])]);
+  await Promise.all([...names].map((name) => probe(name, tables, errors, warnings)));
   return { state: { fixed, files, classes }, errors, warnings };
 }
 
@@ -62,10 +62,10 @@ function loadFixed(settings: OwnDomainSettings, errors: string[]): DomainList {
   return list;
 }
 
-async function loadFiles(paths: readonly string[], errors: string[]): Promise<Map<string, GoodFile>> {
-  const files = new Map<string, GoodFile>();
+async function loadFiles(paths: readonly string[], errors: string[]): Promise<Map<string, ListFile>> {
+  const files = new Map<string, ListFile>();
   for (const path of paths) {
-    const file = await loadDomainFile(path);
+    const file = await loadListFile(path);
     if ("list" in file) files.set(path, file);
     else errors.push(...file.problems.map((problem) => `srs.own_domains.files: ${problem}`));
   }
@@ -74,19 +74,19 @@ async function loadFiles(paths: readonly string[], errors: string[]): Promise<Ma
 
 function noteIn(errors: string[]): (error: unknown) => undefined {
   return (error) => {
-    errors.push(`srs.own_domains.postfix_classes: ${error instanceof Error ? error.message : String(error)}`);
+    errors.push(`srs.own_domains.postfix_classes: ${errorText(error)}`);
     return undefined;
   };
 }
 
-async function probe(table: string, lookups: TableLookups, errors: string[], warnings: string[]): Promise<void> {
+async function probe(table: string, tables: PostfixTables, errors: string[], warnings: string[]): Promise<void> {
   if (!isTable(table)) {
     errors.push(
       `srs.own_domains.postfix_tables: Cannot use "${table}": want type:name, as "hash:/etc/postfix/domains"`,
     );
     return;
   }
-  const answer = await lookups.probe(table, PROBE_DOMAIN);
+  const answer = await tables.probe(table, PROBE_DOMAIN);
   if (answer.status === "answered") return;
   (answer.wrong ? errors : warnings).push(`Cannot ask "${table}" for own domains: ${answer.reason}`);
 }

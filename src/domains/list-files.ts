@@ -1,0 +1,100 @@
+/** Files of own domains: read whole, and read again when they change. */
+
+import { DomainList } from "../mail/names.ts";
+import { errorText } from "../process/exit.ts";
+import { parseDomainFile } from "./entries.ts";
+import { FileWatch } from "./file-watch.ts";
+import type { LookupName } from "./name.ts";
+import type { Source, SourceHooks } from "./source.ts";
+import { eachInSlices, readFileText } from "./text-file.ts";
+
+export interface ListFile {
+  readonly list: DomainList;
+  /** The state of the file that was read: see fileSignature. */
+  readonly signature: string;
+}
+
+/** Problems named for one file: the first ones say enough when the file is of some other kind. */
+const MAX_PROBLEMS = 20;
+
+/**
+ * Reads a file of own domains. Lookups go on meanwhile, however long it is. A single wrong entry refuses the whole file.
+ * Never rejects.
+ */
+export async function loadListFile(path: string): Promise<ListFile | { readonly problems: readonly string[] }> {
+  const list = new DomainList([]);
+  const problems: string[] = [];
+  try {
+    const { text, signature } = await readFileText(path);
+    await eachInSlices(parseDomainFile(text, path), (item) => {
+      if ("entry" in item) list.add(item.entry);
+      else problems.push(item.problem);
+      return undefined;
+    });
+    if (problems.length === 0) return { list, signature };
+  } catch (error) {
+    return { problems: [errorText(error)] };
+  }
+  const others = problems.length - MAX_PROBLEMS;
+  return { problems: others > 0 ? [...problems.slice(0, MAX_PROBLEMS), `${path}: and ${others} more`] : problems };
+}
+
+/** The files in force. */
+export class ListFiles implements Source {
+  readonly #hooks: SourceHooks;
+  readonly #watch: FileWatch;
+  readonly #files = new Map<string, ListFile>();
+  /** Files that are gone or wrong, and since when. */
+  readonly #lostAtMs = new Map<string, number>();
+  /** The newest reading of each file: a slow one must not undo the one after it. */
+  readonly #newest = new Map<string, symbol>();
+
+  constructor(hooks: SourceHooks) {
+    this.#hooks = hooks;
+    this.#watch = new FileWatch((path) => void this.#reload(path));
+  }
+
+  /** Puts these files in force instead of those before. */
+  replace(files: ReadonlyMap<string, ListFile>): void {
+    this.#newest.clear();
+    this.#lostAtMs.clear();
+    this.#files.clear();
+    for (const [path, file] of files) this.#files.set(path, file);
+    this.#watch.watch(new Map([...files].map(([path, file]) => [path, file.signature])));
+  }
+
+  has(name: LookupName): boolean {
+    for (const file of this.#files.values()) if (file.list.hasNormalized(name.ascii)) return true;
+    return false;
+  }
+
+  get count(): number {
+    let sum = 0;
+    for (const file of this.#files.values()) sum += file.list.size;
+    return sum;
+  }
+
+  /** When every file was last seen in order; `undefined` without any. */
+  get lastSuccessMs(): number | undefined {
+    return this.#files.size === 0 ? undefined : Math.min(this.#hooks.timeMs(), ...this.#lostAtMs.values());
+  }
+
+  close(): void {
+    this.#watch.close();
+  }
+
+  async #reload(path: string): Promise<void> {
+    const reading = Symbol(path);
+    this.#newest.set(path, reading);
+    const file = await loadListFile(path);
+    if (this.#newest.get(path) !== reading) return;
+    if ("list" in file) {
+      this.#files.set(path, file);
+      this.#lostAtMs.delete(path);
+      this.#hooks.onEvent({ type: "loaded", source: path, entries: file.list.size });
+    } else {
+      this.#lostAtMs.set(path, this.#lostAtMs.get(path) ?? this.#hooks.timeMs());
+      this.#hooks.onEvent({ type: "kept", source: path, problems: file.problems });
+    }
+  }
+}

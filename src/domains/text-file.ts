@@ -1,0 +1,78 @@
+/** Text files of any length: read in one consistent state, and walked without holding up lookups. */
+import { constants, open, stat } from "node:fs/promises";
+import { errorCode, errorText, fileTrouble } from "../process/exit.ts";
+
+/** Longest file that is read: two million domains. */
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
+
+export interface FileText {
+  readonly text: string;
+  /** The signature of what was read. */
+  readonly signature: string;
+}
+
+/**
+ * Tells one state of a file from another, links followed: it changes when the file is written in place, replaced,
+ * removed or reached through a link that points elsewhere. For a file that cannot be reached it is the reason (`ENOENT`).
+ */
+export async function fileSignature(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  } catch (error) {
+    return errorCode(error) || errorText(error);
+  }
+}
+
+/**
+ * Reads one state of a file, as UTF-8.
+ *
+ * @throws {Error} `Cannot read "<path>": …` when there is none, it is no regular file, over 64 MiB, or changes all the time.
+ */
+export async function readFileText(path: string): Promise<FileText> {
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const signature = await fileSignature(path);
+    const text = await readText(path);
+    if ((await fileSignature(path)) === signature) return { text, signature };
+  }
+  throw new Error(`Cannot read "${path}": it changes while it is read`);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    // Opened without blocking: to open a FIFO would be to wait for its writer.
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const found = await file.stat();
+    if (!found.isFile()) throw new Error("not a regular file");
+    if (found.size > MAX_FILE_BYTES) throw new Error(`over ${MAX_FILE_BYTES} bytes`);
+    return await file.readFile("utf8");
+  } catch (error) {
+    throw new Error(`Cannot read "${path}": ${fileTrouble(error)}`, { cause: error });
+  }
+}
+
+/** The lines of a text, one at a time: a long text is not taken apart in one go. A line keeps its CR. */
+export function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf("\n", start);
+    yield text.slice(start, end === -1 ? text.length : end);
+    start = end === -1 ? text.length : end + 1;
+  }
+}
+
+/** How many items are visited before waiting lookups are answered: about a millisecond of work. */
+const ITEMS_PER_SLICE = 500;
+
+/** Visits every item in order, a slice in each turn of the event loop, so that lookups go on while a long list is read. */
+export async function eachInSlices<T>(
+  items: Iterable<T>,
+  visit: (item: T) => undefined | Promise<void>,
+): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    const visited = visit(item);
+    if (visited !== undefined) await visited;
+    count += 1;
+    if (count % ITEMS_PER_SLICE === 0) await new Promise((resume) => setImmediate(resume));
+  }
+}
