@@ -65,7 +65,6 @@ const srs: SrsTables = {
 const logger = createLogger({ level: "info", format: "text", journal: false });
 const none = new Map<string, number>();
 const metrics = createMetrics({
-  dnsOutcomes: [],
   version: "0",
   dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
   connections: () => none,

@@ -23,7 +23,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   net: { imports: [] },
   dns: { imports: [] },
   postfix: { imports: [] },
-  mail: { imports: ["dns/types.ts"], isPure: true },
+  mail: { imports: ["dns/name.ts", "dns/types.ts"], isPure: true },
   mailauth: { imports: ["dns/types.ts", "mail/ip.ts"], isPure: true },
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
@@ -36,7 +36,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   domains: { imports: ["mail", "postfix", "srs/own-domains.ts"] },
   store: { imports: ["srs/store.ts"] },
-  metrics: { imports: ["net/lookup.ts", "spf/verdict.ts"] },
+  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "spf/verdict.ts"] },
   status: { imports: [] },
   config: {
     imports: [

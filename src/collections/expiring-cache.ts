@@ -1,3 +1,4 @@
+/** The only importer of lru-cache. */
 import { LRUCache } from "lru-cache";
 
 /** An entry that knows until when it may be believed. */
@@ -17,15 +18,13 @@ export class ExpiringCache<V extends Expiring> {
 
   /**
    * @param maxEntries at least 1; the memory for that many slots is taken at once.
-   * @param maxOctets where entries differ much in size: a bound of the sum of what `set` is told of them
+   * @param maxBytes for entries that differ much in size: the upper bound of what `set` says of them, in all
    */
-  constructor(maxEntries: number, maxOctets?: number) {
-    this.#entries = new LRUCache(
-      maxOctets === undefined ? { max: maxEntries } : { max: maxEntries, maxSize: maxOctets },
-    );
+  constructor(maxEntries: number, maxBytes?: number) {
+    this.#entries = new LRUCache(maxBytes === undefined ? { max: maxEntries } : { max: maxEntries, maxSize: maxBytes });
   }
 
-  /** The number of entries held, with those that have expired and were not asked for since. */
+  /** The number of entries held; those that have expired and were not asked for since are among them. */
   get size(): number {
     return this.#entries.size;
   }
@@ -38,12 +37,12 @@ export class ExpiringCache<V extends Expiring> {
     return undefined;
   }
 
-  /** @param octets what the entry counts against `maxOctets`, at least 1; one that is bigger than all of it is not kept */
-  set(key: string, entry: V, octets = 1): void {
-    this.#entries.set(key, entry, this.#entries.maxSize === 0 ? undefined : { size: octets });
+  /** @param bytes what the entry counts against `maxBytes`, at least 1; an entry bigger than all of it is not kept */
+  set(key: string, entry: V, bytes = 1): void {
+    this.#entries.set(key, entry, this.#entries.maxSize === 0 ? undefined : { size: bytes });
   }
 
-  /** The entries that are still valid at `nowMs`. Looks at every one: for metrics, not for lookups. */
+  /** The entries that are still valid at `nowMs`. Visits every one: for metrics, not for lookups. */
   *values(nowMs: number): Generator<V> {
     for (const entry of this.#entries.values()) if (entry.expiresAtMs > nowMs) yield entry;
   }

@@ -1,4 +1,6 @@
-/** Lets through so many events in each period and counts the rest, so that an attacker cannot fill the disk with log lines. */
+/** A bound on log lines, so that nobody outside can fill the disk with them. */
+
+/** Lets through so many events in each period and counts the rest. */
 export class RateLimit {
   readonly #perPeriod: number;
   readonly #periodMs: number;
@@ -12,9 +14,9 @@ export class RateLimit {
   }
 
   /**
-   * Whether this event may be told.
+   * Asks whether this event may pass.
    *
-   * @returns `undefined` when not; otherwise how many were left out since the last one that was
+   * @returns `undefined` when not; otherwise how many were held back since the last one that passed
    */
   pass(nowMs: number): number | undefined {
     if (nowMs - this.#periodStartMs >= this.#periodMs) {

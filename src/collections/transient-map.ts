@@ -1,11 +1,10 @@
 /**
- * A map for entries that come and go: what is in flight, who is connected.
+ * A map for entries that come and go: queries in flight, open connections.
  *
- * A Map of JavaScript that entries pass through keeps them alive. When it makes itself a new table, V8 lets the old one
- * point to the new one, for iterators that are under way. Once a table has become old enough to be left to the rare
- * collections, all tables after it are taken for reachable, and with them all that they ever held: at 40,000 DNS
- * questions a second half of the young generation was copied at each collection, and copied once more to where it stayed
- * for seconds. So the entries move to a fresh Map before that, which no old table points to.
+ * A JavaScript Map keeps entries alive after they were deleted. When it grows, V8 lets its old table point to the new
+ * one, for iterators that are under way. Once a table is old enough to be left to the rare full collections, all tables
+ * after it count as reachable, with everything that they ever held: under load much of what is dead already is copied
+ * again and again. So the entries move to a fresh Map before that, which no old table points to.
  */
 export class TransientMap<K, V> {
   #map = new Map<K, V>();
@@ -31,16 +30,16 @@ export class TransientMap<K, V> {
     this.#map.delete(key);
   }
 
-  /** As of a Map, but not to be used any more after the next `set`. */
+  /** As of a Map; not to be used after the next `set`. */
   keys(): MapIterator<K> {
     return this.#map.keys();
   }
 
-  /** As of a Map, but not to be used any more after the next `set`. */
+  /** As of a Map; not to be used after the next `set`. */
   values(): MapIterator<V> {
     return this.#map.values();
   }
 }
 
-/** Entries added before the Map is renewed: fewer than what two collections of the young generation lie apart. */
+/** Entries added before the Map is renewed: fewer than pass between two collections of the young generation. */
 const RENEW_AFTER = 256;

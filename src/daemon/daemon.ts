@@ -1,6 +1,5 @@
 /** The composition root: builds the parts, joins them and opens the ports. */
 import type { Socket } from "node:net";
-import { QUERY_OUTCOMES } from "../dns/exchange.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import type { OwnDomainSources } from "../domains/sources.ts";
 import { createMetrics, type Metrics } from "../metrics/metrics.ts";
@@ -78,7 +77,6 @@ export class Daemon {
       reusePort: setup.config.reuse_port,
     });
     this.#metrics = createMetrics({
-      dnsOutcomes: QUERY_OUTCOMES,
       version: options.version,
       dnsStats: () => {
         const { cacheEntries, hits, misses } = this.#current.resolver.stats();
@@ -211,7 +209,7 @@ export class Daemon {
 
   #createResolver(setup: Setup): StubResolver {
     return createResolver(resolverSettings(setup), {
-      onQuery: dnsQueryObserver(this.#metrics),
+      observeQuery: dnsQueryObserver(this.#metrics),
       onTrouble: dnsTroubleLog(this.#options.logger),
     });
   }

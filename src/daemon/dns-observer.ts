@@ -1,13 +1,13 @@
-import { QUERY_OUTCOMES, type QueryOutcome } from "../dns/exchange.ts";
-import type { RecordType } from "../dns/types.ts";
-import { DNS_TYPES, type Metrics } from "../metrics/metrics.ts";
+/** Counts and times of the queries to DNS servers. */
+import type { QueryObserver } from "../dns/attempt.ts";
+import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 
-/** Counts the queries to DNS servers. */
-export function dnsQueryObserver(metrics: Metrics): (type: RecordType, outcome: QueryOutcome, seconds: number) => void {
-  const slots = slotTable(DNS_TYPES, QUERY_OUTCOMES, (type, outcome) => metrics.dnsQueries.slot(type, outcome));
-  return (type, outcome, seconds) => {
+export function dnsQueryObserver(metrics: Metrics): QueryObserver {
+  const slots = slotTable(RECORD_TYPES, QUERY_OUTCOMES, (type, outcome) => metrics.dnsQueries.slot(type, outcome));
+  return (type, outcome, elapsedMs) => {
     metrics.dnsQueries.add(slots[type][outcome]);
-    metrics.dnsDuration.observeMs(seconds * 1000);
+    metrics.dnsDuration.observeMs(elapsedMs);
   };
 }

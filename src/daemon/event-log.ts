@@ -1,7 +1,7 @@
 /** Log lines and counts for what happens beside the requests. */
 
 import { RateLimit } from "../collections/rate-limit.ts";
-import type { TroubleFields } from "../dns/trouble.ts";
+import type { TroubleFields } from "../dns/trouble-reports.ts";
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";

@@ -1,16 +1,16 @@
 /**
  * DNS messages as far as a stub resolver writes and recognizes them (RFC 1035 4.1, EDNS: RFC 6891).
  *
- *     id | flags | QDCOUNT ANCOUNT NSCOUNT ARCOUNT      12 octets
+ *     id | flags | QDCOUNT ANCOUNT NSCOUNT ARCOUNT      12 bytes
  *     QNAME QTYPE QCLASS                                the question, echoed in the reply
  *     records of the answer, authority and additional sections
  *
- * A query carries RD and one OPT record that offers to take 1,232 octets over UDP.
+ * A query carries RD and one OPT record that offers to take 1,232 bytes over UDP.
  */
 import { readUint16 } from "./wire.ts";
 
-/** Octets of the fixed part; the question starts here. */
-export const HEADER_OCTETS = 12;
+/** Bytes of the fixed part; the question starts here. */
+export const HEADER_BYTES = 12;
 
 /** The codes of the record types that are read (RFC 1035 3.2.2, 3596, 6672, 6891). */
 export const TYPE_CODE = {
@@ -30,8 +30,8 @@ export const TYPE_CODE = {
 export const CLASS_IN = 1;
 
 /** What fits everywhere without fragments, by the DNS flag day of 2020. */
-const UDP_PAYLOAD_OCTETS = 1232;
-const OPT_OCTETS = 11;
+const UDP_PAYLOAD_BYTES = 1232;
+const OPT_BYTES = 11;
 
 const FLAG_RESPONSE = 0x8000;
 const MASK_OPCODE = 0x7800;
@@ -57,19 +57,19 @@ export function encodeQuestion(name: string, type: keyof typeof TYPE_CODE): Buff
   return bytes;
 }
 
-/** A whole query. Without EDNS it is what a server from before 1999 understands. */
+/** A whole query. Without EDNS, every server understands it. */
 export function encodeQuery(id: number, question: Uint8Array, edns: boolean): Buffer {
-  const end = HEADER_OCTETS + question.length;
-  const bytes = Buffer.allocUnsafe(edns ? end + OPT_OCTETS : end);
+  const end = HEADER_BYTES + question.length;
+  const bytes = Buffer.allocUnsafe(edns ? end + OPT_BYTES : end);
   bytes.writeUInt16BE(id, 0);
   bytes.writeUInt16BE(FLAG_RECURSION_DESIRED, 2);
   bytes.writeUInt32BE(0x00010000, 4);
   bytes.writeUInt32BE(edns ? 1 : 0, 8);
-  bytes.set(question, HEADER_OCTETS);
+  bytes.set(question, HEADER_BYTES);
   if (edns) {
     bytes.fill(0, end);
     bytes.writeUInt16BE(TYPE_CODE.OPT, end + 1);
-    bytes.writeUInt16BE(UDP_PAYLOAD_OCTETS, end + 3);
+    bytes.writeUInt16BE(UDP_PAYLOAD_BYTES, end + 3);
   }
   return bytes;
 }
@@ -79,7 +79,7 @@ export function encodeQuery(id: number, question: Uint8Array, edns: boolean): Bu
  * a question, as a server sends it that could not read ours.
  */
 export function isReplyTo(bytes: Uint8Array, id: number, question: Uint8Array): boolean {
-  if (bytes.length < HEADER_OCTETS || readUint16(bytes, 0) !== id) return false;
+  if (bytes.length < HEADER_BYTES || readUint16(bytes, 0) !== id) return false;
   const flags = readUint16(bytes, 2);
   if ((flags & (FLAG_RESPONSE | MASK_OPCODE)) !== FLAG_RESPONSE) return false;
 
@@ -91,11 +91,11 @@ export function isReplyTo(bytes: Uint8Array, id: number, question: Uint8Array): 
   return questions === 1 && repeats(bytes, question);
 }
 
-/** ASCII case aside: some servers write the name anew. Length octets are below the letters, so they are not touched. */
+/** Compares without ASCII case: some servers write the name anew. Bytes of a length are below the letters, so they are not touched. */
 function repeats(bytes: Uint8Array, question: Uint8Array): boolean {
   const nameEnd = question.length - 4;
   for (let at = 0; at < question.length; at += 1) {
-    const theirs = bytes[HEADER_OCTETS + at];
+    const theirs = bytes[HEADER_BYTES + at];
     const ours = question[at];
     if (theirs === ours) continue;
     const isOtherCase = theirs !== undefined && theirs >= 0x41 && theirs <= 0x5a && theirs + 0x20 === ours;

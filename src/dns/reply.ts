@@ -1,16 +1,17 @@
-import { CLASS_IN, HEADER_OCTETS, TYPE_CODE } from "./message.ts";
-import { lowerCase, toQueryName } from "./names.ts";
-import { READ_RECORD } from "./records.ts";
-import type { DnsTrouble, RecordData, RecordType } from "./types.ts";
+/** What a reply says about the query that it answers. */
+import { CLASS_IN, HEADER_BYTES, TYPE_CODE } from "./message.ts";
+import { lowerCase, toQueryName } from "./name.ts";
+import { READ_RECORD } from "./record-data.ts";
+import type { QueryTrouble, RecordData, RecordType } from "./types.ts";
 import { isNameAt, MalformedMessage, readName, readUint16, readUint32, skipName } from "./wire.ts";
 
-/** CNAME and DNAME steps that are followed for one question, as many as unbound allows within one answer. */
+/** CNAME and DNAME steps that are followed for one query, as many as unbound allows within one answer. */
 export const MAX_ALIASES = 16;
 
 /** Records kept of one answer. No honest set comes near it; the reader pays for each one again and again. */
 const MAX_RECORDS = 1024;
 
-/** What a reply says about the question. TTLs are in seconds, the smallest on the way. */
+/** What a reply says about the query. TTLs are in seconds, the smallest on the way. */
 export type Reading =
   | { readonly kind: "records"; readonly records: readonly RecordData[RecordType][]; readonly ttlS: number }
   /** `ttlS` after RFC 2308 section 5; `undefined` without a SOA: not to be cached. */
@@ -20,9 +21,6 @@ export type Reading =
   /** The rest has to be fetched over TCP. */
   | { readonly kind: "truncated" }
   | { readonly kind: "trouble"; readonly trouble: QueryTrouble; readonly detail: string };
-
-/** What can go wrong with a query that was sent. */
-export type QueryTrouble = Exclude<DnsTrouble, "overload">;
 
 interface Resource {
   readonly ownerAt: number;
@@ -69,7 +67,7 @@ export function readReply(bytes: Buffer, name: string, type: RecordType): Readin
 
 function readSections(bytes: Buffer, flags: number, name: string, type: RecordType): Reading {
   const answers: Resource[] = [];
-  const authorityAt = readSection(bytes, skipName(bytes, HEADER_OCTETS) + 4, readUint16(bytes, 6), answers);
+  const authorityAt = readSection(bytes, skipName(bytes, HEADER_BYTES) + 4, readUint16(bytes, 6), answers);
 
   const chain = followAliases(bytes, answers, name);
   if ((flags & 0xf) === RCODE_NOERROR) {
@@ -96,7 +94,7 @@ function readSection(bytes: Buffer, from: number, count: number, resources: Reso
   return ownerAt;
 }
 
-/** RFC 1034 3.6.2, RFC 6672 3.1: goes from name to name as long as this answer knows of an alias. */
+/** Goes from name to name as long as this answer has an alias for it (RFC 1034 3.6.2, RFC 6672 3.1). */
 function followAliases(bytes: Buffer, answers: readonly Resource[], name: string): Chain {
   const aliases = answers.filter(({ type }) => type === TYPE_CODE.CNAME || type === TYPE_CODE.DNAME);
   // A DNAME comes with the CNAME made from it. More than that is no chain, but an attempt to keep us busy.
@@ -128,21 +126,21 @@ function substitute(bytes: Buffer, dname: Resource, name: string, target: string
 function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, type: RecordType): Reading | undefined {
   const records: RecordData[RecordType][] = [];
   let ttlS = chain.ttlS;
-  let known = false;
+  let isKnown = false;
   for (const answer of answers) {
     if (answer.type !== TYPE_CODE[type] || !isNameAt(bytes, answer.ownerAt, chain.name)) continue;
-    known = true;
+    isKnown = true;
     ttlS = Math.min(ttlS, lifetimeS(answer));
     const record = READ_RECORD[type](bytes, answer.at, answer.end);
     if (record !== undefined) records.push(record);
     if (records.length === MAX_RECORDS) break;
   }
-  // A copy has no room to grow: 128 octets less for each cached answer.
+  // A copy has no room to grow, which saves memory in the cache.
   if (records.length > 0) return { kind: "records", records: records.slice(), ttlS };
-  return known ? { kind: "nodata", ttlS } : undefined;
+  return isKnown ? { kind: "nodata", ttlS } : undefined;
 }
 
-/** No records: because there are none (RFC 2308 section 2), or because this server does not know. */
+/** Reads an answer without records: there are none (RFC 2308 section 2), or this server does not know. */
 function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: Chain): Reading {
   const authority: Resource[] = [];
   const additional: Resource[] = [];
@@ -174,7 +172,7 @@ function isReferral(flags: number, authority: readonly Resource[]): boolean {
   return !isFinal && authority.some(({ type }) => type === TYPE_CODE.NS);
 }
 
-/** RFC 2181 section 8: a TTL with its top bit set is zero. */
+/** The TTL in seconds; one with its top bit set is zero (RFC 2181 section 8). */
 function lifetimeS(resource: Resource): number {
   return resource.ttlS > 0x7fffffff ? 0 : resource.ttlS;
 }

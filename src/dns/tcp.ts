@@ -1,6 +1,7 @@
+/** Queries over TCP. */
 import { createConnection, type Socket } from "node:net";
-import type { RandomIds } from "./ids.ts";
 import { encodeQuery, isReplyTo } from "./message.ts";
+import type { MessageIds } from "./message-ids.ts";
 import type { ServerAddress } from "./server-address.ts";
 import type { PendingQuery, ReplyListener } from "./udp.ts";
 
@@ -10,7 +11,7 @@ const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();
 export function askOverTcp(
   { host, port }: ServerAddress,
   question: Buffer,
-  ids: RandomIds,
+  ids: MessageIds,
   listener: ReplyListener,
 ): PendingQuery {
   const id = ids.next(NONE_TAKEN);
@@ -46,20 +47,20 @@ export function askOverTcp(
 /** Calls `onMessage` with each message, however the stream is cut. Holds no more than one message of 64 kB and a chunk. */
 function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void {
   let chunks: Buffer[] = [];
-  let octets = 0;
+  let bytes = 0;
   socket.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
-    octets += chunk.length;
+    bytes += chunk.length;
     const [first] = chunks;
-    if (first !== undefined && first.length >= 2 && octets < first.readUInt16BE(0) + 2) return;
+    if (first !== undefined && first.length >= 2 && bytes < first.readUInt16BE(0) + 2) return;
 
-    let rest = Buffer.concat(chunks, octets);
+    let rest = Buffer.concat(chunks, bytes);
     while (rest.length >= 2 && rest.length >= rest.readUInt16BE(0) + 2) {
       const end = rest.readUInt16BE(0) + 2;
       onMessage(rest.subarray(2, end));
       rest = rest.subarray(end);
     }
     chunks = [rest];
-    octets = rest.length;
+    bytes = rest.length;
   });
 }

@@ -1,34 +1,51 @@
-/** The record types that SPF asks for (RFC 7208 section 5). */
-export type RecordType = "A" | "AAAA" | "MX" | "TXT" | "PTR";
+/** What the rest of the program sees of DNS: what is asked, what is answered, and what can go wrong. */
+
+/** The record types that are asked for (RFC 7208 section 5). */
+export const RECORD_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
+
+export type RecordType = (typeof RECORD_TYPES)[number];
 
 /**
- * Octets kept of one TXT record; what follows is cut off. No honest record comes near it, and an SPF record of 64 kB
- * costs its reader 50 ms. A record of exactly this length must be taken for one that is too long to be understood.
+ * Bytes kept of one TXT record; what follows is cut off. No honest record comes near it, and an SPF record of 64 kB
+ * keeps its reader busy. A record of exactly this length must be taken for one that is too long to be understood.
  */
-export const MAX_TXT_OCTETS = 8192;
+export const MAX_TXT_BYTES = 8192;
 
-/** What each type's records look like. Names are latin1 octets without a trailing dot, in the case they came. */
+/** What each type's records look like. Names are latin1, one character per byte, without a trailing dot, in the case they came. */
 export interface RecordData {
   readonly A: string;
   readonly AAAA: string;
   readonly MX: { readonly preference: number; readonly exchange: string };
-  /** The record's character-strings joined without blanks (RFC 7208 section 3.3), one character per octet. */
+  /** The record's character-strings joined without blanks (RFC 7208 section 3.3), one character per byte. */
   readonly TXT: string;
   readonly PTR: string;
 }
 
-/** Why a question has no answer. `servfail` and the like are RCODEs (RFC 1035 4.1.1), spelled in lower case. */
-export type DnsTrouble =
-  | "timeout"
-  | "servfail"
-  | "refused"
-  | "formerr"
-  | "notimp"
-  | "rcode"
-  | "network"
-  | "malformed"
-  | "aborted"
-  | "overload";
+/**
+ * How a query to a server fails. `servfail` and the like are RCODEs (RFC 1035 4.1.1) in lower case, `rcode` is one
+ * without a word of its own, `aborted` a query whose askers gave up first.
+ */
+const QUERY_TROUBLES = [
+  "servfail",
+  "refused",
+  "formerr",
+  "notimp",
+  "rcode",
+  "timeout",
+  "network",
+  "malformed",
+  "aborted",
+] as const;
+
+export type QueryTrouble = (typeof QUERY_TROUBLES)[number];
+
+/** How a query to a server ends. `truncated` is a UDP reply that sent us on to TCP, which is a query of its own. */
+export const QUERY_OUTCOMES = ["noerror", "nodata", "nxdomain", "truncated", ...QUERY_TROUBLES] as const;
+
+export type QueryOutcome = (typeof QUERY_OUTCOMES)[number];
+
+/** Why a query has no answer. `overload`: too many others are under way, and no server was asked. */
+export type DnsTrouble = QueryTrouble | "overload";
 
 /** An answer. `expiresAtMs` is on the clock of `performance.now()`: after it the answer must be asked for anew. */
 export type DnsAnswer<T extends RecordType> =
@@ -38,16 +55,16 @@ export type DnsAnswer<T extends RecordType> =
   | { readonly status: "error"; readonly trouble: DnsTrouble; readonly detail: string };
 
 export interface ResolveOptions {
-  /** When the asker gives up, on the clock of `performance.now()`; the question is then answered with `timeout`. */
+  /** When the asker gives up, on the clock of `performance.now()`; the query is then answered with `timeout`. */
   readonly deadlineMs: number;
 }
 
 /** A stub resolver that follows CNAME and DNAME and keeps NXDOMAIN, NODATA and trouble apart. It never throws. */
 export interface Resolver {
   /**
-   * Asks for the records of `name` (latin1 octets, a trailing dot allowed; every octet is legal in a label).
+   * Asks for the records of `name` (latin1, a trailing dot allowed; every byte is legal in a label).
    * A cached answer comes back at once, as a plain value. A name that DNS cannot carry (an empty label, a label over
-   * 63 octets, over 253 octets in all) is answered with `nxdomain` and no question is sent.
+   * 63 bytes, over 253 bytes in all) is answered with `nxdomain` and no query is sent.
    */
   resolve<T extends RecordType>(name: string, type: T, options: ResolveOptions): DnsAnswer<T> | Promise<DnsAnswer<T>>;
 }

@@ -1,18 +1,19 @@
+/** Queries over UDP: sockets, and whose reply is whose. */
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { RandomIds } from "./ids.ts";
 import { encodeQuery, isReplyTo } from "./message.ts";
+import type { MessageIds } from "./message-ids.ts";
 import type { ServerAddress } from "./server-address.ts";
 
-/** Who waits for the reply to one query. At most one of the two is called, and only once. */
+/** What waits for the reply to one query. At most one of the two is called, and only once. */
 export interface ReplyListener {
   /** Takes a message that has the query's id and question, and came from the server asked. */
   onReply(bytes: Buffer): void;
-  /** Learns that none will come, and why. */
+  /** Called when no reply will come, with the reason. */
   onFailure(detail: string): void;
 }
 
-/** A query on its way. After `cancel` its listener hears nothing more. */
+/** A query on its way. After `cancel` its listener is not called any more. */
 export interface PendingQuery {
   cancel(): void;
 }
@@ -22,16 +23,16 @@ const MAX_PENDING = 128;
 /** Queries after which a socket gives way to one with another port, so that a forger cannot learn the port in time. */
 const MAX_QUERIES = 512;
 const MAX_AGE_MS = 10_000;
-const RECEIVE_BUFFER_OCTETS = 1 << 20;
+const RECEIVE_BUFFER_BYTES = 1 << 20;
 
 /**
- * One UDP socket, connected to one server: the kernel lets in only what comes from there. The kernel chooses the port,
- * at random.
+ * A socket connected to one server: the kernel lets in only what comes from there. The kernel also chooses the port, at
+ * random.
  */
-class Port {
+class UdpSocket {
   readonly #socket: Socket;
   readonly #pending = new Map<number, UdpQuery>();
-  readonly #ids: RandomIds;
+  readonly #ids: MessageIds;
   readonly #openedAtMs: number;
   /** Queries that leave at the end of this turn of the event loop, or as soon as the socket is connected. */
   #unsent: Buffer[] = [];
@@ -40,13 +41,13 @@ class Port {
   #retired = false;
   #closed = false;
 
-  constructor({ host, port }: ServerAddress, ids: RandomIds, nowMs: number) {
+  constructor({ host, port }: ServerAddress, ids: MessageIds, nowMs: number) {
     const family = isIPv6(host) ? 6 : 4;
     this.#ids = ids;
     this.#openedAtMs = nowMs;
     this.#socket = createSocket({
       type: family === 6 ? "udp6" : "udp4",
-      recvBufferSize: RECEIVE_BUFFER_OCTETS,
+      recvBufferSize: RECEIVE_BUFFER_BYTES,
       // Our servers are addresses: there is nothing to look up.
       lookup: (address, _options, callback) => callback(null, address, family),
     });
@@ -76,13 +77,12 @@ class Port {
     const query = encodeQuery(id, question, edns);
     // A socket that could not be opened fails before its first query is known.
     if (this.#closed) queueMicrotask(() => this.#fail(new Error("socket closed")));
-    // One right after the other: a server that one query woke is still awake for the next. With that and the answers
-    // (net/outbox.ts) a check that asks takes 15 % less.
+    // Queries leave one right after the other: a server that one of them woke is still awake for the next.
     else if (this.#unsent.push(query) === 1 && this.#isConnected) setImmediate(() => this.#flush());
     return pending;
   }
 
-  /** Waits for a query no longer. */
+  /** Stops waiting for the reply to `query`. */
   cancel(query: UdpQuery): void {
     if (this.#pending.get(query.id) === query) this.#drop(query.id);
   }
@@ -99,7 +99,7 @@ class Port {
     this.#socket.close();
   }
 
-  /** Without a callback: what goes wrong with a send is an "error" of the socket then, and the send costs less. */
+  /** Sends without a callback: a failure is an "error" of the socket then, and the send costs less. */
   #flush(): void {
     for (const query of this.#unsent.splice(0)) if (!this.#closed) this.#socket.send(query);
   }
@@ -118,7 +118,7 @@ class Port {
     if (this.#retired && this.#pending.size === 0) this.close();
   }
 
-  /** Mostly ECONNREFUSED: nobody listens there. What the socket carried is lost with it. */
+  /** Ends the socket and all that it carried; mostly for ECONNREFUSED, because nobody listens there. */
   #fail(error: Error): void {
     const lost = [...this.#pending.values()];
     this.#pending.clear();
@@ -127,32 +127,32 @@ class Port {
   }
 }
 
-/** A query that a port carries. */
+/** A query that a socket carries. */
 class UdpQuery implements PendingQuery {
-  readonly #port: Port;
+  readonly #socket: UdpSocket;
   readonly id: number;
   readonly question: Buffer;
   readonly listener: ReplyListener;
 
-  constructor(port: Port, id: number, question: Buffer, listener: ReplyListener) {
-    this.#port = port;
+  constructor(socket: UdpSocket, id: number, question: Buffer, listener: ReplyListener) {
+    this.#socket = socket;
     this.id = id;
     this.question = question;
     this.listener = listener;
   }
 
   cancel(): void {
-    this.#port.cancel(this);
+    this.#socket.cancel(this);
   }
 }
 
-/** The UDP sockets towards one server: as many as the questions in flight want, and never one for long. */
-export class UdpPorts {
+/** The sockets towards one server: as many as the queries in flight need, and none of them for long. */
+export class UdpSockets {
   readonly #server: ServerAddress;
-  readonly #ids: RandomIds;
-  #ports: Port[] = [];
+  readonly #ids: MessageIds;
+  #sockets: UdpSocket[] = [];
 
-  constructor(server: ServerAddress, ids: RandomIds) {
+  constructor(server: ServerAddress, ids: MessageIds) {
     this.#server = server;
     this.#ids = ids;
   }
@@ -164,23 +164,23 @@ export class UdpPorts {
 
   /** Lets what is on its way arrive, then closes. */
   retire(): void {
-    for (const port of this.#ports) port.retire();
-    this.#ports = [];
+    for (const socket of this.#sockets) socket.retire();
+    this.#sockets = [];
   }
 
   close(): void {
-    for (const port of this.#ports) port.close();
-    this.#ports = [];
+    for (const socket of this.#sockets) socket.close();
+    this.#sockets = [];
   }
 
-  #pick(nowMs: number): Port {
-    for (const port of this.#ports) {
-      if (port.isSpent(nowMs)) port.retire();
-      else if (port.hasRoom) return port;
+  #pick(nowMs: number): UdpSocket {
+    for (const socket of this.#sockets) {
+      if (socket.isSpent(nowMs)) socket.retire();
+      else if (socket.hasRoom) return socket;
     }
-    this.#ports = this.#ports.filter((port) => !port.isSpent(nowMs));
-    const port = new Port(this.#server, this.#ids, nowMs);
-    this.#ports.push(port);
-    return port;
+    this.#sockets = this.#sockets.filter((socket) => !socket.isSpent(nowMs));
+    const socket = new UdpSocket(this.#server, this.#ids, nowMs);
+    this.#sockets.push(socket);
+    return socket;
   }
 }

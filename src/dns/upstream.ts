@@ -1,9 +1,10 @@
-import type { RandomIds } from "./ids.ts";
+/** The DNS servers that are asked, and in which order. */
+import type { MessageIds } from "./message-ids.ts";
 import { formatServer, type ServerAddress } from "./server-address.ts";
 import { askOverTcp } from "./tcp.ts";
-import { type PendingQuery, type ReplyListener, UdpPorts } from "./udp.ts";
+import { type PendingQuery, type ReplyListener, UdpSockets } from "./udp.ts";
 
-/** How long a server that fell silent is asked last; then one question tries it again. */
+/** How long a server that fell silent is asked last; then one query tries it again. */
 const SILENCE_MS = 10_000;
 
 /** One DNS server: how to ask it, and whether it is worth asking first. */
@@ -11,21 +12,22 @@ export class Upstream {
   /** As `formatServer` writes it. */
   readonly name: string;
   readonly #address: ServerAddress;
-  readonly #ids: RandomIds;
-  readonly #ports: UdpPorts;
+  readonly #ids: MessageIds;
+  readonly #sockets: UdpSockets;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   /** When to try it again; `undefined` while it answers. */
   #retryAtMs: number | undefined;
 
-  constructor(address: ServerAddress, ids: RandomIds) {
+  constructor(address: ServerAddress, ids: MessageIds) {
     this.name = formatServer(address);
     this.#address = address;
     this.#ids = ids;
-    this.#ports = new UdpPorts(address, ids);
+    this.#sockets = new UdpSockets(address, ids);
   }
 
+  /** @param question the question section, as `encodeQuestion` gives it */
   askUdp(question: Buffer, edns: boolean, listener: ReplyListener, nowMs: number): PendingQuery {
-    return this.#ports.ask(question, edns, listener, nowMs);
+    return this.#sockets.ask(question, edns, listener, nowMs);
   }
 
   askTcp(question: Buffer, listener: ReplyListener): PendingQuery {
@@ -45,12 +47,12 @@ export class Upstream {
     if (this.#heardAtMs < askedAtMs) this.#retryAtMs = nowMs + SILENCE_MS;
   }
 
-  /** Nothing is wrong with it, as far as is known. */
+  /** Whether nothing is known to be wrong with it. */
   get isAnswering(): boolean {
     return this.#retryAtMs === undefined;
   }
 
-  /** Whether to ask it in its turn. True for one question only when a silent server is due for a trial. */
+  /** Whether to ask it in its turn. Where a silent server is due for a trial, true for one query only. */
   takesTurn(nowMs: number): boolean {
     if (this.#retryAtMs === undefined) return true;
     if (nowMs < this.#retryAtMs) return false;
@@ -59,22 +61,22 @@ export class Upstream {
   }
 
   retire(): void {
-    this.#ports.retire();
+    this.#sockets.retire();
   }
 
   close(): void {
-    this.#ports.close();
+    this.#sockets.close();
   }
 }
 
 /** The servers in their order. */
 export class Upstreams {
-  readonly #ids: RandomIds;
+  readonly #ids: MessageIds;
   #upstreams: readonly Upstream[] = [];
   /** What is asked while all of them answer, by the number of rounds: nearly always, so it is made once. */
-  #calm = new Map<number, readonly Upstream[]>();
+  #inOrder = new Map<number, readonly Upstream[]>();
 
-  constructor(ids: RandomIds) {
+  constructor(ids: MessageIds) {
     this.#ids = ids;
   }
 
@@ -89,24 +91,24 @@ export class Upstreams {
       const name = formatServer(address);
       return before.find((upstream) => upstream.name === name) ?? new Upstream(address, this.#ids);
     });
-    this.#calm = new Map();
+    this.#inOrder = new Map();
     for (const upstream of before) if (!this.#upstreams.includes(upstream)) upstream.retire();
   }
 
-  /** Whom one question asks, one after the other: every server `rounds` times, silent ones last in each round. */
+  /** The servers for one query, one after the other: every server `rounds` times, silent ones last in each round. */
   schedule(rounds: number, nowMs: number): readonly Upstream[] {
-    if (this.#upstreams.every((upstream) => upstream.isAnswering)) return this.#inOrder(rounds);
+    if (this.#upstreams.every((upstream) => upstream.isAnswering)) return this.#scheduleInOrder(rounds);
     const answering: Upstream[] = [];
     const silent: Upstream[] = [];
     for (const upstream of this.#upstreams) (upstream.takesTurn(nowMs) ? answering : silent).push(upstream);
     return repeated([...answering, ...silent], rounds);
   }
 
-  #inOrder(rounds: number): readonly Upstream[] {
-    let schedule = this.#calm.get(rounds);
+  #scheduleInOrder(rounds: number): readonly Upstream[] {
+    let schedule = this.#inOrder.get(rounds);
     if (schedule === undefined) {
       schedule = repeated(this.#upstreams, rounds);
-      this.#calm.set(rounds, schedule);
+      this.#inOrder.set(rounds, schedule);
     }
     return schedule;
   }

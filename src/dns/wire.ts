@@ -9,20 +9,20 @@ export class MalformedMessage extends Error {
 }
 
 /**
- * Stands for a dot that is part of a label. Our names are octets joined by dots, so such a name cannot be written; as
- * this character is no octet, `toQueryName` refuses it and it equals no other name.
+ * Stands for a dot that is part of a label. Our names are labels joined by dots, so such a name cannot be written; as
+ * this character is no byte, `toQueryName` refuses it and it equals no other name.
  */
 export const DOT_IN_LABEL = "\u012e";
 
 const DOT = 0x2e;
-const MAX_WIRE_NAME_OCTETS = 255;
+const MAX_WIRE_NAME_BYTES = 255;
 const POINTER = 0xc0;
 
 /** @throws {MalformedMessage} at the end of the message */
 export function readUint8(bytes: Uint8Array, at: number): number {
-  const octet = bytes[at];
-  if (octet === undefined) throw new MalformedMessage("Cannot read message: it ends early");
-  return octet;
+  const byte = bytes[at];
+  if (byte === undefined) throw new MalformedMessage("Cannot read message: it ends early");
+  return byte;
 }
 
 /** @throws {MalformedMessage} at the end of the message */
@@ -51,13 +51,13 @@ export function skipName(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * The name at `at`, one character per octet, in the case it came, without a trailing dot; "" is the root.
+ * The name at `at`, one character per byte, in the case it came, without a trailing dot; "" is the root.
  *
- * @throws {MalformedMessage} on a name that ends early, is over 255 octets, or points forward or to itself
+ * @throws {MalformedMessage} on a name that ends early, is over 255 bytes, or points forward or to itself
  */
 export function readName(bytes: Buffer, at: number): string {
   let name = "";
-  let octets = 1;
+  let wireBytes = 1;
   let cursor = at;
   let start = at;
   for (;;) {
@@ -67,9 +67,9 @@ export function readName(bytes: Buffer, at: number): string {
       start = cursor = pointerTarget(bytes, cursor, start);
       continue;
     }
-    octets += 1 + length;
+    wireBytes += 1 + length;
     const end = cursor + 1 + length;
-    if (octets > MAX_WIRE_NAME_OCTETS || end > bytes.length) throw new MalformedMessage("Cannot read name: too long");
+    if (wireBytes > MAX_WIRE_NAME_BYTES || end > bytes.length) throw new MalformedMessage("Cannot read name: too long");
     const label = bytes.toString("latin1", cursor + 1, end);
     name += (name === "" ? "" : ".") + (label.includes(".") ? label.replaceAll(".", DOT_IN_LABEL) : label);
     cursor = end;
@@ -117,7 +117,7 @@ function pointerTarget(bytes: Uint8Array, at: number, nameStart: number): number
   return target;
 }
 
-function lowerCode(octet: number): number {
-  if (octet === DOT) return DOT_IN_LABEL.charCodeAt(0);
-  return octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet;
+function lowerCode(byte: number): number {
+  if (byte === DOT) return DOT_IN_LABEL.charCodeAt(0);
+  return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 }

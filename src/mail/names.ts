@@ -1,8 +1,9 @@
 /** Domain names and mailboxes as lists match them: without case, at label boundaries. Text is latin1, one character a byte. */
+import { lowerCase } from "../dns/name.ts";
 
-/** Lower case, one trailing dot taken off: the form in which names are compared. */
+/** The form in which names are compared: lower case, one trailing dot taken off. */
 export function normalizeName(name: string): string {
-  return (name.endsWith(".") ? name.slice(0, -1) : name).toLowerCase();
+  return lowerCase(name.endsWith(".") ? name.slice(0, -1) : name);
 }
 
 const MAX_NAME_BYTES = 253;

@@ -1,5 +1,6 @@
 /** Every metric, in one list. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { OUTCOMES } from "../net/lookup.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
@@ -15,12 +16,8 @@ const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total",
 const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01, 0.1, 1, 10];
 const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
-/** Label values of dns_queries_total. */
-export const DNS_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
-
 /** What is read at each scrape because something else keeps the number. */
 export interface MetricSources {
-  readonly dnsOutcomes: readonly string[];
   readonly version: string;
   dnsStats(): { readonly cacheEntries: number; readonly cacheHits: number; readonly cacheMisses: number };
   /** Open connections by listener. */
@@ -86,11 +83,15 @@ export function createMetrics(sources: MetricSources): Metrics {
       outcome: OUTCOMES,
     }),
     srsDuration: histogram("srs_lookup_duration_seconds", "Time from an SRS lookup to its answer.", LOOKUP_BUCKETS),
-    dnsQueries: counter("dns_queries_total", "Questions sent to DNS servers, by type and outcome.", {
-      type: DNS_TYPES,
-      outcome: sources.dnsOutcomes,
+    dnsQueries: counter("dns_queries_total", "Queries sent to DNS servers, by type and outcome.", {
+      type: RECORD_TYPES,
+      outcome: QUERY_OUTCOMES,
     }),
-    dnsDuration: histogram("dns_query_duration_seconds", "Time from a DNS question to its answer.", REQUEST_BUCKETS),
+    dnsDuration: histogram(
+      "dns_query_duration_seconds",
+      "Time from a DNS query to the server's reply.",
+      REQUEST_BUCKETS,
+    ),
     protocolErrors: counter("protocol_errors_total", "Requests that broke their protocol.", {
       protocol: ["tcp_table", "socketmap", "policy"],
     }),
@@ -168,8 +169,8 @@ function registerSources(registry: Registry, sources: MetricSources): Pick<Metri
   const single = (value: number): ReadonlyMap<string, number> => new Map([["", value]]);
   const plainCounter = (name: string, help: string, read: () => number): void =>
     registerCounter(registry, name, help, [], () => [{ labels: {}, value: read() }]);
-  plainCounter("dns_cache_hits_total", "DNS questions answered from the cache.", () => sources.dnsStats().cacheHits);
-  plainCounter("dns_cache_misses_total", "DNS questions not in the cache.", () => sources.dnsStats().cacheMisses);
+  plainCounter("dns_cache_hits_total", "DNS queries answered from the cache.", () => sources.dnsStats().cacheHits);
+  plainCounter("dns_cache_misses_total", "DNS queries not in the cache.", () => sources.dnsStats().cacheMisses);
   registerGauge(registry, "dns_cache_entries", "DNS answers in the cache.", "", () =>
     single(sources.dnsStats().cacheEntries),
   );

@@ -2,7 +2,7 @@
  * check_host() (RFC 7208 sections 4 to 6): the walk over records and terms. What a single directive means
  * is in `directives.ts`, all that is queried and counted in `dns.ts`.
  */
-import { MAX_TXT_OCTETS } from "../dns/types.ts";
+import { MAX_TXT_BYTES } from "../dns/types.ts";
 import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
 import type { DnsLookups } from "./dns.ts";
 import { type ParsedRecord, type RecordParser, spfRecords, type Term } from "./record.ts";
@@ -69,8 +69,8 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
     throw new StopEvaluation("permerror", `Cannot choose the record of "${domain}": ${records.length} are published`);
   }
   if (record === undefined) return undefined;
-  if (record.length >= MAX_TXT_OCTETS) {
-    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_OCTETS - 1} bytes`);
+  if (record.length >= MAX_TXT_BYTES) {
+    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_BYTES - 1} bytes`);
   }
   if (/[^\x20-\x7e]/.test(record)) {
     throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": it is not printable ASCII`);

@@ -13,7 +13,6 @@ function setUp(level: LogLevel = "info") {
     flush: () => {},
   };
   const metrics = createMetrics({
-    dnsOutcomes: [],
     version: "0",
     dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
     connections: () => new Map(),

@@ -28,7 +28,7 @@ function* numbers(seed: number): Generator<number, never> {
   }
 }
 
-/** A reply to "www.example A" whose counts are as told, and whose records are the octets in `hex`. */
+/** A reply to "www.example A" whose counts are as told, and whose records are the bytes in `hex`. */
 function craft({ answers = 1, authority = 0, hex }: { answers?: number; authority?: number; hex: string }): Buffer {
   const header = Buffer.alloc(12);
   header.writeUInt16BE(0x8180, 2);
@@ -53,7 +53,7 @@ describe("readReply, of a reply that lies,", () => {
     expect(readReply(craft({ hex: GOOD_A.replace("0001 0001", "0001 0003") }), NAME, "A").kind).toBe("nodata");
   });
 
-  test("does not mind octets after the last record", () => {
+  test("does not mind bytes after the last record", () => {
     expect(readReply(craft({ hex: `${GOOD_A} ffff` }), NAME, "A").kind).toBe("records");
   });
 
@@ -62,7 +62,7 @@ describe("readReply, of a reply that lies,", () => {
     { lie: "says 65,535 answers", bytes: craft({ answers: 65_535, hex: GOOD_A }) },
     { lie: "says one authority record and brings none", bytes: craft({ answers: 0, authority: 1, hex: "" }) },
     { lie: "has an RDLENGTH beyond its end", bytes: craft({ hex: "c00c 0001 0001 0000012c 0005 c0000201" }) },
-    { lie: "has an address of three octets", bytes: craft({ hex: "c00c 0001 0001 0000012c 0003 c00002" }) },
+    { lie: "has an address of three bytes", bytes: craft({ hex: "c00c 0001 0001 0000012c 0003 c00002" }) },
     {
       lie: "has an owner that points to itself",
       bytes: craft({ hex: `c0${ANSWER_AT.toString(16)} ${GOOD_A.slice(5)}` }),
@@ -119,7 +119,7 @@ describe.each(TYPES)("readReply of %s", (type) => {
     }
   });
 
-  test("says something known of 20,000 replies with octets changed at random", () => {
+  test("says something known of 20,000 replies with bytes changed at random", () => {
     const random = numbers(0x5bf);
     const kinds = new Set<Reading["kind"]>();
     for (let round = 0; round < 20_000; round += 1) {

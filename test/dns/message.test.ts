@@ -12,7 +12,7 @@ describe("encodeQuery", () => {
       [
         "beef 0100 0001 0000 0000 0001", // id, RD, one question, one additional record
         "01 61 07 6578616d706c65 00 0010 0001", // a.example TXT IN
-        "00 0029 04d0 00000000 0000", // root OPT, 1,232 octets, no options
+        "00 0029 04d0 00000000 0000", // root OPT, 1,232 bytes, no options
       ]
         .join("")
         .replaceAll(" ", ""),
@@ -32,7 +32,7 @@ describe("encodeQuery", () => {
     `${`${"l".repeat(63)}.`.repeat(3)}${"m".repeat(61)}`,
   ])("writes what dns-packet reads as %j", (name) => {
     const bytes = encodeQuery(7, encodeQuestion(name, "PTR"), true);
-    expect(readQuery(bytes)).toEqual({ id: 7, name, type: "PTR", payloadOctets: 1232 });
+    expect(readQuery(bytes)).toEqual({ id: 7, name, type: "PTR", payloadBytes: 1232 });
   });
 });
 
@@ -58,15 +58,15 @@ describe("isReplyTo", () => {
     { what: "our own query", bytes: encodeQuery(0xbeef, QUESTION, true) },
     { what: "a part of a header", bytes: encodeReply(HEAD, EMPTY).subarray(0, 11) },
     { what: "a part of the question", bytes: encodeReply(HEAD, EMPTY).subarray(0, 25) },
-    { what: "another opcode", bytes: withOctet(encodeReply(HEAD, EMPTY), 2, 0xa1) },
-    { what: "two questions", bytes: withOctet(encodeReply(HEAD, EMPTY), 5, 2) },
-    { what: "another class", bytes: withOctet(encodeReply(HEAD, EMPTY), 26, 3) },
+    { what: "another opcode", bytes: withByte(encodeReply(HEAD, EMPTY), 2, 0xa1) },
+    { what: "two questions", bytes: withByte(encodeReply(HEAD, EMPTY), 5, 2) },
+    { what: "another class", bytes: withByte(encodeReply(HEAD, EMPTY), 26, 3) },
   ])("does not know $what", ({ bytes }) => {
     expect(isReplyTo(bytes, 0xbeef, QUESTION)).toBe(false);
   });
 });
 
-function withOctet(bytes: Buffer, at: number, octet: number): Buffer {
-  bytes[at] = octet;
+function withByte(bytes: Buffer, at: number, byte: number): Buffer {
+  bytes[at] = byte;
   return bytes;
 }

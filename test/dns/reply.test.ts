@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { lowerCase } from "../../src/dns/names.ts";
+import { lowerCase } from "../../src/dns/name.ts";
 import { MAX_ALIASES, type Reading, readReply } from "../../src/dns/reply.ts";
 import type { RecordType } from "../../src/dns/types.ts";
 import type { ZoneRecord } from "../helpers/authority.ts";
@@ -91,7 +91,7 @@ const FOUND: readonly Case[] = [
     want: { kind: "records", records: Array<string>(1024).fill("192.0.2.1") },
   },
   {
-    says: "texts as octets",
+    says: "texts as bytes",
     type: "TXT",
     answers: [{ name: "www.example", type: "TXT", ttl: 5, data: ["v=spf1 ", "\u00fc\u0000"] }],
     want: { kind: "records", records: ["v=spf1 \u00fc\u0000"], ttlS: 5 },

@@ -18,7 +18,7 @@ describe("the resolver's cache", () => {
   test("answers at once, for the rest of the TTL and no longer", async () => {
     await using server = await startDnsServer(WORLD);
     let nowMs = 1000;
-    await using world = testResolver([server.address], {}, { now: () => nowMs });
+    await using world = testResolver([server.address], {}, { clockMs: () => nowMs });
     const first = await world.ask("a.example", "A");
     expect(first).toEqual({ status: "ok", records: ["192.0.2.1", "192.0.2.2"], expiresAtMs: 121_000 });
 
@@ -38,7 +38,7 @@ describe("the resolver's cache", () => {
     { name: "zero.example", why: "the TTL is zero", lifetimeMs: 0 },
   ])("keeps $name for $lifetimeMs ms, as $why", async ({ name, lifetimeMs }) => {
     await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address], {}, { now: () => 5000 });
+    await using world = testResolver([server.address], {}, { clockMs: () => 5000 });
     expect(await world.ask(name, "A")).toMatchObject({ expiresAtMs: 5000 + lifetimeMs });
     await world.ask(name, "A");
     expect(server.queries.length).toBe(lifetimeMs === 0 ? 2 : 1);
@@ -51,7 +51,7 @@ describe("the resolver's cache", () => {
     expect(await world.ask("a.example", "AAAA")).toMatchObject({ status: "nxdomain" });
   });
 
-  test("does not take two octets for two cases of one letter", async () => {
+  test("does not take two bytes for two cases of one letter", async () => {
     await using server = await startDnsServer(answersOf({ "A \u00c0.example": { answers: [a("\u00c0.example")] } }));
     await using world = testResolver([server.address]);
     expect(await world.ask("\u00c0.example", "A")).toMatchObject({ status: "ok" });
@@ -61,7 +61,7 @@ describe("the resolver's cache", () => {
   test("remembers SERVFAIL for 20 s", async () => {
     await using server = await startDnsServer(WORLD);
     let nowMs = 0;
-    await using world = testResolver([server.address], { tries: 1 }, { now: () => nowMs });
+    await using world = testResolver([server.address], { tries: 1 }, { clockMs: () => nowMs });
     const first = await world.ask("fail.example", "A");
     nowMs = 19_999;
     expect(world.resolver.resolve("fail.example", "A", { deadlineMs: nowMs })).toBe(first);
@@ -80,7 +80,7 @@ describe("the resolver's cache", () => {
   });
 });
 
-describe("equal questions in flight", () => {
+describe("equal queries in flight", () => {
   test("are one query", async () => {
     await using server = await startDnsServer(WORLD);
     await using world = testResolver([server.address]);
@@ -99,7 +99,7 @@ describe("equal questions in flight", () => {
     expect(server.queries.length).toBe(1);
   });
 
-  test("may have an earlier deadline than the question that they join", async () => {
+  test("may have an earlier deadline than the query that they join", async () => {
     await using server = await startDnsServer(WORLD, { quirk: () => ({ delayMs: 800 }) });
     await using world = testResolver([server.address], { timeoutMs: 5000 });
     const patient = world.ask("a.example", "A", 8000);
@@ -131,7 +131,7 @@ describe("equal questions in flight", () => {
 test("a burst goes out in parts that fit a server's receive buffer; slow answers do not hold up the rest", async () => {
   await using server = await startDnsServer(WORLD, { quirk: () => "drop" });
   let nowMs = 0;
-  await using world = testResolver([server.address], { timeoutMs: 5000 }, { now: () => nowMs });
+  await using world = testResolver([server.address], { timeoutMs: 5000 }, { clockMs: () => nowMs });
   const burst = Array.from({ length: 300 }, (_, index) => world.ask(`n${index}.example`, "A", 1000));
   await vi.waitFor(() => expect(server.queries.length).toBe(200));
   await new Promise((done) => setTimeout(done, 100));
@@ -143,7 +143,7 @@ test("a burst goes out in parts that fit a server's receive buffer; slow answers
   expect(world.resolver.stats().inFlight).toBe(0);
 });
 
-describe("with two questions in flight at most", () => {
+describe("with two queries in flight at most", () => {
   test("others wait for their turn", async () => {
     await using server = await startDnsServer(WORLD, { quirk: () => ({ delayMs: 20 }) });
     await using world = testResolver([server.address], { maxInFlight: 2, timeoutMs: 5000 });

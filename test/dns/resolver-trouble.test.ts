@@ -21,11 +21,11 @@ describe("a single server", () => {
     { quirk: { rcode: 6 }, trouble: "rcode" },
     { quirk: { extendedRcode: 1 }, trouble: "rcode" },
     { quirk: "cut", trouble: "malformed" },
-  ] as const)("that says $quirk is asked twice, and told of as $trouble", async ({ quirk, trouble }) => {
+  ] as const)("that says $quirk is asked twice, and reported as $trouble", async ({ quirk, trouble }) => {
     await using server = await startDnsServer(WORLD, { quirk: () => quirk });
     await using world = testResolver([server.address]);
     expect(await world.ask("a.example", "A")).toMatchObject({ status: "error", trouble });
-    const withEdns = server.queries.filter(({ payloadOctets }) => payloadOctets !== undefined);
+    const withEdns = server.queries.filter(({ payloadBytes }) => payloadBytes !== undefined);
     expect(withEdns.length).toBe(2);
     expect(world.outcomes.at(-1)).toBe(`A ${trouble}`);
     expect(world.troubles).toMatchObject([{ server: server.address, trouble, name: "a.example", type: "A" }]);
@@ -47,7 +47,7 @@ describe("a single server", () => {
 
   test("that does not know EDNS is asked without it", async () => {
     await using server = await startDnsServer(WORLD, {
-      quirk: ({ payloadOctets }) => (payloadOctets === undefined ? undefined : "without-question"),
+      quirk: ({ payloadBytes }) => (payloadBytes === undefined ? undefined : "without-question"),
     });
     await using world = testResolver([server.address]);
     expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok" });
@@ -72,14 +72,12 @@ describe("a single server", () => {
     expect(world.outcomes).toEqual(["A timeout", "A noerror"]);
   });
 
-  test("hears of questions that were given up no more: their room on the socket is free", async () => {
+  test("forgets queries that were given up: their room on the socket is free", async () => {
     await using server = await startDnsServer(WORLD, { quirk: () => "drop" });
     await using world = testResolver([server.address], { timeoutMs: 60_000 });
     for (const round of [1, 2]) {
-      const questions = Array.from({ length: 100 }, (_, index) =>
-        world.ask(`n${index}.round${round}.example`, "A", 50),
-      );
-      await Promise.all(questions);
+      const queries = Array.from({ length: 100 }, (_, index) => world.ask(`n${index}.round${round}.example`, "A", 50));
+      await Promise.all(queries);
     }
     expect(server.queries.length).toBe(200);
     expect(new Set(server.queries.map(({ clientPort }) => clientPort)).size).toBe(1);
@@ -93,7 +91,7 @@ describe("a single server", () => {
   });
 
   test.each([Buffer.alloc(12), Buffer.alloc(2), Buffer.from("garbage, and not even a DNS message")])(
-    "that sends octets without sense (%#) is one that does not answer",
+    "that sends bytes without sense (%#) is one that does not answer",
     async (bytes) => {
       await using server = await startDnsServer(WORLD, { quirk: () => ({ bytes }) });
       await using world = testResolver([server.address], { timeoutMs: 60 });
@@ -118,7 +116,7 @@ describe("TCP", () => {
     expect(server.queries.filter(({ transport }) => transport === "tcp").length).toBe(2);
   });
 
-  test("is given up with the question", async () => {
+  test("is given up with the query", async () => {
     await using server = await startDnsServer(WORLD, {
       quirk: ({ transport }) => (transport === "udp" ? "truncate" : "drop"),
     });
@@ -158,7 +156,11 @@ describe("of two servers", () => {
     await using first = await startDnsServer(WORLD, { quirk: () => "drop" });
     await using second = await startDnsServer(WORLD);
     let skippedMs = 0;
-    await using world = testResolver([first.address, second.address], {}, { now: () => performance.now() + skippedMs });
+    await using world = testResolver(
+      [first.address, second.address],
+      {},
+      { clockMs: () => performance.now() + skippedMs },
+    );
     await world.ask("a.example", "A");
     await world.ask("b.example", "A");
     expect([first.queries.length, second.queries.length]).toEqual([1, 2]);
@@ -191,7 +193,7 @@ describe("of two servers", () => {
   });
 });
 
-describe("a timed out question", () => {
+describe("a query that timed out", () => {
   test("is remembered when its asker gives up after a whole try, and not before", async () => {
     await using server = await startDnsServer(WORLD, { quirk: () => "drop" });
     await using world = testResolver([server.address], { timeoutMs: 60, tries: 50 });

@@ -60,7 +60,7 @@ describe("the resolver answers", () => {
 
   test("NODATA and NXDOMAIN, and keeps them apart", async () => {
     await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address], {}, { now: () => 1000 });
+    await using world = testResolver([server.address], {}, { clockMs: () => 1000 });
     expect(await world.ask("empty.example", "A")).toEqual({ status: "nodata", expiresAtMs: 61_000 });
     expect(await world.ask("gone.example", "A")).toEqual({ status: "nxdomain", expiresAtMs: 61_000 });
     expect(world.outcomes).toEqual(["A nodata", "A nxdomain"]);
@@ -97,17 +97,17 @@ describe("the resolver answers", () => {
 
   test("an alias that it has to follow itself, with the smallest TTL on the way", async () => {
     await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address], {}, { now: () => 1000 });
+    await using world = testResolver([server.address], {}, { clockMs: () => 1000 });
     expect(await world.ask("away.example", "A")).toMatchObject({ expiresAtMs: 41_000 });
   });
 });
 
 describe("the resolver's queries", () => {
-  test("offer 1,232 octets, from ports and with ids that differ", async () => {
+  test("offer 1,232 bytes, from ports and with ids that differ", async () => {
     await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address], {}, { now: () => 0 });
+    await using world = testResolver([server.address], {}, { clockMs: () => 0 });
     for (let index = 0; index < 700; index += 1) await world.ask(`n${index}.example`, "A");
-    expect(new Set(server.queries.map(({ payloadOctets }) => payloadOctets))).toEqual(new Set([1232]));
+    expect(new Set(server.queries.map(({ payloadBytes }) => payloadBytes))).toEqual(new Set([1232]));
     expect(new Set(server.queries.map(({ clientPort }) => clientPort)).size).toBeGreaterThan(1);
     expect(new Set(server.queries.map(({ id }) => id)).size).toBeGreaterThan(600);
   });
@@ -115,7 +115,7 @@ describe("the resolver's queries", () => {
   test("change their port when the socket has served its time", async () => {
     await using server = await startDnsServer(WORLD);
     let nowMs = 0;
-    await using world = testResolver([server.address], {}, { now: () => nowMs });
+    await using world = testResolver([server.address], {}, { clockMs: () => nowMs });
     for (let index = 0; index < 8; index += 1) {
       await world.ask(`n${index}.example`, "A");
       nowMs += 10_001;

@@ -1,4 +1,3 @@
-import type { QueryOutcome } from "../../src/dns/exchange.ts";
 import {
   createResolver,
   type ResolverOptions,
@@ -6,10 +5,10 @@ import {
   type StubResolver,
 } from "../../src/dns/resolver.ts";
 import { parseServer, type ServerAddress } from "../../src/dns/server-address.ts";
-import type { DnsAnswer, RecordType } from "../../src/dns/types.ts";
+import type { DnsAnswer, QueryOutcome, RecordType } from "../../src/dns/types.ts";
 import type { Authority, AuthorityAnswer, ZoneRecord } from "../helpers/authority.ts";
 
-/** A resolver under test, with what it told of its queries. */
+/** A resolver under test, with what it reported of its queries. */
 export interface TestResolver extends AsyncDisposable {
   readonly resolver: StubResolver;
   /** `TXT noerror` and the like, in order. */
@@ -26,7 +25,7 @@ const SETTINGS: Omit<ResolverSettings, "servers"> = {
   negativeTtlMs: 300_000,
 };
 
-/** A resolver that asks `servers`; its questions wait ten seconds unless told otherwise. */
+/** A resolver that asks `servers`; its queries wait ten seconds unless a test says otherwise. */
 export function testResolver(
   servers: readonly string[],
   settings: Partial<ResolverSettings> = {},
@@ -34,12 +33,12 @@ export function testResolver(
 ): TestResolver {
   const outcomes: string[] = [];
   const troubles: TestResolver["troubles"] = [];
-  const now = options.now ?? (() => performance.now());
+  const clockMs = options.clockMs ?? (() => performance.now());
   const resolver = createResolver(
     { ...SETTINGS, servers: servers.map(requireServer), ...settings },
     {
       ...options,
-      onQuery: (type: RecordType, outcome: QueryOutcome) => outcomes.push(`${type} ${outcome}`),
+      observeQuery: (type: RecordType, outcome: QueryOutcome) => outcomes.push(`${type} ${outcome}`),
       onTrouble: (fields) => troubles.push(fields),
     },
   );
@@ -47,7 +46,7 @@ export function testResolver(
     resolver,
     outcomes,
     troubles,
-    ask: async (name, type, withinMs = 10_000) => resolver.resolve(name, type, { deadlineMs: now() + withinMs }),
+    ask: async (name, type, withinMs = 10_000) => resolver.resolve(name, type, { deadlineMs: clockMs() + withinMs }),
     [Symbol.asyncDispose]: () => resolver.close(),
   };
 }

@@ -79,7 +79,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
       ],
     });
     // The clock stands still: an answer's lifetime is its TTL in milliseconds.
-    world = testResolver([servers.resolver], { timeoutMs: 5000 }, { now: () => 0 });
+    world = testResolver([servers.resolver], { timeoutMs: 5000 }, { clockMs: () => 0 });
   });
   afterAll(async () => {
     await world?.[Symbol.asyncDispose]();
@@ -153,7 +153,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
     expect(world.outcomes.slice(before)).toEqual(["TXT truncated", "TXT noerror", "A truncated", "A noerror"]);
   });
 
-  test("a question that is never answered is a timeout, at its deadline at the latest", async () => {
+  test("a query that is never answered is a timeout, at its deadline at the latest", async () => {
     await using hurried = testResolver([servers.resolver], { timeoutMs: 100 });
     expect(await hurried.ask("mail.silent.example", "A")).toMatchObject({ status: "error", trouble: "timeout" });
     expect(hurried.outcomes).toEqual(["A timeout", "A timeout"]);
@@ -177,7 +177,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
   });
 
   test("the TTL counts down in unbound, and an answer asked for later expires no later", async () => {
-    await using still = testResolver([servers.resolver], {}, { now: () => 0 });
+    await using still = testResolver([servers.resolver], {}, { clockMs: () => 0 });
     const first = await still.ask("ns.mail.example", "A");
     await new Promise((done) => setTimeout(done, 2100));
     still.resolver.flush();
@@ -187,7 +187,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
   });
 
   test("an authority that does not recurse is asked on for an alias that leads out of its zone", async () => {
-    await using direct = testResolver([servers.authority], {}, { now: () => 0 });
+    await using direct = testResolver([servers.authority], {}, { clockMs: () => 0 });
     expect(await direct.ask("alias.mail.example", "A")).toEqual({
       status: "ok",
       records: ["192.0.2.20"],

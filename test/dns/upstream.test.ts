@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { RandomIds } from "../../src/dns/ids.ts";
+import { MessageIds } from "../../src/dns/message-ids.ts";
 import { type Upstream, Upstreams } from "../../src/dns/upstream.ts";
 
 const [A, B, C] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map((host) => ({ host, port: 53 }));
@@ -9,7 +9,7 @@ describe("Upstreams", () => {
   let first: Upstream;
 
   beforeEach(() => {
-    upstreams = new Upstreams(new RandomIds());
+    upstreams = new Upstreams(new MessageIds());
     upstreams.replace([A, B].filter((address) => address !== undefined));
     const [one] = upstreams.schedule(1, 0);
     if (one === undefined) throw new Error("Cannot test: no server");
@@ -33,7 +33,7 @@ describe("Upstreams", () => {
     expect(order(1, 13_000)).toBe("21");
   });
 
-  test("are tried again by one question only", () => {
+  test("are tried again by one query only", () => {
     first.noteSilence(100, 3100);
     expect(order(1, 13_100)).toBe("12");
     expect(order(1, 13_101)).toBe("21");

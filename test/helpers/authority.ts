@@ -1,13 +1,13 @@
-/** One resource record of a test zone. Names are latin1 octets without a trailing dot. */
+/** One resource record of a test zone. Names are latin1, one character per byte, without a trailing dot. */
 export interface ZoneRecord {
   readonly name: string;
   readonly type: "A" | "AAAA" | "MX" | "TXT" | "PTR" | "CNAME" | "DNAME" | "SOA" | "NS";
   readonly ttl: number;
-  /** A/AAAA: text. MX: { preference, exchange }. TXT: character-strings, one character per octet. Others: a name; SOA: its minimum in seconds. */
+  /** A/AAAA: text. MX: { preference, exchange }. TXT: character-strings, one character per byte. Others: a name; SOA: its minimum in seconds. */
   readonly data: string | readonly string[] | { readonly preference: number; readonly exchange: string } | number;
 }
 
-/** What an authority says to one question: an answer as it stands in a DNS message (chains in order), or silence. */
+/** What an authority says to one query: an answer as it stands in a DNS message (chains in order), or silence. */
 export type AuthorityAnswer =
   | { readonly rcode: number; readonly answers: readonly ZoneRecord[]; readonly authority: readonly ZoneRecord[] }
   | "drop";

@@ -3,7 +3,7 @@ import type { AuthorityAnswer, ZoneRecord } from "./authority.ts";
 
 /**
  * DNS messages by dns-packet, a codec that is not ours, but for the names: dns-packet takes them for UTF-8, and here
- * they are octets. So the tests' server writes and reads names by the two functions below.
+ * they are bytes. So the tests' server writes and reads names by the two functions below.
  */
 const POINTER = 0xc0;
 
@@ -45,8 +45,8 @@ export interface ReadQuery {
   readonly id: number;
   readonly name: string;
   readonly type: string;
-  /** Octets that the asker takes over UDP; `undefined` without EDNS. */
-  readonly payloadOctets: number | undefined;
+  /** Bytes that the asker takes over UDP; `undefined` without EDNS. */
+  readonly payloadBytes: number | undefined;
 }
 
 /** @throws {Error} when `bytes` is not a query with one question */
@@ -54,8 +54,8 @@ export function readQuery(bytes: Buffer): ReadQuery {
   const { id, questions, additionals } = dnsPacket.decode(bytes);
   const [question, second] = questions;
   if (question === undefined || second !== undefined) throw new Error(`Cannot serve ${questions.length} questions`);
-  const payloadOctets = additionals.find(({ type }) => type === "OPT")?.udpPayloadSize;
-  return { id, name: question.name, type: question.type, payloadOctets };
+  const payloadBytes = additionals.find(({ type }) => type === "OPT")?.udpPayloadSize;
+  return { id, name: question.name, type: question.type, payloadBytes };
 }
 
 /** What a reply says beside the answer itself. */

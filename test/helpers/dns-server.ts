@@ -14,7 +14,7 @@ interface SeenQuery extends ReadQuery {
  * How to answer one query otherwise than the authority says.
  *
  * `forge` sends a false reply (to another id or question, or from another port), then the true one. `cut` sends the
- * reply without its last octets, `bytes` sends what it is given under the query's id, `close` ends a TCP connection.
+ * reply without its last bytes, `bytes` sends what it is given under the query's id, `close` ends a TCP connection.
  */
 export type Quirk =
   | "drop"
@@ -43,7 +43,7 @@ export interface DnsServerOptions {
   readonly quirk?: (query: SeenQuery) => Quirk | undefined;
 }
 
-const DEFAULT_PAYLOAD_OCTETS = 512;
+const DEFAULT_PAYLOAD_BYTES = 512;
 const FORGED: Exclude<AuthorityAnswer, "drop"> = { rcode: 3, answers: [], authority: [] };
 
 /** Serves `authority` over UDP and TCP, on a free port of the loopback interface. */
@@ -127,7 +127,7 @@ function encodeFor(query: SeenQuery, quirk: Quirk | undefined, answer: Exclude<A
     return bytes;
   }
   const whole = encodeReply(query, answer);
-  const fits = query.transport === "tcp" || whole.length <= (query.payloadOctets ?? DEFAULT_PAYLOAD_OCTETS);
+  const fits = query.transport === "tcp" || whole.length <= (query.payloadBytes ?? DEFAULT_PAYLOAD_BYTES);
   return fits ? whole : encodeReply({ ...query, truncated: true }, answer);
 }
 

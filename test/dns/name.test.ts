@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { lowerCase, toQueryName } from "../../src/dns/names.ts";
+import { lowerCase, toQueryName } from "../../src/dns/name.ts";
 
 const LABEL_63 = "l".repeat(63);
-/** 3 × 64 + 61 = 253 octets. */
+/** 3 × 64 + 61 = 253 bytes. */
 const NAME_253 = `${LABEL_63}.${LABEL_63}.${LABEL_63}.${"m".repeat(61)}`;
-const EVERY_OCTET = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).filter((char) => char !== ".");
+const EVERY_BYTE = Array.from({ length: 256 }, (_, code) => String.fromCharCode(code)).filter((char) => char !== ".");
 
 describe("toQueryName", () => {
   test.each([
@@ -25,7 +25,7 @@ describe("toQueryName", () => {
     expect(toQueryName(name)).toBe(want);
   });
 
-  test.each(EVERY_OCTET)("takes %j in a label", (char) => {
+  test.each(EVERY_BYTE)("takes %j in a label", (char) => {
     expect(toQueryName(`a${char}b.example`)).toBe(`a${lowerCase(char)}b.example`);
   });
 
@@ -35,10 +35,10 @@ describe("toQueryName", () => {
     { why: "an empty label at the start", name: ".example" },
     { why: "an empty label within", name: "a..example" },
     { why: "an empty label at the end", name: "example.." },
-    { why: "a label of 64 octets", name: `${LABEL_63}x.example` },
-    { why: "a last label of 64 octets", name: `a.${LABEL_63}x` },
-    { why: "254 octets", name: `${NAME_253}m` },
-    { why: "a character that is no octet", name: "a\u0100.example" },
+    { why: "a label of 64 bytes", name: `${LABEL_63}x.example` },
+    { why: "a last label of 64 bytes", name: `a.${LABEL_63}x` },
+    { why: "254 bytes", name: `${NAME_253}m` },
+    { why: "a character that is no byte", name: "a\u0100.example" },
   ])("refuses $why", ({ name }) => {
     expect(toQueryName(name)).toBeUndefined();
   });

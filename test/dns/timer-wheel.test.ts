@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Timer, TimerWheel } from "../../src/dns/timers.ts";
+import { Timer, TimerWheel } from "../../src/dns/timer-wheel.ts";
 
 describe("TimerWheel", () => {
   let nowMs = 0;

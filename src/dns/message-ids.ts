@@ -1,7 +1,8 @@
+/** The ids of DNS messages (RFC 1035 4.1.1). */
 import { randomFillSync } from "node:crypto";
 
-/** Message ids that nobody can foretell (RFC 5452 section 9.2), drawn from a stock: a call for each would be slow. */
-export class RandomIds {
+/** Ids that nobody can foretell (RFC 5452 section 9.2), drawn in stock: a call of the system for each would be slow. */
+export class MessageIds {
   readonly #stock = new Uint16Array(1024);
   #used = this.#stock.length;
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type TroubleFields, TroubleReports } from "../../src/dns/trouble.ts";
+import { type TroubleFields, TroubleReports } from "../../src/dns/trouble-reports.ts";
 
 test("TroubleReports tells each kind once in ten seconds, and how many it held back", () => {
   let nowMs = 0;

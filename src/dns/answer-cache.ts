@@ -1,20 +1,21 @@
+/** Answers and failures, kept as long as they hold. */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { DnsAnswer, DnsTrouble, RecordType } from "./types.ts";
 
-/** An answer to a question of any type. */
+/** An answer to a query of any type. */
 export type AnyAnswer = DnsAnswer<RecordType>;
 
-/** Octets of records that the cache may hold, per answer it may hold: a mean, so that big answers crowd out others. */
-const MEAN_ANSWER_OCTETS = 1024;
+/** Bytes of records that the cache may hold, per answer it may hold: a mean, so that big answers crowd out others. */
+const MEAN_ANSWER_BYTES = 1024;
 /** Room for the biggest answer, however small the cache. */
-const MIN_OCTETS = 0x20000;
+const MIN_BYTES = 0x20000;
 /** What an answer and its key weigh beside their text. */
-const ANSWER_OCTETS = 128;
-const RECORD_OCTETS = 32;
+const ANSWER_BYTES = 128;
+const RECORD_BYTES = 32;
 
 /**
  * How long trouble is remembered (RFC 9520 wants 1 s to 5 min), in milliseconds: short where the fault is near us and
- * may be over in a moment, such as a resolver that starts anew. What is absent is not remembered.
+ * may be over in a moment, such as a resolver that starts anew. Trouble that is not listed is not remembered.
  */
 const FAILURE_MS: Readonly<Partial<Record<DnsTrouble, number>>> = {
   network: 5_000,
@@ -39,14 +40,14 @@ class Failure {
   }
 }
 
-/** Answers until they expire; the ones not asked for longest go first when there are too many, or too big ones. */
+/** Answers until they expire. When there are too many or too big ones, those not asked for longest go first. */
 export class AnswerCache {
   readonly #entries: ExpiringCache<LastingAnswer | Failure> | undefined;
 
   /** @param capacity answers that are kept; 0 keeps none */
   constructor(capacity: number) {
-    const maxOctets = Math.max(capacity * MEAN_ANSWER_OCTETS, MIN_OCTETS);
-    this.#entries = capacity > 0 ? new ExpiringCache(capacity, maxOctets) : undefined;
+    const maxBytes = Math.max(capacity * MEAN_ANSWER_BYTES, MIN_BYTES);
+    this.#entries = capacity > 0 ? new ExpiringCache(capacity, maxBytes) : undefined;
   }
 
   get size(): number {
@@ -71,12 +72,12 @@ export class AnswerCache {
   }
 }
 
-/** About how many octets of memory the answer takes. */
+/** About how many bytes of memory the answer takes. */
 function weigh(key: string, answer: AnyAnswer): number {
-  let octets = ANSWER_OCTETS + key.length;
-  if (answer.status !== "ok") return octets;
+  let bytes = ANSWER_BYTES + key.length;
+  if (answer.status !== "ok") return bytes;
   for (const record of answer.records) {
-    octets += RECORD_OCTETS + (typeof record === "string" ? record.length : record.exchange.length);
+    bytes += RECORD_BYTES + (typeof record === "string" ? record.length : record.exchange.length);
   }
-  return octets;
+  return bytes;
 }

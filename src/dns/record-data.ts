@@ -1,11 +1,12 @@
-import { MAX_TXT_OCTETS, type RecordData, type RecordType } from "./types.ts";
+/** The data of resource records (RDATA: RFC 1035 3.3 and 3.4, RFC 3596). */
+import { MAX_TXT_BYTES, type RecordData, type RecordType } from "./types.ts";
 import { DOT_IN_LABEL, MalformedMessage, readName, readUint8, readUint16 } from "./wire.ts";
 
 type ReadRecord<T extends RecordType> = (bytes: Buffer, at: number, end: number) => RecordData[T] | undefined;
 
 /**
- * Reads one record's RDATA, which lies from `at` to `end`. `undefined` for a name that cannot be written as octets and
- * dots (a dot within a label): nobody could ask for it.
+ * Reads one record's RDATA, which lies from `at` to `end`. `undefined` for a name that cannot be written as labels
+ * and dots (a dot within a label): nobody could ask for it.
  *
  * @throws {MalformedMessage} when the RDATA is not what its type wants
  */
@@ -21,12 +22,12 @@ export const READ_RECORD: { readonly [T in RecordType]: ReadRecord<T> } = {
 };
 
 function readIpv4(bytes: Buffer, at: number, end: number): string {
-  if (end - at !== 4) throw new MalformedMessage(`Cannot read A record: ${end - at} octets`);
+  if (end - at !== 4) throw new MalformedMessage(`Cannot read A record: ${end - at} bytes`);
   return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
 }
 
 function readIpv6(bytes: Buffer, at: number, end: number): string {
-  if (end - at !== 16) throw new MalformedMessage(`Cannot read AAAA record: ${end - at} octets`);
+  if (end - at !== 16) throw new MalformedMessage(`Cannot read AAAA record: ${end - at} bytes`);
   const groups: number[] = [];
   for (let group = at; group < end; group += 2) groups.push(readUint16(bytes, group));
   return formatIpv6(groups);
@@ -47,7 +48,7 @@ function formatIpv6(groups: readonly number[]): string {
 }
 
 function readTarget(bytes: Buffer, at: number, end: number): string | undefined {
-  if (at >= end) throw new MalformedMessage("Cannot read name: no octets");
+  if (at >= end) throw new MalformedMessage("Cannot read name: no bytes");
   const name = readName(bytes, at);
   return name.includes(DOT_IN_LABEL) ? undefined : name;
 }
@@ -57,8 +58,8 @@ function readText(bytes: Buffer, at: number, end: number): string {
   for (let cursor = at; cursor < end; ) {
     const stringEnd = cursor + 1 + readUint8(bytes, cursor);
     if (stringEnd > end) throw new MalformedMessage("Cannot read TXT record: a string leaves it");
-    if (text.length < MAX_TXT_OCTETS) text += bytes.toString("latin1", cursor + 1, stringEnd);
+    if (text.length < MAX_TXT_BYTES) text += bytes.toString("latin1", cursor + 1, stringEnd);
     cursor = stringEnd;
   }
-  return text.length > MAX_TXT_OCTETS ? text.slice(0, MAX_TXT_OCTETS) : text;
+  return text.length > MAX_TXT_BYTES ? text.slice(0, MAX_TXT_BYTES) : text;
 }

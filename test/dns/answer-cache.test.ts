@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { AnswerCache, type AnyAnswer } from "../../src/dns/cache.ts";
+import { AnswerCache, type AnyAnswer } from "../../src/dns/answer-cache.ts";
 
 function failure(trouble: Extract<AnyAnswer, { status: "error" }>["trouble"]): AnyAnswer {
   return { status: "error", trouble, detail: "" };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { READ_RECORD } from "../../src/dns/records.ts";
-import { MAX_TXT_OCTETS } from "../../src/dns/types.ts";
+import { READ_RECORD } from "../../src/dns/record-data.ts";
+import { MAX_TXT_BYTES } from "../../src/dns/types.ts";
 import { MalformedMessage } from "../../src/dns/wire.ts";
 
 function strings(...texts: readonly string[]): Buffer {
@@ -21,7 +21,7 @@ describe("READ_RECORD", () => {
     { type: "TXT", bytes: strings("", "\u0000\u00ff", ""), want: "\u0000\u00ff" },
     { type: "TXT", bytes: strings(""), want: "" },
     { type: "TXT", bytes: Buffer.alloc(0), want: "" },
-    { type: "TXT", bytes: strings(...Array<string>(40).fill(FULL)), want: "x".repeat(MAX_TXT_OCTETS) },
+    { type: "TXT", bytes: strings(...Array<string>(40).fill(FULL)), want: "x".repeat(MAX_TXT_BYTES) },
   ] as const)("reads $type as $want", ({ type, bytes, want }) => {
     expect(READ_RECORD[type](bytes, 0, bytes.length)).toEqual(want);
   });
@@ -40,9 +40,9 @@ describe("READ_RECORD", () => {
   });
 
   test.each([
-    { what: "A of three octets", type: "A", bytes: Buffer.from([1, 2, 3]) },
-    { what: "A of five octets", type: "A", bytes: Buffer.from([1, 2, 3, 4, 5]) },
-    { what: "AAAA of four octets", type: "AAAA", bytes: Buffer.from([1, 2, 3, 4]) },
+    { what: "A of three bytes", type: "A", bytes: Buffer.from([1, 2, 3]) },
+    { what: "A of five bytes", type: "A", bytes: Buffer.from([1, 2, 3, 4, 5]) },
+    { what: "AAAA of four bytes", type: "AAAA", bytes: Buffer.from([1, 2, 3, 4]) },
     { what: "MX without a name", type: "MX", bytes: Buffer.from([0, 1]) },
     { what: "PTR without a name", type: "PTR", bytes: Buffer.alloc(0) },
     { what: "TXT of which a string leaves it", type: "TXT", bytes: Buffer.from([2, 65]) },

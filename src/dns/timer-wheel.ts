@@ -1,3 +1,5 @@
+/** Timeouts by the thousand, on one interval. */
+
 /** How coarse the wheel is: a timer fires up to this much late, never early. */
 const TICK_MS = 20;
 const SLOTS = 512;
@@ -5,14 +7,14 @@ const SLOTS = 512;
 const IDLE_TICKS = 100;
 
 /**
- * Something that is to be done at a time, by the clock that the wheel has. One object is armed again and again. What
- * waits is a Timer itself: a question in flight has one object and one function less for it.
+ * An action at a time, on the wheel's clock. It may be armed again and again. What waits extends this class: a query in
+ * flight has one object and one function less for it.
  */
 export abstract class Timer {
-  /** The slot it stands in, or -1. Only the wheel writes this and what follows. */
+  /** The slot it stands in, or -1. Only the wheel writes this and the next three. */
   slot = -1;
   atMs = 0;
-  /** Its neighbours in the slot's list. */
+  /** Its neighbours in the list of the slot. */
   previous: Timer | undefined = undefined;
   next: Timer | undefined = undefined;
 
@@ -21,11 +23,11 @@ export abstract class Timer {
 }
 
 /**
- * One interval for thousands of timeouts: to arm and to disarm costs a few assignments, where `setTimeout` would cost a
- * microsecond and a heap. It keeps the process alive as long as a timer is armed, and no longer.
+ * Fires timers. To arm and to disarm one costs a few assignments, far less than `setTimeout`. The wheel keeps the process
+ * alive as long as a timer is armed, and no longer.
  */
 export class TimerWheel {
-  readonly #now: () => number;
+  readonly #clockMs: () => number;
   /** The first timer of each slot. */
   readonly #slots = new Array<Timer | undefined>(SLOTS).fill(undefined);
   #interval: NodeJS.Timeout | undefined;
@@ -33,9 +35,9 @@ export class TimerWheel {
   #idleTicks = 0;
   #tick = 0;
 
-  /** @param now milliseconds; the clock of every `atMs` */
-  constructor(now: () => number) {
-    this.#now = now;
+  /** @param clockMs the clock of every `atMs` */
+  constructor(clockMs: () => number) {
+    this.#clockMs = clockMs;
   }
 
   /** Lets `timer` fire at `atMs` instead of when it would have fired. A time in the past means the next tick. */
@@ -43,7 +45,7 @@ export class TimerWheel {
     this.#start();
     this.#remove(timer);
     timer.atMs = atMs;
-    // A timer whose time is beyond the wheel's turn is passed over until its turn has come.
+    // A timer that lies more than one turn of the wheel ahead is passed over until its time has come.
     const tick = Number.isFinite(atMs) ? Math.max(Math.ceil(atMs / TICK_MS), this.#tick + 1) : this.#tick;
     timer.slot = tick % SLOTS;
     this.#insert(timer);
@@ -83,7 +85,7 @@ export class TimerWheel {
 
   #start(): void {
     if (this.#interval !== undefined) return;
-    this.#tick = Math.floor(this.#now() / TICK_MS);
+    this.#tick = Math.floor(this.#clockMs() / TICK_MS);
     this.#idleTicks = 0;
     this.#interval = setInterval(() => this.#turn(), TICK_MS);
     this.#interval.unref();
@@ -101,7 +103,7 @@ export class TimerWheel {
       return;
     }
 
-    const nowMs = this.#now();
+    const nowMs = this.#clockMs();
     const last = Math.floor(nowMs / TICK_MS);
     // After a long pause each slot is still visited only once.
     this.#tick = Math.max(this.#tick, last - SLOTS);
