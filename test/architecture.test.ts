@@ -36,10 +36,11 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   domains: { imports: ["mail", "postfix", "srs/own-domains.ts"] },
   store: { imports: ["srs/store.ts"] },
-  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "spf/verdict.ts"] },
+  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "spf/verdict.ts"] },
   status: { imports: [] },
   config: {
     imports: [
+      "dns/resolver.ts",
       "dns/server-address.ts",
       "mail/ip.ts",
       "mail/names.ts",
@@ -51,7 +52,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     isPure: true,
   },
 
-  setup: { imports: ["config", "domains", "mail/names.ts", "postfix", "srs", "store"] },
+  setup: {
+    imports: ["config", "dns/types.ts", "domains", "mail/names.ts", "postfix", "spf/checker.ts", "srs", "store"],
+  },
   daemon: {
     imports: [
       "config",

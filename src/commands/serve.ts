@@ -1,11 +1,9 @@
 /** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
 import { Daemon } from "../daemon/daemon.ts";
-import { ownDomainsLog } from "../daemon/event-log.ts";
 import { listenForSignals } from "../daemon/signals.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { boundHeap } from "../process/heap.ts";
 import { createLogger, type Logger } from "../process/log.ts";
-import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
 import { mainCfLines } from "./main-cf.ts";
 
@@ -35,14 +33,16 @@ export async function serve(options: ServeOptions): Promise<number> {
     journal: options.journal,
   });
   try {
-    const { ownDomains, warnings } = await openOwnDomains(setup, ownDomainsLog(logger));
-    logStart(setup, options, logger);
-    for (const warning of warnings) logger.log("warn", "own_domains", { warning });
     // Before the first port is open: who sees it open may send a signal, and Node's own answer to SIGHUP is death.
     const signals = listenForSignals(logger);
-    const daemon = await Daemon.start(setup, ownDomains, { logger, version: options.version, now: options.now });
+    const daemon = await Daemon.start(setup, {
+      logger,
+      version: options.version,
+      now: options.now,
+      onReady: () => logStart(setup, options, logger),
+    });
     logger.flush();
-    if (process.stdout.isTTY) process.stdout.write(mainCfLines(setup));
+    if (process.stdout.isTTY) process.stdout.write(mainCfLines(setup.config));
     await signals.serve({ reload: () => reload(daemon, options, logger), stop: () => daemon.stop() });
     return EXIT.ok;
   } finally {

@@ -1,11 +1,10 @@
 /** `postvouch spf`: one check as the policy service would make it, for a person or a program. */
-import { policySettings } from "../config/settings.ts";
-import { resolverSettings } from "../daemon/daemon.ts";
-import { createChecker } from "../daemon/services.ts";
+import { policySettings, resolverSettings } from "../config/settings.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { createChecker } from "../setup/spf-checker.ts";
 import { renderTrace } from "../spf/explain/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
@@ -36,7 +35,7 @@ interface Explained {
 export async function runSpf(options: SpfOptions, output: Output): Promise<number> {
   const setup = await readSetup(options.around, "skip");
   if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
-  const resolver = createResolver(resolverSettings(setup));
+  const resolver = createResolver(resolverSettings(setup.config));
   try {
     const checker = createChecker(setup, resolver);
     const sender = Buffer.from(options.sender.replace(/^<(.*)>$/, "$1"), "utf8").toString("latin1");

@@ -1,11 +1,11 @@
 /** `postvouch srs`: rewrites addresses as the daemon would, and makes secrets. */
 import { createInterface } from "node:readline";
-import { createSrsTables } from "../daemon/services.ts";
 import type { LookupResult, LookupTable } from "../net/lookup.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { makeSecret } from "../setup/secrets-file.ts";
 import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { createSrsTables } from "../setup/srs-tables.ts";
 import { forwardTable, reverseTable } from "../srs/table.ts";
 import { openStore } from "../store/open.ts";
 import { type Output, printable } from "./output.ts";

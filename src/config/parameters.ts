@@ -4,6 +4,7 @@
  */
 import { isIP } from "node:net";
 import { parseServer, SERVER_WISH } from "../dns/server-address.ts";
+import type { Endpoint } from "../net/endpoint.ts";
 import {
   DISPOSITION_WISH,
   type Disposition,
@@ -15,6 +16,7 @@ import {
 } from "../policy/settings.ts";
 import type { SpfResult } from "../spf/verdict.ts";
 import { parseStoreUrl } from "../store/url.ts";
+import { LISTENERS, type ListenerKey } from "./listeners.ts";
 import {
   absolutePath,
   cidr,
@@ -44,6 +46,11 @@ export interface Parameter<T> {
 
 function parameter<T>(kindOfValue: Kind<T>, defaultValue: unknown, help: string): Parameter<T> {
   return { kind: kindOfValue, default: defaultValue, help };
+}
+
+/** A list of endpoints. */
+function listener(key: ListenerKey): Parameter<readonly Endpoint[]> {
+  return parameter(listOf(endpoint), LISTENERS[key].default, LISTENERS[key].help);
 }
 
 /** What is done for an SPF result. */
@@ -210,23 +217,11 @@ export const PARAMETERS = {
     '"long": only addresses that do not fit; "all": every address (postsrsd 2.x with original-envelope = database).',
   ),
 
-  "tcptable.forward": parameter(
-    listOf(endpoint),
-    ["127.0.0.1:10001"],
-    "tcp_table(5) endpoints that rewrite senders: sender_canonical_maps.",
-  ),
-  "tcptable.reverse": parameter(
-    listOf(endpoint),
-    ["127.0.0.1:10002"],
-    "tcp_table(5) endpoints that lead back: recipient_canonical_maps.",
-  ),
-  "socketmap.listen": parameter(
-    listOf(endpoint),
-    ["127.0.0.1:10003"],
-    "socketmap_table(5) endpoints with the maps forward, reverse and forward-transport.",
-  ),
+  "tcptable.forward": listener("tcptable.forward"),
+  "tcptable.reverse": listener("tcptable.reverse"),
+  "socketmap.listen": listener("socketmap.listen"),
 
-  "policy.listen": parameter(listOf(endpoint), ["127.0.0.1:10030"], "Policy service endpoints: check_policy_service."),
+  "policy.listen": listener("policy.listen"),
   "policy.mode": parameter(
     oneOf(...POLICY_MODES),
     "enforce",
@@ -315,11 +310,7 @@ export const PARAMETERS = {
     "Upper bound of the lifetime of a missing answer; the SOA minimum rules below it.",
   ),
 
-  "metrics.listen": parameter(
-    listOf(endpoint),
-    ["127.0.0.1:9797"],
-    "HTTP endpoints with /metrics, /healthz and /readyz.",
-  ),
+  "metrics.listen": listener("metrics.listen"),
 
   "log.level": parameter(
     oneOf("trace", "debug", "info", "warn", "error"),

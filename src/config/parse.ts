@@ -1,6 +1,7 @@
 /** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
 import { parse as parseToml, TomlError } from "smol-toml";
 import { formatEndpoint } from "../net/endpoint.ts";
+import { LISTENER_KEYS } from "./listeners.ts";
 import { type Config, type OverrideTable, PARAMETERS, type Parameter } from "./parameters.ts";
 import type { ValueProblem } from "./value.ts";
 
@@ -122,20 +123,11 @@ function listWords(words: readonly string[]): string {
   return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
-/** The keys that hold endpoints. */
-export const ENDPOINT_KEYS = [
-  "tcptable.forward",
-  "tcptable.reverse",
-  "socketmap.listen",
-  "policy.listen",
-  "metrics.listen",
-] as const;
-
 /** Two services cannot listen on one endpoint. Port 0 is a free one for each. */
 function checkEndpoints(config: Config): string[] {
   const takenBy = new Map<string, string>();
   const problems: string[] = [];
-  for (const key of ENDPOINT_KEYS) {
+  for (const key of LISTENER_KEYS) {
     for (const endpoint of config[key]) {
       const name = formatEndpoint(endpoint);
       const first = takenBy.get(name);

@@ -1,4 +1,5 @@
-/** From the keys of [policy] to the settings that the policy service works on. */
+/** From the keys of the configuration to the settings that the parts work on. */
+import type { ResolverSettings } from "../dns/resolver.ts";
 import type { Disposition, IdentityChange, IdentitySettings, Override, PolicySettings } from "../policy/settings.ts";
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
 import type { Config, OverrideTable } from "./parameters.ts";
@@ -63,4 +64,16 @@ function identityChange(table: OverrideTable["helo"]): IdentityChange | undefine
   if (table === undefined) return undefined;
   const { check, ...dispositions } = table;
   return { check, dispositions };
+}
+
+/** [dns] as the resolver wants it. */
+export function resolverSettings(config: Config): ResolverSettings {
+  return {
+    servers: config["dns.servers"],
+    timeoutMs: config["dns.timeout"],
+    tries: config["dns.tries"],
+    cacheSize: config["dns.cache_size"],
+    maxTtlMs: config["dns.max_ttl"],
+    negativeTtlMs: config["dns.negative_ttl"],
+  };
 }

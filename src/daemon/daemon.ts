@@ -1,240 +1,160 @@
-/** The composition root: builds the parts, joins them and opens the ports. */
+/** The running system on one page: what lasts, the generation in force, reload and stop. */
 import type { Socket } from "node:net";
-import { createResolver, type StubResolver } from "../dns/resolver.ts";
-import type { OwnDomainSources } from "../domains/sources.ts";
-import { createMetrics, type Metrics } from "../metrics/metrics.ts";
-import type { ServeHooks } from "../net/connection.ts";
+import { createOwnDomainSources } from "../domains/sources.ts";
+import { createMetrics } from "../metrics/metrics.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
-import { type Drainable, Listeners, ListenFailure, serveWith, type Wanted } from "../net/listeners.ts";
-import type { Service } from "../net/session.ts";
+import { type Accepted, Listeners, serveWith, type Wanted } from "../net/listeners.ts";
+import { type Protocol, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
-import { EXIT, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
-import { ownDomainSettings, type Setup } from "../setup/setup.ts";
-import type { AddressStore } from "../srs/store.ts";
+import type { Setup } from "../setup/setup.ts";
 import { createStatusServer } from "../status/server.ts";
-import { openStore } from "../store/open.ts";
-import { dnsQueryObserver } from "./dns-observer.ts";
-import { dnsTroubleLog, serveHooks, storeLog } from "./event-log.ts";
-import { createServices, type Parts, type Services } from "./services.ts";
+import { ownDomainsLog, serveHooks } from "./event-log.ts";
+import { type Generation, type Lasting, type PreparedGeneration, prepareGeneration } from "./generation.ts";
+import type { Services } from "./services.ts";
 
 export interface DaemonOptions {
+  /** Called when everything is had, before the first request is answered. */
+  readonly onReady: () => void;
   readonly logger: Logger;
   readonly version: string;
-  /** The clock that SRS reads, in milliseconds since 1970. */
+  /** The clock that SRS and its store read, in milliseconds since 1970. */
   readonly now: () => number;
 }
 
 /** Longest time for what is under way when the daemon stops, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** What is served now. Listeners look here at each request, so that a reload reaches open connections too. */
-interface Current {
-  setup: Setup;
-  services: Services;
-  resolver: StubResolver;
-  store: AddressStore | undefined;
-}
-
 export class Daemon {
-  readonly #options: DaemonOptions;
-  readonly #metrics: Metrics;
-  readonly #ownDomains: OwnDomainSources;
-  readonly #listeners: Listeners;
-  readonly #hooks: ServeHooks;
-  readonly #messages = new Messages();
-  readonly #current: Current;
-  #stopping = false;
+  readonly #lasting: Lasting;
+  #current: Generation | undefined;
+  /** Those before it, while requests still wait for them. */
+  readonly #retired = new Set<Generation>();
+  /** Cache hits and misses of resolvers that are closed: the counters never step back. */
+  readonly #dnsBefore = { hits: 0, misses: 0 };
+  #isStopping = false;
 
   /**
-   * Opens the store and every endpoint. The own domains are the daemon's from here on.
+   * Opens everything that `setup` wants.
    *
    * @throws {Failure} naming what could not be had; nothing stays open then
    */
-  static async start(setup: Setup, ownDomains: OwnDomainSources, options: DaemonOptions): Promise<Daemon> {
-    await using cleanup = new AsyncDisposableStack();
-    cleanup.defer(() => ownDomains.close());
-    const url = setup.config["srs.store.url"];
-    const store = url === "" ? undefined : await openStore(url, storeLog(options.logger), options.now);
-    cleanup.defer(() => store?.close());
-    const daemon = new Daemon(setup, options, ownDomains, store);
-    cleanup.defer(() => daemon.#current.resolver.close());
-    await daemon.#listen(setup);
-    cleanup.move();
-    return daemon;
+  static async start(setup: Setup, options: DaemonOptions): Promise<Daemon> {
+    const daemon = new Daemon(options);
+    try {
+      const prepared = await prepareGeneration(setup, daemon.#lasting);
+      options.onReady();
+      daemon.#takeOver(prepared, setup);
+      return daemon;
+    } catch (error) {
+      daemon.#lasting.ownDomains.close();
+      throw error;
+    }
   }
 
-  private constructor(
-    setup: Setup,
-    options: DaemonOptions,
-    ownDomains: OwnDomainSources,
-    store: AddressStore | undefined,
-  ) {
-    this.#options = options;
-    this.#ownDomains = ownDomains;
-    this.#listeners = new Listeners({
-      socketMode: setup.config.socket_mode,
-      reusePort: setup.config.reuse_port,
-    });
-    this.#metrics = createMetrics({
-      version: options.version,
-      dnsStats: () => {
-        const { cacheEntries, hits, misses } = this.#current.resolver.stats();
-        return { cacheEntries, cacheHits: hits, cacheMisses: misses };
-      },
-      connections: () => this.#listeners.connections(),
+  private constructor({ logger, version, now }: DaemonOptions) {
+    const listeners = new Listeners();
+    const ownDomains = createOwnDomainSources({ onEvent: ownDomainsLog(logger) });
+    const metrics = createMetrics({
+      version,
+      dnsStats: () => this.#dnsStats(),
+      connections: () => listeners.connections(),
       ownDomains: () => ownDomains.counts(),
       ownDomainsLastSuccess: () => ownDomains.lastSuccess(),
     });
-    this.#hooks = serveHooks(this.#metrics, options.logger);
-    const resolver = this.#createResolver(setup);
-    const services = createServices(setup, this.#parts(resolver, store));
-    this.#current = { setup, services, resolver, store };
+    const hooks = serveHooks(metrics, logger);
+    const follow = (protocol: Protocol, service: keyof Services): Wanted["accept"] =>
+      serveWith(stateless(this.#inForce(protocol, service)), hooks);
+    const accept = {
+      forward: follow("tcp_table", "forward"),
+      reverse: follow("tcp_table", "reverse"),
+      socketmap: follow("socketmap", "socketmap"),
+      policy: follow("policy", "policy"),
+      status: serveStatus({
+        scrape: () => metrics.scrape(),
+        notReady: () => (this.#isStopping ? "stopping" : undefined),
+      }),
+    };
+    this.#lasting = { logger, metrics, ownDomains, listeners, messages: new Messages(), now, accept };
   }
 
   /**
-   * Takes over a new reading of the configuration. Connections stay; what they ask next is answered by the new rules.
+   * Takes over a reading of the configuration. Connections stay; what they ask next is answered by the new rules.
    *
-   * @throws {Failure} and everything stays as it was
+   * @throws {Failure} naming what could not be had; everything is as it was then
    */
   async reload(setup: Setup): Promise<void> {
-    const before = this.#current.setup;
-    if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
-    const report = await this.#ownDomains.reload(ownDomainSettings(setup));
-    if (report.errors.length > 0) throw new Failure(EXIT.config, report.errors);
-    const current = this.#current;
-    const sameStore = before.config["srs.store.url"] === setup.config["srs.store.url"];
-    const url = setup.config["srs.store.url"];
-    const opened =
-      sameStore || url === "" ? undefined : await openStore(url, storeLog(this.#options.logger), this.#options.now);
-    const store = sameStore ? current.store : opened;
-    const resolver = sameDns(before, setup) ? current.resolver : this.#createResolver(setup);
-    if (this.#stopping) return;
-    await this.#listen(setup);
-    this.#options.logger.configure({ level: setup.config["log.level"], format: setup.config["log.format"] });
-    const services = createServices(setup, this.#parts(resolver, store));
-    const old = { ...current };
-    Object.assign(current, { setup, services, resolver, store });
-    if (resolver !== old.resolver)
-      setTimeout(() => void old.resolver.close(), before.config["policy.time_limit"]).unref();
-    if (store !== old.store) await old.store?.close();
+    const prepared = await prepareGeneration(setup, this.#lasting);
+    if (this.#isStopping) {
+      await prepared.close();
+      return;
+    }
+    this.#takeOver(prepared, setup);
   }
 
   /** Tells the metrics how a reload went. */
   reloaded(successful: boolean): void {
-    this.#metrics.reloaded(successful, Date.now() / 1000);
+    this.#lasting.metrics.reloaded(successful, Date.now() / 1000);
   }
 
   /** Stops: nothing new is taken, what is under way is answered, 5 s at most. */
   async stop(): Promise<void> {
-    this.#stopping = true;
-    await this.#listeners.drain(DRAIN_MS);
-    this.#ownDomains.close();
-    await this.#current.resolver.close();
-    await this.#current.store?.close();
+    this.#isStopping = true;
+    await this.#lasting.listeners.drain(DRAIN_MS);
+    this.#lasting.ownDomains.close();
+    await Promise.all([this.#current, ...this.#retired].map((generation) => generation?.close()));
   }
 
-  async #listen(setup: Setup): Promise<void> {
-    try {
-      for (const { name, endpoint } of await this.#listeners.apply(this.#wanted(setup))) {
-        this.#options.logger.log("info", "listening", { listener: name, endpoint: formatEndpoint(endpoint) });
-      }
-    } catch (error) {
-      if (!(error instanceof ListenFailure)) throw error;
-      const lines = error.errors.map((one) => `${one.message}; free it, or set ${one.listener} to another endpoint`);
-      const [first] = error.errors;
-      throw new Failure(LISTEN_EXIT[first?.code ?? ""] ?? EXIT.cannotCreate, lines, { cause: error });
-    }
-  }
-
-  #wanted(setup: Setup): Wanted[] {
-    const { config } = setup;
-    const status = createStatusServer({
-      scrape: () => this.#metrics.scrape(),
-      notReady: () => (this.#stopping ? "stopping" : undefined),
-    });
-    const serveHttp = (socket: Socket): Drainable => {
-      status.emit("connection", socket);
-      return { drain: () => socket.destroySoon() };
-    };
-    const serve = (kind: keyof Services) => serveWith(this.#latest(kind), this.#hooks);
-    return [
-      ...config["tcptable.forward"].map((endpoint) => ({
-        name: "tcptable.forward",
-        endpoint,
-        accept: serve("forward"),
-      })),
-      ...config["tcptable.reverse"].map((endpoint) => ({
-        name: "tcptable.reverse",
-        endpoint,
-        accept: serve("reverse"),
-      })),
-      ...config["socketmap.listen"].map((endpoint) => ({
-        name: "socketmap.listen",
-        endpoint,
-        accept: serve("socketmap"),
-      })),
-      ...config["policy.listen"].map((endpoint) => ({ name: "policy.listen", endpoint, accept: serve("policy") })),
-      ...config["metrics.listen"].map((endpoint) => ({
-        name: "metrics.listen",
-        endpoint,
-        accept: serveHttp,
-        isStatus: true,
-      })),
-    ];
-  }
-
-  /** The service of a kind as it is when a request comes, not as it was when the connection was made. */
-  #latest(kind: keyof Services): Service<unknown> {
-    const { protocol } = this.#current.services[kind];
+  /** The service as it is when a request comes, not as it was when the connection was made. */
+  #inForce(protocol: Protocol, service: keyof Services) {
     return {
       protocol,
-      createDecoder: () => this.#current.services[kind].createDecoder(),
-      answer: (request) => this.#current.services[kind].answer(request),
+      createDecoder: () => this.#generation().createDecoder(service),
+      answer: (request: unknown) => this.#generation().answer(service, request),
     };
   }
 
-  #parts(resolver: StubResolver, store: AddressStore | undefined): Parts {
-    const { logger, now } = this.#options;
-    return {
-      logger,
-      now,
-      resolver,
-      store,
-      metrics: this.#metrics,
-      messages: this.#messages,
-      ownDomains: this.#ownDomains,
-    };
+  #generation(): Generation {
+    if (this.#current === undefined) throw new Error("Cannot serve: nothing is in force yet");
+    return this.#current;
   }
 
-  #createResolver(setup: Setup): StubResolver {
-    return createResolver(resolverSettings(setup), {
-      observeQuery: dnsQueryObserver(this.#metrics),
-      onTrouble: dnsTroubleLog(this.#options.logger),
-    });
+  /** One step: nothing in it waits or can fail. */
+  #takeOver(prepared: PreparedGeneration, { config }: Setup): void {
+    const before = this.#current;
+    this.#current = prepared.generation;
+    const opened = prepared.commit();
+    const { logger } = this.#lasting;
+    for (const warning of prepared.warnings) logger.log("warn", "own_domains", { warning });
+    for (const { name, endpoint } of opened) {
+      logger.log("info", "listening", { listener: name, endpoint: formatEndpoint(endpoint) });
+    }
+    logger.configure({ level: config["log.level"], format: config["log.format"] });
+    if (before !== undefined) this.#retire(before);
+  }
+
+  #retire(generation: Generation): void {
+    const { hits, misses } = generation.resolver.stats();
+    this.#dnsBefore.hits += hits;
+    this.#dnsBefore.misses += misses;
+    this.#retired.add(generation);
+    generation
+      .retire()
+      .catch((problem: unknown) => this.#lasting.logger.log("error", "reload", { problem: String(problem) }))
+      .finally(() => this.#retired.delete(generation));
+  }
+
+  #dnsStats() {
+    const { cacheEntries, hits, misses } = this.#current?.resolver.stats() ?? { cacheEntries: 0, hits: 0, misses: 0 };
+    return { cacheEntries, cacheHits: this.#dnsBefore.hits + hits, cacheMisses: this.#dnsBefore.misses + misses };
   }
 }
 
-const LISTEN_EXIT: Readonly<Record<string, number>> = {
-  EADDRINUSE: EXIT.unavailable,
-  EADDRNOTAVAIL: EXIT.unavailable,
-  EACCES: EXIT.noPermission,
-  EPERM: EXIT.noPermission,
-};
-
-/** [dns] as the resolver wants it. */
-export function resolverSettings(setup: Setup): Parameters<typeof createResolver>[0] {
-  const { config } = setup;
-  return {
-    servers: config["dns.servers"],
-    timeoutMs: config["dns.timeout"],
-    tries: config["dns.tries"],
-    cacheSize: config["dns.cache_size"],
-    maxTtlMs: config["dns.max_ttl"],
-    negativeTtlMs: config["dns.negative_ttl"],
+/** Gives a listener's sockets to an HTTP server, which ends them by its own timeouts. */
+function serveStatus(status: Parameters<typeof createStatusServer>[0]): (socket: Socket) => Accepted {
+  const server = createStatusServer(status);
+  return (socket) => {
+    server.emit("connection", socket);
+    return { drain: () => socket.destroySoon(), closed: () => {} };
   };
-}
-
-function sameDns(a: Setup, b: Setup): boolean {
-  return JSON.stringify(resolverSettings(a)) === JSON.stringify(resolverSettings(b));
 }

@@ -19,7 +19,6 @@ export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Met
     metrics.srsLookups.slot(map, protocol, outcome),
   );
   const limits = { refused: rateLimit(), trouble: rateLimit(), protocol: rateLimit() };
-  const logsInfo = logger.enabled("info");
   const limited = (limit: RateLimit, level: LogLevel, event: string, fields: LogFields): void => {
     const suppressed = limit.pass(performance.now());
     if (suppressed !== undefined) logger.log(level, event, suppressed === 0 ? fields : { ...fields, suppressed });
@@ -30,7 +29,8 @@ export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Met
       metrics.srsLookups.add(slots[map]?.[result.outcome] ?? 0);
       metrics.srsDuration.observeMs(elapsedMs);
       if (result.status === "found") {
-        if (logsInfo && map !== "forward-transport") logger.log("info", "srs", { map, from: key, to: result.value });
+        if (map !== "forward-transport" && logger.enabled("info"))
+          logger.log("info", "srs", { map, from: key, to: result.value });
       } else if (result.status === "tempFail") {
         limited(limits.trouble, "error", "srs", refusal(map, key, result));
       } else if (REFUSED.has(result.outcome)) {

@@ -30,11 +30,6 @@ export interface OwnDomainSources extends OwnDomains {
    * What was prepared and is dropped leaves no watch, timer, process or descriptor behind: there is nothing to close.
    */
   prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains>;
-  /**
-   * Reads everything again, by new settings if given: first of all, before any lookup, and on SIGHUP. With errors in
-   * the report, what was in force before stays. Never rejects.
-   */
-  reload(settings?: OwnDomainSettings): Promise<LoadReport>;
   /** Counts the domains of each source that is in use. Of a table, those that were asked for and found. */
   counts(): Map<SourceName, number>;
   /** When each source was last read or answered in full, in seconds since 1970. */
@@ -54,9 +49,11 @@ interface PreparedOwnDomains {
 
 const DEFAULT_REFRESH_MS = 300_000;
 
-/** Nothing is own until the first `reload`. */
-export function createOwnDomainSources(settings: OwnDomainSettings, options: OwnDomainOptions): OwnDomainSources {
-  return new Sources(settings, options);
+const NO_SETTINGS: OwnDomainSettings = { domains: [], files: [], postfixTables: [], postfixClasses: false, always: [] };
+
+/** Nothing is own until the first commit. */
+export function createOwnDomainSources(options: OwnDomainOptions): OwnDomainSources {
+  return new Sources(options);
 }
 
 class Sources implements OwnDomainSources {
@@ -68,13 +65,11 @@ class Sources implements OwnDomainSources {
   readonly #refreshMs: number;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
-  #settings: OwnDomainSettings;
-  #turn: Promise<unknown> = Promise.resolve();
+  #settings: OwnDomainSettings = NO_SETTINGS;
   #sources: readonly Source[] = [];
   #domainCount = 0;
 
-  constructor(settings: OwnDomainSettings, options: OwnDomainOptions) {
-    this.#settings = settings;
+  constructor(options: OwnDomainOptions) {
     this.#timeMs = options.timeMs ?? (() => performance.timeOrigin + performance.now());
     this.#postfix = options.postfix ?? {};
     const hooks: SourceHooks = { onEvent: options.onEvent, timeMs: this.#timeMs };
@@ -87,17 +82,6 @@ class Sources implements OwnDomainSources {
   has(domain: string): boolean | Promise<boolean> {
     const name = lookupName(domain);
     return name !== undefined && anyHas(this.#sources, name);
-  }
-
-  reload(settings?: OwnDomainSettings): Promise<LoadReport> {
-    // One after the other, or an older reading could undo a newer one.
-    const report = this.#turn.then(async () => {
-      const prepared = await this.prepare(settings ?? this.#settings);
-      if (prepared.report.errors.length === 0) prepared.commit();
-      return prepared.report;
-    });
-    this.#turn = report;
-    return report;
   }
 
   async prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains> {

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { OUTCOMES } from "../net/lookup.ts";
+import { PROTOCOLS } from "../net/session.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
 
@@ -93,7 +94,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       REQUEST_BUCKETS,
     ),
     protocolErrors: counter("protocol_errors_total", "Requests that broke their protocol.", {
-      protocol: ["tcp_table", "socketmap", "policy"],
+      protocol: PROTOCOLS,
     }),
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };

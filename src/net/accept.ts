@@ -26,17 +26,47 @@ interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
+/** A server that listens while it is not known yet who serves it. What connects meanwhile waits, unread. */
+export interface HeldServer {
+  /** Those that wait, and all that come. `isText` is asked for each: text services get latin1, others a socket of Node's. */
+  serve(onConnection: (socket: Socket) => void, isText: () => boolean): void;
+  /** Closes the server and hangs up on those that wait. */
+  refuse(): void;
+}
+
+/** Takes the connections of `server`, which listens with `pauseOnConnect`, into custody. */
+export function holdConnections(server: Server): HeldServer {
+  const held: Socket[] = [];
+  const hold = (socket: Socket): void => void held.push(socket);
+  server.on("connection", hold);
+  return {
+    serve(onConnection, isText) {
+      server.off("connection", hold);
+      acceptShared(server, onConnection, isText);
+      for (const socket of held) server.emit("connection", socket);
+    },
+    refuse() {
+      server.off("connection", hold);
+      server.close();
+      for (const socket of held) socket.destroy();
+    },
+  };
+}
+
 /**
  * Hands every connection of `server`, which listens already, to `onConnection`: half-open allowed, without Nagle's
  * delay, and what is read comes as text (latin1). They are not among those that the server counts and waits for.
  */
-export function acceptShared(server: Server, onConnection: (socket: Socket) => void): void {
-  server.on("connection", (socket) => onConnection(socket.setEncoding("latin1")));
+function acceptShared(server: Server, onConnection: (socket: Socket) => void, isText: () => boolean): void {
+  server.on("connection", (socket) => {
+    onConnection(isText() ? socket.setEncoding("latin1") : socket);
+    socket.resume();
+  });
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
   handle.onconnection = function accept(status, client) {
-    if (status === 0 && typeof client?.useUserBuffer === "function") onConnection(toSocket(client));
+    if (status === 0 && typeof client?.useUserBuffer === "function" && isText()) onConnection(toSocket(client));
     else usual.call(this, status, client);
   };
 }

@@ -1,14 +1,15 @@
-/** Bytes in, bytes out, for every protocol: the one place where a socket meets a decoder, and the one catch. */
+/** Bytes in, bytes out, for every protocol: the one place where a socket meets a session, and the one catch. */
 import type { Socket } from "node:net";
+import { Backlog } from "./backlog.ts";
 import { Outbox, type Sender } from "./outbox.ts";
-import { type Decoder, ProtocolError, type Service } from "./session.ts";
+import { type Protocol, ProtocolError, type Service, type Session } from "./session.ts";
 
-/** Is told what went wrong on a connection. */
+/** Called with what went wrong on a connection. */
 export interface ServeHooks {
   /** The peer broke its protocol; the connection is closed. */
-  protocolError(protocol: string, message: string): void;
+  protocolError(protocol: Protocol, message: string): void;
   /** Trouble of ours: the connection is closed without a reply, and Postfix tries again. */
-  internalError(protocol: string, error: unknown): void;
+  internalError(protocol: Protocol, error: unknown): void;
 }
 
 /** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
@@ -17,54 +18,72 @@ const QUIET_MS = 50;
 /** No single answer is as long. */
 const MAX_HELD_CHARS = 4096;
 
+/**
+ * Requests of one connection that are answered in a row. A peer that sends thousands in one packet must not keep the
+ * others waiting: the rest takes its turn in the backlog.
+ */
+const MAX_IN_A_ROW = 16;
+
 /** One for all connections, as there is one event loop. */
 const outbox = new Outbox();
+const backlog = new Backlog();
 
 /**
  * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
  * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
  */
-export class Connection<Request> implements Sender {
+export class Connection implements Sender {
   readonly #socket: Socket;
-  readonly #service: Service<Request>;
-  readonly #decoder: Decoder<Request>;
+  readonly #protocol: Protocol;
+  readonly #session: Session<unknown>;
   readonly #hooks: ServeHooks;
   /** Answers that leave at the end of this turn of the event loop. */
   #out = "";
-  /** An answer is awaited: what comes meanwhile is kept, and no more is read. */
+  /** An answer is awaited, or a turn in the backlog: what comes meanwhile is kept, and no more is read. */
   #waiting = false;
+  /** Its turn in the backlog came while the peer did not read. */
+  #stalled = false;
   #paused = false;
   #ended = false;
   /** The last word is said; what still comes is thrown away. */
   #failed = false;
   #draining: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, service: Service<Request>, hooks: ServeHooks) {
+  constructor(socket: Socket, service: Service, hooks: ServeHooks) {
     this.#socket = socket;
-    this.#service = service;
-    this.#decoder = service.createDecoder();
+    this.#protocol = service.protocol;
+    this.#session = service.open();
     this.#hooks = hooks;
     socket.on("data", (chunk: string) => {
-      this.#decoder.feed(chunk);
+      this.#session.decoder.feed(chunk);
       if (this.#waiting) this.#pause();
       else this.#pump();
     });
     socket.on("end", () => {
       this.#ended = true;
-      this.#decoder.end();
+      this.#session.decoder.end();
       if (!this.#waiting && !this.#failed) this.#pump();
     });
-    socket.on("drain", () => this.#resume());
+    socket.on("drain", () => {
+      if (this.#stalled) backlog.add(this);
+      this.#stalled = false;
+      this.#resume();
+    });
     socket.on("error", hangUp);
   }
 
-  /** Hangs up as soon as nothing is under way: what has been asked is answered first. */
+  /** Hangs up as soon as nothing is under way: what has been asked is answered first, a message that has begun is ended. */
   drain(): void {
     this.#draining = setTimeout(() => {
-      if (this.#waiting) return;
+      if (this.#waiting || !this.#session.isIdle()) return; // #pump starts the time anew
       this.flush();
       this.#socket.end(() => this.#socket.destroy());
     }, QUIET_MS);
+  }
+
+  /** The socket is closed. */
+  closed(): void {
+    this.#session.close();
   }
 
   flush(): void {
@@ -73,17 +92,30 @@ export class Connection<Request> implements Sender {
     if (out !== "" && !this.#socket.destroyed && !this.#socket.write(out, "latin1")) this.#pause();
   }
 
+  /** Answers some of what waits, in a turn of the backlog. */
+  takeTurn(): void {
+    this.#stalled = this.#socket.writableNeedDrain;
+    if (!this.#stalled) this.#goOn("");
+  }
+
   #pump(): void {
     this.#draining?.refresh();
+    const { decoder } = this.#session;
     let out = "";
     try {
-      for (let request = this.#decoder.next(); request !== undefined; request = this.#decoder.next()) {
-        const reply = this.#service.answer(request);
+      for (let request = decoder.next(), left = MAX_IN_A_ROW; request !== undefined; request = decoder.next()) {
+        const reply = this.#session.answer(request);
         if (typeof reply !== "string") {
           this.#wait(out, reply);
           return;
         }
         out += reply;
+        if (--left === 0) {
+          this.#send(out);
+          this.#waiting = true;
+          backlog.add(this);
+          return;
+        }
       }
     } catch (error) {
       this.#fail(error, out);
@@ -95,7 +127,7 @@ export class Connection<Request> implements Sender {
 
   #send(out: string): void {
     if (out === "") return;
-    // Who talks ahead has to be told at once when its answers pile up.
+    // A peer that talks ahead has to be told at once when its answers pile up.
     const isAhead = this.#out !== "" || out.length > MAX_HELD_CHARS;
     this.#out += out;
     if (isAhead || !outbox.defers(this)) this.flush();
@@ -112,15 +144,17 @@ export class Connection<Request> implements Sender {
     this.#send(out);
     this.#waiting = true;
     reply.then(
-      (text) => {
-        this.#waiting = false;
-        if (this.#socket.destroyed) return;
-        this.#send(text);
-        this.#pump();
-        this.#resume();
-      },
+      (text) => this.#goOn(text),
       (error: unknown) => this.#fail(error, ""),
     );
+  }
+
+  #goOn(out: string): void {
+    this.#waiting = false;
+    if (this.#socket.destroyed) return;
+    this.#send(out);
+    this.#pump();
+    this.#resume();
   }
 
   /** A peer that talks ahead, or does not read, fills its own buffers and not ours. */
@@ -141,11 +175,11 @@ export class Connection<Request> implements Sender {
     this.#failed = true;
     this.#socket.removeAllListeners("data").resume();
     if (error instanceof ProtocolError) {
-      this.#hooks.protocolError(this.#service.protocol, error.message);
+      this.#hooks.protocolError(this.#protocol, error.message);
       this.#socket.end(out + error.reply, "latin1", () => this.#socket.destroySoon());
       return;
     }
-    this.#hooks.internalError(this.#service.protocol, error);
+    this.#hooks.internalError(this.#protocol, error);
     this.#socket.write(out, "latin1");
     this.#socket.destroySoon();
   }

@@ -34,13 +34,14 @@ export interface ListenOptions {
 
 /**
  * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not. Who takes the
- * connections has to say so before the next turn of the event loop.
+ * connections has to say so before the next turn of the event loop, and resumes them.
  *
  * @throws {ListenError}
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Server> {
   // allowHalfOpen: Exim's readsocket and others close their half before they read the answer.
-  const server = createServer({ allowHalfOpen: true, noDelay: true });
+  // pauseOnConnect: a connection is not read before somebody takes it.
+  const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   try {
     if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
     await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
 /** The set of open endpoints: changed as a whole on reload, drained at the end. */
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
-import { acceptShared } from "./accept.ts";
+import { type HeldServer, holdConnections } from "./accept.ts";
 import { Connection, type ServeHooks } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
@@ -9,22 +9,25 @@ import type { Service } from "./session.ts";
 
 /** One endpoint and what it serves. */
 export interface Wanted {
-  /** The service's name in logs and in the `listener` label, e.g. `tcptable.forward`. */
+  /** The key that configures it, which is its name in logs and in the `listener` label: `tcptable.forward`. */
   readonly name: string;
   readonly endpoint: Endpoint;
   /** Takes a new connection. */
-  accept(socket: Socket): Drainable;
-  /** Stays open while the others drain: it tells how that goes. */
+  accept(socket: Socket): Accepted;
+  /** It speaks HTTP: sockets come as Node makes them, and it stays open while the others drain, to tell how that goes. */
   readonly isStatus?: boolean;
 }
 
-/** Something that can be asked to hang up when nothing is under way. */
-export interface Drainable {
+/** A connection in somebody's care. */
+export interface Accepted {
+  /** Hang up when nothing is under way. */
   drain(): void;
+  /** The socket is closed. */
+  closed(): void;
 }
 
-/** Serves connections with a decoder service. */
-export function serveWith<Request>(service: Service<Request>, hooks: ServeHooks): (socket: Socket) => Drainable {
+/** Serves connections with the sessions of a service. */
+export function serveWith(service: Service, hooks: ServeHooks): (socket: Socket) => Accepted {
   return (socket) => new Connection(socket, service, hooks);
 }
 
@@ -39,55 +42,83 @@ export class ListenFailure extends Error {
   }
 }
 
+/** A change that is ready. Exactly one of the two is to be called. */
+export interface PreparedListeners {
+  /**
+   * Takes the change over. It cannot fail.
+   *
+   * @returns the endpoints that were opened
+   */
+  commit(): readonly Wanted[];
+  /** Closes what was opened. Who came meanwhile is hung up on. */
+  close(): void;
+}
+
+/** How an endpoint is opened. */
+export type OpenOptions = Pick<ListenOptions, "socketMode" | "reusePort">;
+
 interface Open {
   /** A reload may put another service on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
-  readonly connections: TransientMap<Socket, Drainable>;
+  readonly connections: TransientMap<Socket, Served>;
   /** Called when the last connection has closed. */
   onLastClosed: (() => void) | undefined;
+}
+
+/** An endpoint that nobody serves yet. */
+interface Opened {
+  readonly wanted: Wanted;
+  readonly server: Server;
+  readonly held: HeldServer;
+}
+
+interface Served {
+  readonly connection: Accepted;
+  /** What the endpoint was when it was accepted. */
+  readonly name: string;
 }
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
   /** Closed by a reload, with peers that have not left. */
   #closing: Open[] = [];
-  readonly #options: Pick<ListenOptions, "socketMode" | "reusePort">;
-
-  constructor(options: Pick<ListenOptions, "socketMode" | "reusePort">) {
-    this.#options = options;
-  }
 
   /**
-   * Opens what is wanted and not open yet, then closes what is open and no longer wanted. Connections of a closed
-   * endpoint live on until their peers leave.
+   * Opens what is wanted and not open yet. Nothing is served there, and nothing else changes, before the commit.
    *
-   * @returns the endpoints that were opened
    * @throws {ListenFailure} naming all that cannot be opened; then everything is as it was before
    */
-  async apply(wanted: readonly Wanted[]): Promise<Wanted[]> {
+  async prepare(wanted: readonly Wanted[], options: OpenOptions): Promise<PreparedListeners> {
     const byEndpoint = new Map(wanted.map((one) => [formatEndpoint(one.endpoint), one]));
-    const opened = await this.#openAll([...byEndpoint].filter(([endpoint]) => !this.#open.has(endpoint)));
-    this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
-    for (const [endpoint, open] of this.#open) {
-      const next = byEndpoint.get(endpoint);
-      if (next !== undefined) {
-        open.wanted = next;
-        continue;
+    const opened = new Map<string, Opened>();
+    const errors: ListenError[] = [];
+    for (const [key, one] of byEndpoint) {
+      if (this.#open.has(key)) continue;
+      try {
+        const server = await listen(one.endpoint, { name: one.name, ...options });
+        opened.set(key, { wanted: one, server, held: holdConnections(server) });
+      } catch (error) {
+        if (!(error instanceof ListenError)) throw error;
+        errors.push(error);
       }
-      open.server.close();
-      this.#open.delete(endpoint);
-      this.#closing.push(open);
     }
-    for (const [endpoint, open] of opened) this.#open.set(endpoint, open);
-    return [...opened.values()].map((open) => open.wanted);
+    const close = (): void => {
+      for (const { held } of opened.values()) held.refuse();
+    };
+    if (errors.length > 0) {
+      close();
+      throw new ListenFailure(errors);
+    }
+    return { close, commit: () => this.#commit(byEndpoint, opened) };
   }
 
   /** Open connections by listener name. */
   connections(): Map<string, number> {
     const counts = new Map<string, number>();
     for (const { wanted, connections } of [...this.#open.values(), ...this.#closing]) {
-      counts.set(wanted.name, (counts.get(wanted.name) ?? 0) + connections.size);
+      if (!counts.has(wanted.name)) counts.set(wanted.name, 0);
+      for (const { name } of connections.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
     return counts;
   }
@@ -108,41 +139,45 @@ export class Listeners {
     this.#closing = [];
   }
 
-  async #openAll(wanted: readonly (readonly [string, Wanted])[]): Promise<Map<string, Open>> {
-    const opened = new Map<string, Open>();
-    const errors: ListenError[] = [];
-    for (const [endpoint, one] of wanted) {
-      try {
-        opened.set(endpoint, await this.#openOne(one));
-      } catch (error) {
-        if (!(error instanceof ListenError)) throw error;
-        errors.push(error);
+  /** Closes what is no longer wanted. Connections of a closed endpoint live on until their peers leave. */
+  #commit(wanted: ReadonlyMap<string, Wanted>, opened: ReadonlyMap<string, Opened>): Wanted[] {
+    this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
+    for (const [key, open] of this.#open) {
+      const next = wanted.get(key);
+      if (next !== undefined) {
+        open.wanted = next;
+        continue;
       }
+      open.server.close();
+      this.#open.delete(key);
+      this.#closing.push(open);
     }
-    if (errors.length === 0) return opened;
-    for (const { server } of opened.values()) server.close();
-    throw new ListenFailure(errors);
+    for (const [key, { wanted: one, server, held }] of opened) {
+      const open: Open = { wanted: one, server, connections: new TransientMap(), onLastClosed: undefined };
+      this.#open.set(key, open);
+      held.serve(
+        (socket) => take(open, socket),
+        () => open.wanted.isStatus !== true,
+      );
+    }
+    return [...opened.values()].map((one) => one.wanted);
   }
+}
 
-  async #openOne(wanted: Wanted): Promise<Open> {
-    const server = await listen(wanted.endpoint, { name: wanted.name, ...this.#options });
-    const open: Open = { wanted, server, connections: new TransientMap(), onLastClosed: undefined };
-    const onConnection = (socket: Socket): void => {
-      open.connections.set(socket, open.wanted.accept(socket));
-      socket.on("close", () => {
-        open.connections.delete(socket);
-        if (open.connections.size === 0) open.onLastClosed?.();
-      });
-    };
-    if (wanted.isStatus === true) server.on("connection", onConnection);
-    else acceptShared(server, onConnection);
-    return open;
-  }
+function take(open: Open, socket: Socket): void {
+  const { wanted, connections } = open;
+  const connection = wanted.accept(socket);
+  connections.set(socket, { connection, name: wanted.name });
+  socket.on("close", () => {
+    connections.delete(socket);
+    connection.closed();
+    if (connections.size === 0) open.onLastClosed?.();
+  });
 }
 
 async function drainAll(open: readonly Open[]): Promise<void> {
   const closed = open.map((one) => Promise.all([serverClosed(one), lastClosed(one)]));
-  for (const { connections } of open) for (const connection of connections.values()) connection.drain();
+  for (const { connections } of open) for (const { connection } of connections.values()) connection.drain();
   await Promise.all(closed);
 }
 

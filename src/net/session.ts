@@ -1,3 +1,10 @@
+/** The seam between sockets and protocols: how bytes become requests, and what is answered. Text is latin1, one character a byte. */
+
+/** Every protocol of requests and replies, as the `protocol` label and log key spell it. */
+export const PROTOCOLS = ["tcp_table", "socketmap", "policy"] as const;
+
+export type Protocol = (typeof PROTOCOLS)[number];
+
 /** The peer broke its protocol beyond what a reply can mend. Only decoders throw this; only `connection.ts` catches it. */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
@@ -27,19 +34,61 @@ export interface Decoder<Request> {
   end(): void;
 }
 
-/**
- * One protocol's half of the work: how its requests are read and what is answered.
- * All text is latin1: one character is one byte on the wire.
- */
-export interface Service<Request> {
-  /** The protocol as the `protocol` label and log key spell it: `tcp_table`, `socketmap`, `policy`. */
-  readonly protocol: string;
-
-  createDecoder(): Decoder<Request>;
+/** One connection's state: from its first byte until it is closed. */
+export interface Session<Request> {
+  readonly decoder: Decoder<Request>;
 
   /**
-   * The bytes to send back (latin1). An answer that needs no waiting is a plain string: no promise on the hit path.
+   * The bytes to send back (latin1): one reply, several, or "" for none. An answer that needs no waiting is a plain
+   * string: no promise where nothing is asked outside the process. Requests come one at a time, in order.
+   *
    * A rejection means trouble of ours that the protocol has no reply for: the connection is closed without one.
    */
   answer(request: Request): string | Promise<string>;
+
+  /** Nothing is under way that a stop should wait for, such as a message that has begun. */
+  isIdle(): boolean;
+
+  /** The connection is closed: no request comes any more. Called once. */
+  close(): void;
+}
+
+/** One protocol's half of the work. */
+export interface Service<Request = unknown> {
+  readonly protocol: Protocol;
+  /** A new connection. */
+  open(): Session<Request>;
+}
+
+/** A protocol whose requests have nothing to do with each other. */
+export interface RequestService<Request = unknown> {
+  readonly protocol: Protocol;
+  createDecoder(): Decoder<Request>;
+  /** As in Session. */
+  answer(request: Request): string | Promise<string>;
+}
+
+/** A service whose sessions keep nothing but what their decoder holds. */
+export function stateless<Request>(service: RequestService<Request>): Service<Request> {
+  return { protocol: service.protocol, open: () => new StatelessSession(service) };
+}
+
+class StatelessSession<Request> implements Session<Request> {
+  readonly decoder: Decoder<Request>;
+  readonly #service: RequestService<Request>;
+
+  constructor(service: RequestService<Request>) {
+    this.decoder = service.createDecoder();
+    this.#service = service;
+  }
+
+  answer(request: Request): string | Promise<string> {
+    return this.#service.answer(request);
+  }
+
+  isIdle(): boolean {
+    return true;
+  }
+
+  close(): void {}
 }

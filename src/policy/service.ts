@@ -1,7 +1,7 @@
 /** The policy service: one answer for each request, and one header of each type for each message. */
 
 import type { Eventual } from "../collections/eventual.ts";
-import type { Service } from "../net/session.ts";
+import type { RequestService } from "../net/session.ts";
 import { DUNNO } from "./action.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
@@ -19,7 +19,7 @@ export interface PolicyServiceOptions extends PolicySources {
  * Creates the service. An answer that needs no DNS is a plain string. When something of ours breaks, the promise
  * rejects (or `answer` throws): Postfix must get no reply then, so that it tries again.
  */
-export function createPolicyService(options: PolicyServiceOptions): Service<PolicyRequest> {
+export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
   const { observe, now, messages = new Messages() } = options;
   const evaluator = new Evaluator(options, (identity, result) => observe.spfChecked(identity, result));
 

@@ -1,7 +1,7 @@
 /** What `serve` would stumble over when it opens ports, sockets and the store: seen without opening any. */
 import { accessSync, constants, existsSync, lstatSync } from "node:fs";
 import { dirname } from "node:path";
-import { ENDPOINT_KEYS } from "../config/parse.ts";
+import { LISTENER_KEYS } from "../config/listeners.ts";
 import { errorCode } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import type { Setup } from "./setup.ts";
@@ -9,7 +9,7 @@ import type { Setup } from "./setup.ts";
 /** Problems, one line each. */
 export function foresee(setup: Setup): string[] {
   const problems: string[] = [];
-  for (const key of ENDPOINT_KEYS) {
+  for (const key of LISTENER_KEYS) {
     for (const endpoint of setup.config[key]) {
       if (endpoint.type === "unix") problems.push(...checkSocket(endpoint.path).map((problem) => `${key}: ${problem}`));
     }

@@ -12,10 +12,10 @@ export async function openOwnDomains(
   setup: Setup,
   onEvent: (event: OwnDomainsEvent) => void,
 ): Promise<{ readonly ownDomains: OwnDomainSources; readonly warnings: readonly string[] }> {
-  const ownDomains = createOwnDomainSources(ownDomainSettings(setup), { onEvent });
-  const report = await ownDomains.reload();
+  const ownDomains = createOwnDomainSources({ onEvent });
+  const { report, commit } = await ownDomains.prepare(ownDomainSettings(setup));
   const problems = [...setup.problems, ...report.errors];
-  if (problems.length === 0) return { ownDomains, warnings: report.warnings };
-  ownDomains.close();
-  throw new Failure(EXIT.config, problems);
+  if (problems.length > 0) throw new Failure(EXIT.config, problems);
+  commit();
+  return { ownDomains, warnings: report.warnings };
 }

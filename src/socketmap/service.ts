@@ -1,5 +1,5 @@
 import { answerLookup, type LookupObserver, type LookupTable } from "../net/lookup.ts";
-import type { Service } from "../net/session.ts";
+import type { RequestService } from "../net/session.ts";
 import type { TOO_LONG } from "./netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder, type SocketmapRequest } from "./protocol.ts";
 
@@ -7,7 +7,7 @@ import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder, type 
 export function socketmapService(
   tables: readonly LookupTable[],
   observer: LookupObserver,
-): Service<SocketmapRequest | typeof TOO_LONG> {
+): RequestService<SocketmapRequest | typeof TOO_LONG> {
   const byName = new Map(tables.map((table) => [table.name, table]));
   const tooLong = encodeReply({ status: "notFound", outcome: "too_long", reason: `over ${MAX_QUERY_BYTES} bytes` });
   return {

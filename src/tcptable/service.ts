@@ -1,10 +1,10 @@
 import type { LookupObserver, LookupTable } from "../net/lookup.ts";
 import { answerLookup } from "../net/lookup.ts";
-import type { Service } from "../net/session.ts";
+import type { RequestService } from "../net/session.ts";
 import { encodeRefusal, encodeReply, TcpTableDecoder, type TcpTableRequest } from "./protocol.ts";
 
 /** Serves one map over tcp_table(5), which has no map names: one listener for each direction. */
-export function tcpTableService(table: LookupTable, observer: LookupObserver): Service<TcpTableRequest> {
+export function tcpTableService(table: LookupTable, observer: LookupObserver): RequestService<TcpTableRequest> {
   return {
     protocol: "tcp_table",
     createDecoder: () => new TcpTableDecoder(),

@@ -5,6 +5,7 @@ import { createOwnDomainSources, type OwnDomainSources } from "../../src/domains
 import { MARIADB_PROGRAMS, type MariaDb, missingMySqlMap, startMariaDb } from "../helpers/mariadb.ts";
 import { postfixConfig, type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
+import { read } from "./reading.ts";
 
 const missing = requirePrograms("postmap", "postconf", ...MARIADB_PROGRAMS) ?? missingMySqlMap();
 
@@ -89,14 +90,14 @@ describe.skipIf(missing !== undefined)(`own domains from PostfixAdmin's database
 
   async function open(postfixTables: string[], timeMs = () => Date.now()) {
     const events: OwnDomainsEvent[] = [];
-    const settings = { domains: [], files: [], postfixTables, postfixClasses: false, always: [] };
     const options = {
       onEvent: (event: OwnDomainsEvent) => void events.push(event),
       postfix: { configDir: config.path },
       timeMs,
     };
-    const sources = createOwnDomainSources(settings, options);
-    return { sources, events, report: await sources.reload() };
+    const sources = createOwnDomainSources(options);
+    const reload = () => read(sources, { postfixTables });
+    return { sources, events, reload, report: await reload() };
   }
 
   async function owned(sources: OwnDomainSources, domains: readonly string[]): Promise<string[]> {
@@ -124,10 +125,10 @@ describe.skipIf(missing !== undefined)(`own domains from PostfixAdmin's database
   });
 
   test("change with the database", async () => {
-    const { sources } = await open([table("domains.cf", FORMS[1]?.lines ?? "")]);
+    const { sources, reload } = await open([table("domains.cf", FORMS[1]?.lines ?? "")]);
     expect(await owned(sources, ["blue.test"])).toEqual([]);
     db.sql("INSERT INTO postfix.domain (domain) VALUES ('blue.test')");
-    await sources.reload();
+    await reload();
     expect(await owned(sources, ["blue.test"])).toEqual(["blue.test"]);
     sources.close();
   });

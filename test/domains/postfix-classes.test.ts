@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createOwnDomainSources } from "../../src/domains/sources.ts";
 import { missingRoot, type PostfixServer, startPostfix } from "../helpers/postfix-server.ts";
 import { requirePrograms } from "../helpers/requires.ts";
+import { read } from "./reading.ts";
 
 const missing = requirePrograms("postfix", "postmap", "postconf") ?? missingRoot();
 
@@ -92,9 +93,8 @@ describe.skipIf(missing !== undefined).each(CONFIGURATIONS)(`Postfix, $name ${mi
   });
 
   test("takes mail for the domains that we call own, and for no others", async () => {
-    const settings = { domains: [], files: [], postfixTables: [], postfixClasses: true, always: [] };
-    const sources = createOwnDomainSources(settings, { onEvent: () => {}, postfix: { configDir: postfix.configDir } });
-    expect(await sources.reload()).toEqual({ errors: [], warnings: [] });
+    const sources = createOwnDomainSources({ onEvent: () => {}, postfix: { configDir: postfix.configDir } });
+    expect(await read(sources, { postfixClasses: true })).toEqual({ errors: [], warnings: [] });
     const replies = await postfix.rcptReplies(DOMAINS.map((domain) => `user@${domain}`));
     expect(replies.filter((reply) => !/^(?:250 2\.1\.5|554 5\.7\.1 .*Relay access denied)/.test(reply))).toEqual([]);
     const theirs = DOMAINS.filter((_, index) => replies[index]?.startsWith("250"));

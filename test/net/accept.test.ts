@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { acceptShared } from "../../src/net/accept.ts";
+import { holdConnections } from "../../src/net/accept.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -10,10 +10,10 @@ afterEach(() => {
 
 /** A server with shared reads, and the way to connect to it. */
 async function serve(onSocket: (socket: Socket) => void): Promise<() => Promise<Socket>> {
-  const server = createServer({ allowHalfOpen: true });
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
-  acceptShared(server, onSocket);
+  holdConnections(server).serve(onSocket, () => true);
   const { port } = server.address() as AddressInfo;
   return async () => {
     const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -34,7 +34,7 @@ async function ask(client: Socket, text: string): Promise<string> {
   return bytes.toString("latin1");
 }
 
-describe("acceptShared", () => {
+describe("A server's connections", () => {
   test("takes the connections of a server of Node's as it is today", async () => {
     const open = await serve(shout);
     const [server] = servers;
@@ -50,7 +50,10 @@ describe("acceptShared", () => {
   ])("takes them as Node gives them of a server with %s", (_name, insides) => {
     const server = Object.assign(new EventEmitter(), insides) as unknown as Server;
     const taken: Socket[] = [];
-    acceptShared(server, (socket) => taken.push(socket));
+    holdConnections(server).serve(
+      (socket) => taken.push(socket),
+      () => true,
+    );
     const socket = new Socket();
     server.emit("connection", socket);
     expect(taken).toEqual([socket]);
@@ -63,7 +66,10 @@ describe("acceptShared", () => {
   ])("leaves %s to Node", (_name, ...given) => {
     const left: unknown[] = [];
     const handle = { onconnection: (...all: unknown[]) => left.push(all) };
-    acceptShared(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server, () => left.push("taken"));
+    holdConnections(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server).serve(
+      () => left.push("taken"),
+      () => true,
+    );
     handle.onconnection(...given);
     expect(left).toEqual([given]);
   });

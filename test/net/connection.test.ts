@@ -1,9 +1,8 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Listeners } from "../../src/net/listeners.ts";
-import type { Service } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { LineServer, until } from "./echo.ts";
+import { type Answer, apply, LineServer, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -11,11 +10,11 @@ afterEach(async () => {
 });
 
 /** Serves on a loopback port until the test ends. */
-async function serve(answer: Service<string>["answer"]): Promise<{ server: LineServer; connect(): Peer }> {
+async function serve(answer: Answer): Promise<{ server: LineServer; connect(): Peer }> {
   const port = await freePort();
   const server = new LineServer(answer);
-  const listeners = new Listeners({ socketMode: 0o600 });
-  await listeners.apply([
+  const listeners = new Listeners();
+  await apply(listeners, [
     { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },
   ]);
   cleanups.push(() => listeners.drain(0));
@@ -158,7 +157,7 @@ describe("A connection", () => {
     peer.socket.write("a\nbad\nb\n");
     await peer.closed;
     expect(peer.received).toBe("a!\n");
-    expect(server.problems).toEqual(["lines: Error: ours"]);
+    expect(server.problems).toEqual(["policy: Error: ours"]);
   });
 
   test("whose service throws is closed likewise", async () => {
@@ -170,7 +169,7 @@ describe("A connection", () => {
     peer.socket.write("a\nbad\n");
     await peer.closed;
     expect(peer.received).toBe("a!\n");
-    expect(server.problems).toEqual(["lines: TypeError: a bug"]);
+    expect(server.problems).toEqual(["policy: TypeError: a bug"]);
   });
 
   test.each([
@@ -183,7 +182,7 @@ describe("A connection", () => {
     else peer.socket.write(`a\n${rest}`);
     await peer.closed;
     expect(peer.received).toBe("a!\nbye\n");
-    expect(server.problems).toEqual(["lines: Cannot read line: it begins with !"]);
+    expect(server.problems).toEqual(["policy: Cannot read line: it begins with !"]);
   });
 
   test("that breaks the protocol and closes its half gets every answer, however late it reads", async () => {
@@ -196,7 +195,7 @@ describe("A connection", () => {
     peer.socket.resume();
     await peer.closed;
     expect(peer.received.length).toBe(answer.length + "bye\n".length);
-    expect(server.problems).toEqual(["lines: Cannot read line: it begins with !"]);
+    expect(server.problems).toEqual(["policy: Cannot read line: it begins with !"]);
   });
 
   test("that breaks the protocol and does not stop sending is closed all the same", async () => {

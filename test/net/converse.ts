@@ -1,4 +1,4 @@
-import { ProtocolError, type Service } from "../../src/net/session.ts";
+import { ProtocolError, type RequestService } from "../../src/net/session.ts";
 
 export interface Conversation {
   /** What the service sent, one entry for each request. Latin1. */
@@ -13,7 +13,7 @@ export interface Conversation {
  * @param ends the client closes its half after the last packet
  */
 export async function converse<Request>(
-  service: Service<Request>,
+  service: RequestService<Request>,
   packets: Iterable<string>,
   ends = false,
 ): Promise<Conversation> {

@@ -1,9 +1,10 @@
 import type { Socket } from "node:net";
 import { Connection, type ServeHooks } from "../../src/net/connection.ts";
-import { type Decoder, ProtocolError, type Service } from "../../src/net/session.ts";
+import type { Listeners, Wanted } from "../../src/net/listeners.ts";
+import { type Decoder, ProtocolError, type RequestService, type Service, stateless } from "../../src/net/session.ts";
 
 /** One request for each line; a line `!…` breaks the protocol. */
-class LineDecoder implements Decoder<string> {
+export class LineDecoder implements Decoder<string> {
   #text = "";
 
   feed(chunk: string): void {
@@ -23,22 +24,24 @@ class LineDecoder implements Decoder<string> {
 }
 
 /** A service that answers each line by what `answer` makes of it. */
-function lineService(answer: Service<string>["answer"]): Service<string> {
-  return { protocol: "lines", createDecoder: () => new LineDecoder(), answer };
+function lineService(answer: Answer): Service<string> {
+  return stateless({ protocol: "policy", createDecoder: () => new LineDecoder(), answer });
 }
+
+export type Answer = RequestService<string>["answer"];
 
 /** Serves lines, and keeps what a test wants to look at. */
 export class LineServer {
   /** Server's ends of the connections, in the order in which they came. */
   readonly sockets: Socket[] = [];
   readonly problems: string[] = [];
-  readonly #service: Service<string>;
+  readonly #service: Service;
 
-  constructor(answer: Service<string>["answer"]) {
-    this.#service = lineService(answer);
+  constructor(answer: Answer | Service<string>) {
+    this.#service = typeof answer === "function" ? lineService(answer) : answer;
   }
 
-  readonly accept = (socket: Socket): Connection<string> => {
+  readonly accept = (socket: Socket): Connection => {
     this.sockets.push(socket);
     const hooks: ServeHooks = {
       protocolError: (protocol, message) => this.problems.push(`${protocol}: ${message}`),
@@ -55,4 +58,10 @@ export async function until(condition: () => boolean): Promise<void> {
     if (Date.now() > deadline) throw new Error(`Cannot go on: never ${condition}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
+}
+
+/** Opens these endpoints in place of those before. @returns those that were opened */
+export async function apply(listeners: Listeners, wanted: readonly Wanted[]): Promise<readonly Wanted[]> {
+  const prepared = await listeners.prepare(wanted, { socketMode: 0o600, reusePort: false });
+  return prepared.commit();
 }

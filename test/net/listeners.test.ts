@@ -1,10 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, type Wanted } from "../../src/net/listeners.ts";
-import type { Service } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
-import { LineServer, until } from "./echo.ts";
+import { type Answer, apply, LineServer, until } from "./echo.ts";
 
 const NEVER_MS = 1_000_000;
 
@@ -16,7 +15,7 @@ afterEach(async () => {
 /** Sockets in a folder of the test's own, and listeners that are closed when it ends. */
 function setUp() {
   const directory = temporaryDirectory();
-  const listeners = new Listeners({ socketMode: 0o600 });
+  const listeners = new Listeners();
   cleanups.push(
     () => directory[Symbol.dispose](),
     () => listeners.drain(0),
@@ -27,7 +26,7 @@ function setUp() {
     cleanups.push(() => peer[Symbol.dispose]());
     return peer;
   };
-  const wanted = (name: string, answer: Service<string>["answer"] = (line) => `${line}!\n`): Wanted => ({
+  const wanted = (name: string, answer: Answer = (line) => `${line}!\n`): Wanted => ({
     name,
     endpoint: endpoint(name),
     accept: new LineServer(answer).accept,
@@ -38,11 +37,11 @@ function setUp() {
 describe("A change of endpoints", () => {
   test("opens what is new, keeps what stays and closes what goes", async () => {
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a"), wanted("b")]);
+    await apply(listeners, [wanted("a"), wanted("b")]);
     const [onA, onB] = [connect("a"), connect("b")];
     await onA.ask("x\n");
     await onB.ask("x\n");
-    const opened = await listeners.apply([wanted("b"), wanted("c")]);
+    const opened = await apply(listeners, [wanted("b"), wanted("c")]);
     expect(opened.map(({ name }) => name)).toEqual(["c"]);
     await connect("a").closed;
     expect(await connect("c").ask("y\n")).toBe("y!\n");
@@ -59,13 +58,13 @@ describe("A change of endpoints", () => {
 
   test("that fails leaves everything as it was", async () => {
     const { listeners, connect, wanted, endpoint } = setUp();
-    await listeners.apply([wanted("a")]);
+    await apply(listeners, [wanted("a")]);
     const bad: Wanted = { ...wanted("bad"), endpoint: { type: "unix", path: "/proc/nonexistent/socket" } };
-    await expect(listeners.apply([wanted("b"), bad])).rejects.toThrow(
+    await expect(apply(listeners, [wanted("b"), bad])).rejects.toThrow(
       "Cannot listen on unix:/proc/nonexistent/socket for bad",
     );
     expect(await connect("a").ask("x\n")).toBe("x!\n");
-    const again = await listeners.apply([wanted("a"), { ...wanted("b"), endpoint: endpoint("b") }]);
+    const again = await apply(listeners, [wanted("a"), { ...wanted("b"), endpoint: endpoint("b") }]);
     expect(again.map(({ name }) => name)).toEqual(["b"]);
   });
 });
@@ -73,7 +72,7 @@ describe("A change of endpoints", () => {
 describe("Draining", () => {
   test("hangs up on who is silent and takes nobody new", async () => {
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a")]);
+    await apply(listeners, [wanted("a")]);
     const peer = connect("a");
     await peer.ask("x\n");
     await listeners.drain(NEVER_MS);
@@ -86,7 +85,7 @@ describe("Draining", () => {
   test("answers what is under way, and what was asked with it", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
+    await apply(listeners, [wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
     const peer = connect("a");
     peer.socket.write("a\nslow\nb\n");
     await until(() => peer.received === "a!\n");
@@ -100,7 +99,7 @@ describe("Draining", () => {
   test("answers what takes longer than a silent peer is waited for", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
+    await apply(listeners, [wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
     const [peer, silent] = [connect("a"), connect("a")];
     await silent.ask("a\n");
     peer.socket.write("a\nslow\n");
@@ -116,11 +115,11 @@ describe("Draining", () => {
   test("waits for the peers of endpoints that a change has closed", async () => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
+    await apply(listeners, [wanted("a", (line) => (line === "slow" ? promise : `${line}!\n`))]);
     const peer = connect("a");
     peer.socket.write("a\nslow\n");
     await until(() => peer.received === "a!\n");
-    await listeners.apply([]);
+    await apply(listeners, []);
     const drained = listeners.drain(NEVER_MS);
     resolve("slow!\n");
     await drained;
@@ -130,7 +129,7 @@ describe("Draining", () => {
 
   test("ends at its deadline what never ends by itself", async () => {
     const { listeners, connect, wanted } = setUp();
-    await listeners.apply([wanted("a", (line) => (line === "slow" ? new Promise<string>(() => {}) : `${line}!\n`))]);
+    await apply(listeners, [wanted("a", (line) => (line === "slow" ? new Promise<string>(() => {}) : `${line}!\n`))]);
     const peer = connect("a");
     peer.socket.write("a\nslow\n");
     await until(() => peer.received === "a!\n");

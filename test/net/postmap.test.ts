@@ -4,6 +4,7 @@ import type { ServeHooks } from "../../src/net/connection.ts";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, serveWith } from "../../src/net/listeners.ts";
 import type { LookupTable } from "../../src/net/lookup.ts";
+import { stateless } from "../../src/net/session.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";
 import { forwardTable, reverseTable } from "../../src/srs/table.ts";
 import { tcpTableService } from "../../src/tcptable/service.ts";
@@ -11,6 +12,7 @@ import { freePort } from "../helpers/free-port.ts";
 import { postfixConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
 import { programPath, requirePrograms } from "../helpers/requires.ts";
 import { SILENT, srsTables } from "../srs/tables.ts";
+import { apply } from "./echo.ts";
 
 const missing = requirePrograms("postmap");
 
@@ -28,7 +30,7 @@ const hooks: ServeHooks = {
 
 describe.skipIf(missing !== undefined)(`Postfix's own client ${missing ?? ""}`, () => {
   let config: TemporaryDirectory;
-  const listeners = new Listeners({ socketMode: 0o666 });
+  const listeners = new Listeners();
   const maps: Record<string, { forward: string; reverse: string }> = {};
 
   beforeAll(async () => {
@@ -36,10 +38,10 @@ describe.skipIf(missing !== undefined)(`Postfix's own client ${missing ?? ""}`, 
     const [forwardPort, reversePort, mapPort] = [await freePort(), await freePort(), await freePort()];
     const path = `${config.path}/srs`;
     const inet = (port: number): Endpoint => ({ type: "inet", host: "127.0.0.1", port });
-    const maps2 = serveWith(socketmapService([forward, reverse], SILENT), hooks);
-    await listeners.apply([
-      { name: "1", endpoint: inet(forwardPort), accept: serveWith(tcpTableService(forward, SILENT), hooks) },
-      { name: "2", endpoint: inet(reversePort), accept: serveWith(tcpTableService(reverse, SILENT), hooks) },
+    const maps2 = serveWith(stateless(socketmapService([forward, reverse], SILENT)), hooks);
+    await apply(listeners, [
+      { name: "1", endpoint: inet(forwardPort), accept: serveWith(stateless(tcpTableService(forward, SILENT)), hooks) },
+      { name: "2", endpoint: inet(reversePort), accept: serveWith(stateless(tcpTableService(reverse, SILENT)), hooks) },
       { name: "3", endpoint: inet(mapPort), accept: maps2 },
       { name: "4", endpoint: { type: "unix", path }, accept: maps2 },
     ]);

@@ -1,6 +1,6 @@
 /** Asks our maps, through the protocols as Postfix speaks them, what a peer was asked, and says where we differ. */
 import { createHash } from "node:crypto";
-import type { Service } from "../../src/net/session.ts";
+import type { RequestService } from "../../src/net/session.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";
 import { forwardTable, reverseTable } from "../../src/srs/table.ts";
 import { tcpTableService } from "../../src/tcptable/service.ts";
@@ -19,7 +19,7 @@ export interface Peer {
   /** The settings that stand for its own; with a store where it had a database. */
   options(config: RecordedConfig): SrsOptions;
   /** A service for one connection. */
-  service(options: SrsOptions, map: MapName): Service<unknown>;
+  service(options: SrsOptions, map: MapName): RequestService<unknown>;
   /** The bytes of a request as Postfix sends it. */
   request(map: MapName, key: string): string;
   /** Takes a reply's frame off. */
@@ -33,7 +33,10 @@ export const postsrsd1: Peer = {
   options: optionsFor1,
   service(options, map) {
     const tables = srsTables(options);
-    return tcpTableService(map === "forward" ? forwardTable(tables) : reverseTable(tables), SILENT) as Service<unknown>;
+    return tcpTableService(
+      map === "forward" ? forwardTable(tables) : reverseTable(tables),
+      SILENT,
+    ) as RequestService<unknown>;
   },
   request: (_map, key) => `get ${key.replace(/[^\x21-\x24\x26-\x7e]/g, percent)}\n`,
   payload: (reply) => reply.slice(0, -1),
@@ -49,7 +52,7 @@ export const postsrsd2: Peer = {
   options: (config) => ({ ...optionsFor2(config), store: hasDatabase(config) ? memoryStore() : undefined }),
   service(options) {
     const tables = srsTables(options);
-    return socketmapService([forwardTable(tables), reverseTable(tables)], SILENT) as Service<unknown>;
+    return socketmapService([forwardTable(tables), reverseTable(tables)], SILENT) as RequestService<unknown>;
   },
   request: (map, key) => `${map.length + 1 + key.length}:${map} ${key},`,
   payload: (reply) => reply.slice(reply.indexOf(":") + 1, -1),

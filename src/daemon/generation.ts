@@ -1,0 +1,155 @@
+/**
+ * What one reading of the configuration brings into being: own domains, resolver, store, services and listeners. It is
+ * prepared aside, whole, and then takes the place of the one before it in one step that cannot fail; or it leaves
+ * nothing behind. A start is the first generation, a reload the next.
+ */
+import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
+import { resolverSettings } from "../config/settings.ts";
+import { createResolver, type StubResolver } from "../dns/resolver.ts";
+import type { OwnDomainSources } from "../domains/sources.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import { type Listeners, ListenFailure, type PreparedListeners, type Wanted } from "../net/listeners.ts";
+import type { Messages } from "../policy/messages.ts";
+import { EXIT, Failure } from "../process/exit.ts";
+import type { Logger } from "../process/log.ts";
+import { ownDomainSettings, type Setup } from "../setup/setup.ts";
+import type { AddressStore } from "../srs/store.ts";
+import { openStore } from "../store/open.ts";
+import { dnsQueryObserver } from "./dns-observer.ts";
+import { dnsTroubleLog, storeLog } from "./event-log.ts";
+import { createServices, type Services } from "./services.ts";
+
+/** What outlives a reload. */
+export interface Lasting {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly ownDomains: OwnDomainSources;
+  readonly listeners: Listeners;
+  /** Mail under way, so that a reload gives no header twice. */
+  readonly messages: Messages;
+  /** The clock that SRS and its store read, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** What takes the connections of a listener, by the `service` of LISTENERS. */
+  readonly accept: Readonly<Record<keyof Services | "status", Wanted["accept"]>>;
+}
+
+/** A generation that is ready. Exactly one of the two is to be called. */
+export interface PreparedGeneration {
+  readonly generation: Generation;
+  /** Tables of own domains that do not answer at the moment. */
+  readonly warnings: readonly string[];
+  /**
+   * Puts own domains and listeners in force. It cannot fail.
+   *
+   * @returns the endpoints that were opened
+   */
+  commit(): readonly Wanted[];
+  /** Closes all that was opened. */
+  close(): Promise<void>;
+}
+
+export class Generation {
+  readonly resolver: StubResolver;
+  readonly #services: Services;
+  readonly #store: AddressStore | undefined;
+  /** Requests that wait for an answer. */
+  #pending = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(services: Services, resolver: StubResolver, store: AddressStore | undefined) {
+    this.#services = services;
+    this.resolver = resolver;
+    this.#store = store;
+  }
+
+  createDecoder(service: keyof Services): ReturnType<Services["forward"]["createDecoder"]> {
+    return this.#services[service].createDecoder();
+  }
+
+  /** As of the service. What it was asked before a reload it can answer after it. */
+  answer(service: keyof Services, request: unknown): string | Promise<string> {
+    const reply = this.#services[service].answer(request);
+    if (typeof reply !== "string") this.#await(reply);
+    return reply;
+  }
+
+  /** Closes the parts when nothing waits for them any more. No request comes after this. */
+  async retire(): Promise<void> {
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.close();
+  }
+
+  /** Closes the parts at once. */
+  async close(): Promise<void> {
+    await this.resolver.close();
+    await this.#store?.close();
+  }
+
+  #await(reply: Promise<string>): void {
+    this.#pending++;
+    const settled = (): void => {
+      if (--this.#pending === 0) this.#onIdle?.();
+    };
+    reply.then(settled, settled);
+  }
+}
+
+/**
+ * Prepares all that `setup` wants.
+ *
+ * @throws {Failure} naming what could not be had; nothing stays open then, and nothing has changed
+ */
+export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise<PreparedGeneration> {
+  await using undo = new AsyncDisposableStack();
+  const { config } = setup;
+  const { logger, metrics, now } = lasting;
+  const ownDomains = await lasting.ownDomains.prepare(ownDomainSettings(setup));
+  const problems = [...setup.problems, ...ownDomains.report.errors];
+  if (problems.length > 0) throw new Failure(EXIT.config, problems);
+  const resolver = createResolver(resolverSettings(config), {
+    observeQuery: dnsQueryObserver(metrics),
+    onTrouble: dnsTroubleLog(logger),
+  });
+  undo.defer(() => resolver.close());
+  const url = config["srs.store.url"];
+  const store = url === "" ? undefined : await openStore(url, storeLog(logger), now);
+  undo.defer(() => store?.close());
+  const services = createServices(setup, { ...lasting, resolver, store });
+  const listeners = await prepareListeners(setup, lasting);
+  undo.defer(() => listeners.close());
+  const opened = undo.move();
+  return {
+    generation: new Generation(services, resolver, store),
+    warnings: ownDomains.report.warnings,
+    commit() {
+      ownDomains.commit();
+      return listeners.commit();
+    },
+    close: () => opened.disposeAsync(),
+  };
+}
+
+async function prepareListeners(setup: Setup, { listeners, accept }: Lasting): Promise<PreparedListeners> {
+  const { config } = setup;
+  const wanted = LISTENER_KEYS.flatMap((name) =>
+    config[name].map((endpoint): Wanted => {
+      const { service } = LISTENERS[name];
+      return { name, endpoint, accept: accept[service], isStatus: service === "status" };
+    }),
+  );
+  try {
+    return await listeners.prepare(wanted, { socketMode: config.socket_mode, reusePort: config.reuse_port });
+  } catch (error) {
+    if (!(error instanceof ListenFailure)) throw error;
+    const lines = error.errors.map((one) => `${one.message}; free it, or set ${one.listener} to another endpoint`);
+    const [first] = error.errors;
+    throw new Failure(LISTEN_EXIT[first?.code ?? ""] ?? EXIT.cannotCreate, lines, { cause: error });
+  }
+}
+
+const LISTEN_EXIT: Readonly<Record<string, number>> = {
+  EADDRINUSE: EXIT.unavailable,
+  EADDRNOTAVAIL: EXIT.unavailable,
+  EACCES: EXIT.noPermission,
+  EPERM: EXIT.noPermission,
+};

@@ -1,0 +1,40 @@
+/** The SRS maps' rules by a setup, for the daemon and for `postvouch srs` alike. */
+import type { OwnDomains } from "../srs/own-domains.ts";
+import { Rewriter } from "../srs/rewriter.ts";
+import { Signer } from "../srs/signer.ts";
+import type { AddressStore } from "../srs/store.ts";
+import type { SrsTables } from "../srs/table.ts";
+import type { Setup } from "./setup.ts";
+
+const DAY_MS = 86_400_000;
+
+/** What the maps ask. */
+export interface SrsParts {
+  readonly ownDomains: OwnDomains;
+  readonly store: AddressStore | undefined;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+/** The maps' rules, with what they ask. */
+export function createSrsTables(setup: Setup, parts: SrsParts): SrsTables {
+  const { config } = setup;
+  const maxAgeDays = Math.floor(config["srs.max_age"] / DAY_MS);
+  const signer = new Signer({
+    secrets: setup.secrets,
+    hashLength: config["srs.hash_length"],
+    hashMinLength: config["srs.hash_min_length"],
+    hashAlphabet: config["srs.hash_alphabet"],
+  });
+  const rewriter = new Rewriter({ signer, srsDomain: setup.srsDomain, separator: config["srs.separator"], maxAgeDays });
+  return {
+    rewriter,
+    ownDomains: parts.ownDomains,
+    alwaysRewrite: config["srs.always_rewrite"],
+    forwardTransport: config["srs.forward_transport"],
+    store: parts.store,
+    storeMode: config["srs.store.mode"],
+    maxAgeDays,
+    now: parts.now,
+  };
+}
