@@ -22,6 +22,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/srs": "srs",
   "/usr/lib/python3/dist-packages/spf.py": "python3-spf",
   "/usr/sbin/opendmarc": "opendmarc",
+  "/usr/sbin/opendkim": "opendkim",
   "/usr/bin/redis-server": "redis-server",
   "/usr/sbin/mariadbd": "mariadb-server",
   "/usr/bin/python3": "python3",
