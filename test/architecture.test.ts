@@ -28,7 +28,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
   spf: { imports: ["mailauth", "dns/types.ts", "mail/address-groups.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
-  "spf/explain": { imports: ["spf", "mailauth"], isPure: true },
+  "spf/explain": { imports: ["spf", "mailauth", "mail/ip.ts", "mail/special-use.ts"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },

@@ -53,7 +53,7 @@ export interface TraceLookup {
   readonly outcome: "ok" | "nodata" | "nxdomain" | "error";
   /** Records as text, MX as `10 mx.example.com`; for an error, what was wrong. */
   readonly answers: readonly string[];
-  /** How long the answer still holds, in whole seconds. */
+  /** How long the answer still holds, in whole seconds; 0 for one that is not to be kept. */
   readonly ttlSeconds: number | undefined;
   readonly elapsedMs: number;
 }
@@ -178,7 +178,7 @@ export class TraceBuilder {
 
 /** `undefined` for an answer without an end: a name that DNS cannot carry does not exist. */
 function secondsUntil(expiresAtMs: number, clockMs: number): number | undefined {
-  return Number.isFinite(expiresAtMs) ? Math.floor((expiresAtMs - clockMs) / 1000) : undefined;
+  return Number.isFinite(expiresAtMs) ? Math.max(0, Math.floor((expiresAtMs - clockMs) / 1000)) : undefined;
 }
 
 function answerTexts(answer: DnsAnswer<RecordType>): string[] {
