@@ -36,7 +36,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   domains: { imports: ["mail", "postfix", "srs/own-domains.ts"] },
   store: { imports: ["srs/store.ts"] },
-  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "spf/verdict.ts"] },
+  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts"] },
   status: { imports: [] },
   config: {
     imports: [

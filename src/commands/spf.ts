@@ -54,7 +54,7 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
         hostname: setup.hostname,
         checkHost: options.explain ? explain : checker.checkHost,
         resolver,
-        now: () => performance.now(),
+        clockMs: () => performance.now(),
       },
       query,
     );

@@ -3,13 +3,11 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { OUTCOMES } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
+import { ACTION_KINDS } from "../policy/action.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
-
-/** Actions as policy_requests_total counts them. */
-export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
 
 /** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
