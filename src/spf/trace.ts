@@ -50,6 +50,8 @@ export interface TraceTerm {
 export interface TraceLookup {
   readonly name: string;
   readonly type: RecordType;
+  /** Where `name` leads as an alias (CNAME or DNAME): the owner of the answers. */
+  readonly canonicalName: string | undefined;
   readonly outcome: "ok" | "nodata" | "nxdomain" | "error";
   /** Records as text, MX as `10 mx.example.com`; for an error, what was wrong. */
   readonly answers: readonly string[];
@@ -164,6 +166,7 @@ export class TraceBuilder {
     const lookup: TraceLookup = {
       name,
       type,
+      canonicalName: answer.status === "error" ? undefined : answer.canonicalName,
       outcome: answer.status,
       answers: answerTexts(answer),
       ttlSeconds: answer.status === "error" ? undefined : secondsUntil(answer.expiresAtMs, this.#clockMs()),

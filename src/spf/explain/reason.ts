@@ -7,7 +7,7 @@ import { inWrittenNetwork } from "../network.ts";
 import { nameOddCharacter } from "../odd-character.ts";
 import type { Trace, TraceRecord, TraceTerm } from "../trace.ts";
 import type { SpfVerdict } from "../verdict.ts";
-import { remarks, termsBehindAll } from "./remarks.ts";
+import { ownerOf, remarks, termsBehindAll } from "./remarks.ts";
 import { type Hint, isNearlyRecord, suggestAscii, suggestInstead, suggestTerms } from "./typo.ts";
 
 /**
@@ -31,6 +31,12 @@ export function explainVerdict(trace: Trace, verdict: SpfVerdict): string {
   }
 }
 
+/** The name that a record stands under, and the alias that led there: whom to ask, and why. */
+function fullNameOf(record: TraceRecord): string {
+  const owner = ownerOf(record);
+  return owner === record.domain ? owner : `${owner} (of which ${record.domain} is an alias)`;
+}
+
 /** The record whose own directive decided: this one, or the target of its redirect=. */
 function decidingRecord(record: TraceRecord | undefined): TraceRecord | undefined {
   const target = record?.terms.find((term) => term.outcome === "followed")?.record;
@@ -46,7 +52,7 @@ function matchPath(record: TraceRecord | undefined): string[] {
   const deciding = decidingRecord(record);
   const match = matchOf(deciding);
   if (deciding === undefined || match === undefined) return [];
-  return [`"${match.text}" in the record of ${deciding.domain}`, ...matchPath(match.record)];
+  return [`"${match.text}" in the record of ${fullNameOf(deciding)}`, ...matchPath(match.record)];
 }
 
 function describeMatch(trace: Trace): string {
@@ -86,7 +92,7 @@ function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | und
   }
   const where = all === undefined ? "" : ` before "${all.text}"`;
   return (
-    `${clientAddress} is not among the servers that the record of ${record.domain} names; ` +
+    `${clientAddress} is not among the servers that the record of ${fullNameOf(record)} names; ` +
     `if it should send mail of ${domain}, add ${ownTerm(clientAddress)} to that record${where}.`
   );
 }
@@ -99,11 +105,11 @@ function explainNone(trace: Trace, verdict: SpfVerdict): string {
   if (trace.record === undefined) return `Nothing was checked: ${verdict.explanation}.`;
   const near = trace.record.lookups.flatMap((lookup) => lookup.answers).find(isNearlyRecord);
   if (near === undefined) {
-    return `${trace.domain} publishes no SPF record, so it says nothing about ${trace.clientAddress}.`;
+    return `${fullNameOf(trace.record)} publishes no SPF record, so it says nothing about ${trace.clientAddress}.`;
   }
   const odd = nameOddCharacter(near);
   return (
-    `${trace.domain} publishes "${near}", which is no SPF record: it has to begin with "v=spf1" and a blank` +
+    `${fullNameOf(trace.record)} publishes "${near}", which is no SPF record: it has to begin with "v=spf1" and a blank` +
     `${odd === undefined ? "." : `, and it holds ${odd}.`}`
   );
 }
@@ -114,16 +120,16 @@ function explainPermerror(trace: Trace, verdict: SpfVerdict): string {
   if (record === undefined) return `${verdict.problem ?? verdict.explanation}.`;
   if (record.records.length > 1) {
     const both = record.records.map((text) => `"${text}"`).join(" and ");
-    return `${record.domain} publishes ${record.records.length} SPF records, ${both}: make one of them.`;
+    return `${fullNameOf(record)} publishes ${record.records.length} SPF records, ${both}: make one of them.`;
   }
   if (trace.exceeded === "voidLookups") return explainVoids(trace);
   if (trace.exceeded === "lookups" && stopped !== undefined) return explainLimit(trace, stopped);
   const hint = hintFor(record, stopped);
   if (hint === undefined) {
-    const fault = `${verdict.problem ?? verdict.explanation}: whoever runs ${record.domain} must mend that.`;
+    const fault = `${verdict.problem ?? verdict.explanation}: whoever runs ${fullNameOf(record)} must mend that.`;
     return [fault, ...remarks(record)].join(" ");
   }
-  return `"${hint.text}" in the record of ${record.domain} ${hint.fault}: did you mean "${hint.suggestion}"?`;
+  return `"${hint.text}" in the record of ${fullNameOf(record)} ${hint.fault}: did you mean "${hint.suggestion}"?`;
 }
 
 /** What was meant by the term that is no SPF, or that names no record. */

@@ -12,6 +12,11 @@ export function remarks(record: TraceRecord | undefined): string[] {
   return [...remarksOn(record), ...inner];
 }
 
+/** The name that the record stands under: the domain, or the one that the domain is an alias of. */
+export function ownerOf(record: TraceRecord): string {
+  return record.lookups[0]?.canonicalName ?? record.domain;
+}
+
 /** The directives that no evaluation reaches, because `all` before them matches every client. */
 export function termsBehindAll({ terms }: TraceRecord): readonly TraceTerm[] {
   const index = terms.findIndex((term) => term.mechanism === "all" && !isModifier(term));
@@ -19,33 +24,34 @@ export function termsBehindAll({ terms }: TraceRecord): readonly TraceTerm[] {
 }
 
 function remarksOn(record: TraceRecord): string[] {
-  const { terms, domain } = record;
+  const { terms } = record;
+  const owner = ownerOf(record);
   const all = terms.find((term) => term.mechanism === "all" && !isModifier(term));
   const behind = termsBehindAll(record);
   const sentences: string[] = [];
   if (all !== undefined && behind.length > 0) {
     const [stand, them] = behind.length === 1 ? ["stands", "it"] : ["stand", "them"];
     sentences.push(
-      `${quote(behind)} ${stand} behind "${all.text}" in the record of ${domain}, where nothing is looked at: ` +
+      `${quote(behind)} ${stand} behind "${all.text}" in the record of ${owner}, where nothing is looked at: ` +
         `move ${them} before "${all.text}".`,
     );
   }
   const redirect = terms.find((term) => term.mechanism === "redirect" && isModifier(term));
   if (all !== undefined && redirect !== undefined) {
-    sentences.push(`"${redirect.text}" in the record of ${domain} is not followed, because "${all.text}" decides.`);
+    sentences.push(`"${redirect.text}" in the record of ${owner} is not followed, because "${all.text}" decides.`);
   }
-  for (const term of terms) sentences.push(...remarksOnTerm(term, domain));
+  for (const term of terms) sentences.push(...remarksOnTerm(term, owner));
   return sentences;
 }
 
-function remarksOnTerm(term: TraceTerm, domain: string): string[] {
+function remarksOnTerm(term: TraceTerm, owner: string): string[] {
   const hint = suggestInstead(term.text);
   if (hint !== undefined) {
     const fault = isModifier(term) ? "does nothing" : "is hardly what was meant";
-    return [`"${hint.text}" in the record of ${domain} ${fault}, did you mean "${hint.suggestion}"?`];
+    return [`"${hint.text}" in the record of ${owner} ${fault}, did you mean "${hint.suggestion}"?`];
   }
   if (!isModifier(term) && /[:.]\*\./.test(term.text)) {
-    return [`"${term.text}" in the record of ${domain} stands for that very name: SPF knows no wildcards.`];
+    return [`"${term.text}" in the record of ${owner} stands for that very name: SPF knows no wildcards.`];
   }
   return [];
 }

@@ -266,6 +266,50 @@ const NAMED: readonly (readonly [string, ZoneData, string])[] = [
   ["no v=", { "example.com": [{ TXT: "spf1 -all" }] }, `publishes "spf1 -all", which is no SPF record`],
 ];
 
+const ALIASES: ZoneData = {
+  "example.com": [{ CNAME: "spf.hoster.example" }],
+  "spf.hoster.example": [{ TXT: "v=spf1 mx:mx.example include:inner.example -all" }],
+  "mx.example": [{ CNAME: "mx.hoster.example" }],
+  "mx.hoster.example": [{ MX: [1, "m.mx.hoster.example"] }],
+  "m.mx.hoster.example": [{ CNAME: "m.example" }],
+  "m.example": [{ A: "203.0.113.1" }],
+  "inner.example": [{ CNAME: "inner.hoster.example" }],
+  "inner.hoster.example": [{ TXT: "v=spf1 ip4:203.0.113.2 ~all mx" }],
+};
+
+test("renderTrace and JSON show where aliases lead, and whose record has to be mended", async () => {
+  const text = await render(ALIASES, 1000);
+  for (const line of [
+    "TXT example.com, an alias of spf.hoster.example: 1 TXT, 1 of them SPF",
+    "MX mx.example, an alias of mx.hoster.example: 1 m.mx.hoster.example",
+    "A m.mx.hoster.example, an alias of m.example: 203.0.113.1",
+    "TXT inner.example, an alias of inner.hoster.example: 1 TXT",
+  ]) {
+    expect(text).toContain(line);
+  }
+  expect(text.trimEnd().split("\n").at(-1)).toBe(
+    "192.0.2.7 is not among the servers that the record of spf.hoster.example (of which example.com is an alias) names; " +
+      'if it should send mail of example.com, add ip4:192.0.2.7 to that record before "-all". ' +
+      '"mx" stands behind "~all" in the record of inner.hoster.example, where nothing is looked at: move it before "~all".',
+  );
+  const query = { identity: "mailfrom", clientAddress: "192.0.2.7", heloName: "h.example", deadlineMs: 1 } as const;
+  const { trace } = await checkerOf(ALIASES).explain({ ...query, sender: "joe@example.com" });
+  expect(JSON.parse(JSON.stringify(trace))).toMatchObject({
+    record: { domain: "example.com", lookups: [{ name: "example.com", canonicalName: "spf.hoster.example" }] },
+  });
+});
+
+test("renderTrace names the owner behind a DNAME", async () => {
+  const zone = {
+    "old.example": [{ DNAME: "new.example" }],
+    "example.com": [{ TXT: "v=spf1 include:a.old.example -all" }],
+    "a.new.example": [{ TXT: "v=spf1 ip4:192.0.2.7 -all" }],
+  };
+  const text = await render(zone, 1000);
+  expect(text).toContain("TXT a.old.example, an alias of a.new.example: 1 TXT");
+  expect(text).toContain(`by "ip4:192.0.2.7" in the record of a.new.example (of which a.old.example is an alias)`);
+});
+
 const HIDDEN = [
   ["10.1.2.3", "a private address (RFC 1918)"],
   ["100.64.7.8", "an address of carrier-grade NAT (RFC 6598)"],
