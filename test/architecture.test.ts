@@ -34,9 +34,11 @@ const RULES: Readonly<Record<string, Rule>> = {
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   policy: { imports: ["mail", "dns/types.ts", "net/session.ts", "spf/verdict.ts"], isPure: true },
 
-  domains: { imports: ["mail", "postfix", "srs/own-domains.ts"] },
-  store: { imports: ["srs/store.ts"] },
-  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts"] },
+  domains: { imports: ["mail", "postfix", "srs/seams.ts"] },
+  store: { imports: ["srs/seams.ts"] },
+  metrics: {
+    imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts", "srs/table.ts"],
+  },
   status: { imports: [] },
   config: {
     imports: [

@@ -5,6 +5,7 @@ import { OUTCOMES } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
 import { ACTION_KINDS } from "../policy/action.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
+import { MAPS } from "../srs/table.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
@@ -77,7 +78,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       REQUEST_BUCKETS,
     ),
     srsLookups: counter("srs_lookups_total", "SRS lookups by map, protocol and outcome.", {
-      map: ["forward", "reverse", "forward-transport"],
+      map: MAPS,
       protocol: ["tcp_table", "socketmap"],
       outcome: OUTCOMES,
     }),

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
 
-/** Octets of randomness in a secret that we make: more than SHA-1 has. */
+/** Bytes of randomness in a secret that we make: more than SHA-1 has. */
 const SECRET_BYTES = 24;
 
 /** Whose permission bits make a secret known to others: everybody's, reading or writing. */
