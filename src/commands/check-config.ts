@@ -3,14 +3,11 @@
 import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
-import { readSetup, type Surroundings } from "../setup/setup.ts";
-import type { Output } from "./output.ts";
+import { readSetup } from "../setup/setup.ts";
+import type { Call } from "./table.ts";
 
-/**
- * @returns the exit code
- * @throws {Failure} naming every problem
- */
-export async function checkConfig(around: Surroundings, output: Output): Promise<number> {
+/** @throws {Failure} naming every problem */
+export async function checkConfig({ around, output }: Call): Promise<number> {
   const read = await readSetup(around, "skip");
   const setup = { ...read, problems: [...read.problems, ...foresee(read)] };
   const { ownDomains, warnings } = await openOwnDomains(setup, () => {});

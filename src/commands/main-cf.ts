@@ -1,4 +1,4 @@
-/** The main.cf lines that use the listeners of a configuration, as text to paste. */
+/** The main.cf lines that use the listeners of a configuration, ready to paste. */
 import { LISTENER_KEYS, LISTENERS, type Listener, type MainCfParameter } from "../config/listeners.ts";
 import type { Config } from "../config/parameters.ts";
 
@@ -8,8 +8,8 @@ const MAPS = [
   ["recipient_canonical", "envelope_recipient, header_recipient"],
 ] as const;
 
-/** @returns "" where nothing listens that main.cf could name */
-export function mainCfLines(config: Config): string {
+/** @returns nothing where nothing listens that main.cf could name */
+export function mainCfLines(config: Config): string[] {
   const lines: string[] = [];
   for (const [parameter, classes] of MAPS) {
     const tables = valuesFor(`${parameter}_maps`, config);
@@ -24,9 +24,9 @@ export function mainCfLines(config: Config): string {
   const [policy] = valuesFor("smtpd_recipient_restrictions", config);
   if (policy !== undefined)
     lines.push("# behind reject_unauth_destination in smtpd_recipient_restrictions:", `#   ${policy}`);
-  if (lines.length === 0) return "";
+  if (lines.length === 0) return [];
   const title = "# main.cf (all mail; docs/postfix.md has the set-up that rewrites only what is forwarded)";
-  return `${[title, ...lines].join("\n")}\n`;
+  return [title, ...lines];
 }
 
 /** What each listener's first endpoint is in `parameter`. */

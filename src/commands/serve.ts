@@ -4,55 +4,44 @@ import { listenForSignals } from "../daemon/signals.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { boundHeap } from "../process/heap.ts";
 import { createLogger, type Logger } from "../process/log.ts";
-import { readSetup, type Setup, type Surroundings } from "../setup/setup.ts";
+import { readSetup, type Setup } from "../setup/setup.ts";
 import { mainCfLines } from "./main-cf.ts";
-
-export interface ServeOptions {
-  readonly around: Surroundings;
-  readonly version: string;
-  /** The clock that SRS reads, in milliseconds since 1970. */
-  readonly now: () => number;
-  /** `$POSTVOUCH_NOW` is set: worth a warning. */
-  readonly isClockFrozen: boolean;
-  /** Standard error goes to journald. */
-  readonly journal: boolean;
-}
+import type { Call } from "./table.ts";
 
 /**
  * Runs until SIGTERM or SIGINT.
  *
- * @returns the exit code
  * @throws {Failure} when it cannot start
  */
-export async function serve(options: ServeOptions): Promise<number> {
+export async function serve(call: Call): Promise<number> {
   boundHeap();
-  const setup = await readSetup(options.around, "create");
+  const setup = await readSetup(call.around, "create");
   const logger = createLogger({
     level: setup.config["log.level"],
     format: setup.config["log.format"],
-    journal: options.journal,
+    journal: call.journal,
   });
   try {
     // Before the first port is open: who sees it open may send a signal, and Node's own answer to SIGHUP is death.
     const signals = listenForSignals(logger);
     const daemon = await Daemon.start(setup, {
       logger,
-      version: options.version,
-      now: options.now,
-      onReady: () => logStart(setup, options, logger),
+      version: call.version,
+      now: call.now,
+      onReady: () => logStart(setup, call, logger),
     });
     logger.flush();
-    if (process.stdout.isTTY) process.stdout.write(mainCfLines(setup.config));
-    await signals.serve({ reload: () => reload(daemon, options, logger), stop: () => daemon.stop() });
+    if (process.stdout.isTTY) for (const line of mainCfLines(setup.config)) call.output.line(line);
+    await signals.serve({ reload: () => reload(daemon, call, logger), stop: () => daemon.stop() });
     return EXIT.ok;
   } finally {
     logger.flush();
   }
 }
 
-function logStart(setup: Setup, options: ServeOptions, logger: Logger): void {
+function logStart(setup: Setup, call: Call, logger: Logger): void {
   logger.log("info", "starting", {
-    version: options.version,
+    version: call.version,
     node: process.versions.node,
     config: setup.configFile ?? "none, defaults run",
     hostname: setup.hostname,
@@ -61,20 +50,20 @@ function logStart(setup: Setup, options: ServeOptions, logger: Logger): void {
     secrets: setup.secrets.length,
   });
   for (const warning of setup.warnings) logger.log("warn", "config", { warning });
-  if (options.isClockFrozen) {
-    const now = Math.floor(options.now() / 1000);
+  if (call.isClockFrozen) {
+    const now = Math.floor(call.now() / 1000);
     logger.log("warn", "clock", { warning: "POSTVOUCH_NOW is set: SRS reads a frozen clock", now });
   }
 }
 
-async function reload(daemon: Daemon, options: ServeOptions, logger: Logger): Promise<void> {
+async function reload(daemon: Daemon, call: Call, logger: Logger): Promise<void> {
   try {
-    const setup = await readSetup(options.around, "refuse");
+    const setup = await readSetup(call.around, "refuse");
     await daemon.reload(setup);
     daemon.reloaded(true);
     const { configFile: config, secretsFile: secrets_file, secrets } = setup;
     // systemd copies a credential when it starts the service: a new secret behind it is not seen by a reload.
-    const isCopy = secrets_file.startsWith(`${options.around.credentialsDir}/`);
+    const isCopy = secrets_file.startsWith(`${call.around.credentialsDir}/`);
     const secrets_as_of = isCopy ? "the start; restart to read them again" : undefined;
     logger.log("info", "reload", { result: "ok", config, secrets_file, secrets: secrets.length, secrets_as_of });
     for (const warning of setup.warnings) logger.log("warn", "config", { warning });

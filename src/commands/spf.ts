@@ -3,22 +3,14 @@ import { policySettings, resolverSettings } from "../config/settings.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
 import { EXIT, Failure } from "../process/exit.ts";
-import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { readSetup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
 import { renderTrace } from "../spf/explain/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
-import { type Output, printable, wrap } from "./output.ts";
-
-export interface SpfOptions {
-  readonly around: Surroundings;
-  readonly clientAddress: string;
-  readonly heloName: string;
-  /** Without brackets; empty for the null sender. */
-  readonly sender: string;
-  readonly json: boolean;
-  readonly explain: boolean;
-}
+import { type Output, printable } from "./output.ts";
+import type { Call } from "./table.ts";
+import { wrap } from "./wrap.ts";
 
 /** One identity's verdict and the way it came about. */
 interface Explained {
@@ -29,19 +21,21 @@ interface Explained {
 /**
  * Checks HELO and MAIL FROM and prints what came of it.
  *
- * @returns the exit code: 0 whatever the result
+ * @returns 0 whatever the result
  * @throws {Failure} on a wrong setup or an address that is none
  */
-export async function runSpf(options: SpfOptions, output: Output): Promise<number> {
-  const setup = await readSetup(options.around, "skip");
+export async function runSpf({ around, options, output }: Call): Promise<number> {
+  const { ip, helo = "", sender: givenSender = "" } = options;
+  if (ip === undefined) throw new Failure(EXIT.usage, ["spf: want --ip with the client's address"]);
+  const setup = await readSetup(around, "skip");
   if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
   const resolver = createResolver(resolverSettings(setup.config));
   try {
     const checker = createChecker(setup, resolver);
-    const sender = Buffer.from(options.sender.replace(/^<(.*)>$/, "$1"), "utf8").toString("latin1");
-    const heloName = Buffer.from(options.heloName, "utf8").toString("latin1");
+    const sender = Buffer.from(givenSender.replace(/^<(.*)>$/, "$1"), "utf8").toString("latin1");
+    const heloName = Buffer.from(helo, "utf8").toString("latin1");
     const all: Explained[] = [];
-    const query = { client_address: options.clientAddress, helo_name: heloName, sender };
+    const query = { client_address: ip, helo_name: heloName, sender };
     // Explained as it is found out the first time: a second look would show the cache's times instead of the servers'.
     const explain = async (asked: SpfQuery): Promise<SpfVerdict> => {
       const found = await checker.explain(asked);
@@ -52,15 +46,15 @@ export async function runSpf(options: SpfOptions, output: Output): Promise<numbe
       {
         settings: policySettings(setup.config, setup.hostname),
         hostname: setup.hostname,
-        checkHost: options.explain ? explain : checker.checkHost,
+        checkHost: options.explain === true ? explain : checker.checkHost,
         resolver,
-        clockMs: () => performance.now(),
+        now: () => performance.now(),
       },
       query,
     );
     // The checks that were made for an allow list are not told, though they may be for the same names.
     const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
-    if (options.json) output.line(JSON.stringify(toJson(report, explained), roundTimes));
+    if (options.json === true) output.json(toJson(report, explained), roundTimes);
     else printReport(report, explained, output);
     return EXIT.ok;
   } catch (error) {
@@ -118,7 +112,10 @@ function printReport(report: PolicyReport, explained: readonly Explained[], outp
     const lines = explained.length === 0 ? [printable(line)] : wrap(printable(line), COLUMNS, "  ");
     for (const one of lines) output.line(one);
   };
-  for (const { verdict, trace } of explained) output.line(`${renderTrace(trace, verdict, COLUMNS)}\n`);
+  for (const { verdict, trace } of explained) {
+    for (const line of renderTrace(trace, verdict, COLUMNS).split("\n")) output.line(line);
+    output.line("");
+  }
   for (const [name, verdict] of [["HELO", report.helo] as const, ["MAIL FROM", report.mailFrom] as const]) {
     if (verdict === undefined) continue;
     const by = verdict.mechanism === undefined ? "" : ` by ${verdict.mechanism}`;

@@ -1,48 +1,39 @@
-/** `postvouch srs`: rewrites addresses as the daemon would, and makes secrets. */
+/** `postvouch srs forward` and `srs reverse`: rewrites addresses as the daemon would. */
 import { createInterface } from "node:readline";
 import type { LookupResult, LookupTable } from "../net/lookup.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
-import { makeSecret } from "../setup/secrets-file.ts";
-import { readSetup, type Surroundings } from "../setup/setup.ts";
+import { readSetup } from "../setup/setup.ts";
 import { createSrsTables } from "../setup/srs-tables.ts";
-import { forwardTable, reverseTable } from "../srs/table.ts";
+import { forwardTable, reverseTable, type SrsTables } from "../srs/table.ts";
 import { openStore } from "../store/open.ts";
-import { type Output, printable } from "./output.ts";
+import type { Output } from "./output.ts";
+import type { Call } from "./table.ts";
 
-export interface SrsOptions {
-  readonly around: Surroundings;
-  /** `forward` or `reverse` and addresses, of which `-` stands for the lines of standard input; or `secret`. */
-  readonly operands: readonly string[];
-  readonly json: boolean;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
-}
+/** `postvouch srs forward`. */
+export const forward = (call: Call): Promise<number> => rewrite(call, forwardTable);
+
+/** `postvouch srs reverse`. */
+export const reverse = (call: Call): Promise<number> => rewrite(call, reverseTable);
 
 /**
- * Prints one line for each address that was rewritten, or with `json` one object for every address.
+ * Prints one line for each address that was rewritten, or with `--json` one object for every address.
  *
- * @returns the exit code: 1 when one was not rewritten
+ * @returns 1 when one was not rewritten
  * @throws {Failure} when the setup is wrong or something of ours does not answer
  */
-export async function runSrs(options: SrsOptions, output: Output): Promise<number> {
-  const [verb, ...addresses] = options.operands;
-  if (verb === "secret" && addresses.length === 0) {
-    output.line(makeSecret());
-    return EXIT.ok;
-  }
-  if ((verb !== "forward" && verb !== "reverse") || addresses.length === 0) {
-    throw new Failure(EXIT.usage, ["srs: want forward or reverse and addresses, or secret alone"]);
-  }
-  const setup = await readSetup(options.around, "refuse");
+async function rewrite(
+  { around, operands, options, output, now }: Call,
+  createTable: (tables: SrsTables) => LookupTable,
+): Promise<number> {
+  const setup = await readSetup(around, "refuse");
   const { ownDomains } = await openOwnDomains(setup, () => {});
   const hooks = { onFailed: (reason: string) => output.problem(reason), onRecovered: () => {} };
   const url = setup.config["srs.store.url"];
-  const store = url === "" ? undefined : await openStore(url, hooks, options.now);
+  const store = url === "" ? undefined : await openStore(url, hooks, now);
   try {
-    const tables = createSrsTables(setup, { ownDomains, store, now: options.now });
-    const table = verb === "forward" ? forwardTable(tables) : reverseTable(tables);
-    return await rewriteAll(table, addresses, { json: options.json, secretsFile: setup.secretsFile }, output);
+    const table = createTable(createSrsTables(setup, { ownDomains, store, now }));
+    return await rewriteAll(table, operands, { json: options.json === true, secretsFile: setup.secretsFile }, output);
   } finally {
     ownDomains.close();
     await store?.close();
@@ -58,15 +49,15 @@ async function rewriteAll(
   let exitCode: number = EXIT.ok;
   for await (const address of readAddresses(addresses)) {
     const result = await lookUp(table, address);
-    if (result.status === "tempFail") throw new Failure(EXIT.tempFail, [`${printable(address)}: ${result.reason}`]);
+    if (result.status === "tempFail") throw new Failure(EXIT.tempFail, [`${address}: ${result.reason}`]);
     if (result.status === "notFound") exitCode = EXIT.notRewritten;
     const rewritten = result.status === "found" ? Buffer.from(result.value, "latin1").toString("utf8") : null;
     const reason = result.status === "found" ? null : result.reason;
-    if (json) output.line(JSON.stringify({ address, map: table.name, rewritten, outcome: result.outcome, reason }));
-    else if (rewritten !== null) output.line(printable(rewritten));
+    if (json) output.json({ address, map: table.name, rewritten, outcome: result.outcome, reason });
+    else if (rewritten !== null) output.line(rewritten);
     else {
       const source = result.outcome === "bad_hash" ? `, with the secrets of ${secretsFile}` : "";
-      output.problem(`${printable(address)}: not rewritten: ${reason}${source}`);
+      output.problem(`${address}: not rewritten: ${reason}${source}`);
     }
   }
   return exitCode;
@@ -77,7 +68,7 @@ async function lookUp(table: LookupTable, address: string): Promise<LookupResult
   try {
     return await table.get(Buffer.from(address, "utf8").toString("latin1"));
   } catch (error) {
-    throw new Failure(EXIT.tempFail, [`${printable(address)}: ${errorText(error)}`], { cause: error });
+    throw new Failure(EXIT.tempFail, [`${address}: ${errorText(error)}`], { cause: error });
   }
 }
 

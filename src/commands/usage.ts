@@ -1,64 +1,83 @@
-/** What `--help` prints. */
-import { PARAMETERS, type Parameter } from "../config/parameters.ts";
-import { DEFAULT_CONFIG_FILE } from "../setup/config-file.ts";
-import { wrap } from "./output.ts";
+/** What `--help` prints, and what is said to a command line that is wrong. */
+import { nearest } from "../collections/nearest.ts";
+import { type Failure, usageError } from "../process/exit.ts";
+import { COMMANDS, commandName, OPTIONS } from "./table.ts";
+import { wrap } from "./wrap.ts";
 
-export const GENERAL_HELP = `postvouch: SPF policy service and SRS lookup tables for Postfix
+/** Where the summaries begin, and where a line ends. */
+const SUMMARY_COLUMN = 40;
+const COLUMNS = 80;
 
-  postvouch serve [--config FILE]            run the daemon in the foreground
-  postvouch check-config [--config FILE]     read all that serve would read, bind nothing
-  postvouch srs forward|reverse [--json] ADDRESS...
-                                             rewrite addresses; "-" reads them from stdin
-  postvouch srs secret                       make a secret, for a line of the secrets file
-  postvouch spf --ip IP [--helo NAME] [--sender ADDRESS] [--json] [--explain]
-                                             check HELO and MAIL FROM as the service would
-  postvouch --version, --help, COMMAND --help
-
-The configuration is ${DEFAULT_CONFIG_FILE} unless --config FILE says otherwise.
-Exit codes are those of sysexits.h: 64 usage, 78 configuration, 75 try again.`;
-
-const COMMAND_HELP: Readonly<Record<string, string>> = {
-  "check-config": `postvouch check-config [--config FILE]
-
-Reads everything that serve would read and names every problem. Binds nothing.
-Exits 0 when all is well, 78 when not.`,
-  srs: `postvouch srs forward|reverse [--config FILE] [--json] ADDRESS...
-postvouch srs secret
-
-Prints each rewritten address on a line; why one was not rewritten goes to
-stderr. "-" reads addresses from stdin, one per line.
---json prints one object per address: address, map, rewritten, outcome,
-reason. Exits 1 if one was not rewritten.
-srs secret prints a new random secret.
-POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
-  spf: `postvouch spf --ip IP [--helo NAME] [--sender ADDRESS]
-              [--config FILE] [--json] [--explain]
-
-Checks HELO and MAIL FROM as the policy service would, and says what Postfix
-would be answered. Without --sender the null sender is checked, which is
-postmaster at the HELO name.
---explain prints the evaluation: records, mechanisms, lookups, answers, times,
-and the reason of the verdict in a sentence. --json prints one object.`,
-};
-
-/** The help of one command. That of `serve` lists every configuration key. */
-export function commandHelp(command: string): string {
-  return COMMAND_HELP[command] ?? serveHelp();
+/**
+ * The help of the command or group of commands that `words` begin with; without words the list of all commands.
+ *
+ * @throws {Failure} when there is no such command
+ */
+export function help(words: readonly string[]): string[] {
+  if (words.length === 0) return generalHelp();
+  const name = commandName(words);
+  const names = name === undefined && words.length === 1 ? group(words[0] ?? "") : [name ?? ""];
+  const commands = names.flatMap((one) => COMMANDS[one] ?? []);
+  if (commands.length === 0) throw unknownCommand(words);
+  return [
+    ...commands.flatMap(({ usage }) => wrap(`postvouch ${usage}`, COLUMNS, " ".repeat(14))),
+    ...[...new Set(commands.map((command) => command.help))].flatMap((text) => ["", ...text.split("\n")]),
+  ];
 }
 
-function serveHelp(): string {
-  const keys = Object.entries<Parameter<unknown>>(PARAMETERS).map(
-    ([name, { help, default: value }]) =>
-      `${name} = ${JSON.stringify(value)}\n${wrap(help, 73)
-        .map((line) => `      ${line}`)
-        .join("\n")}`,
-  );
-  return `postvouch serve [--config FILE]
+function generalHelp(): string[] {
+  return [
+    "postvouch: SPF policy service and SRS lookup tables for Postfix",
+    "",
+    ...Object.values(COMMANDS).flatMap(({ usage, summary }) => {
+      const lines = wrap(`  postvouch ${usage}`, COLUMNS, " ".repeat(14));
+      const last = lines.at(-1) ?? "";
+      return last.length + 2 <= SUMMARY_COLUMN
+        ? [...lines.slice(0, -1), last.padEnd(SUMMARY_COLUMN) + summary]
+        : [...lines, " ".repeat(SUMMARY_COLUMN) + summary];
+    }),
+    "  postvouch help [COMMAND], COMMAND --help, --version",
+    "",
+    "The configuration is /etc/postvouch/postvouch.toml unless --config FILE says",
+    "otherwise. Exit codes are those of sysexits.h: 64 usage, 78 configuration,",
+    "75 try again.",
+  ];
+}
 
-Runs the daemon in the foreground. SIGHUP reads the configuration, the secrets
-and the domain lists again; SIGTERM answers what is under way and ends.
+/** What to tell when `words` begin with no command. */
+export function unknownCommand(words: readonly string[]): Failure {
+  const [first, second] = words;
+  if (first === undefined) return usageError(`want a command: ${list(firstWords())}`);
+  const verbs = group(first).map((name) => name.slice(first.length + 1));
+  if (verbs.length > 0) {
+    const got = second === undefined ? "" : `, got "${second}"${isMeant(nearest(second, verbs))}`;
+    return usageError(`${first}: want ${list(verbs)}${got}`);
+  }
+  const inGroup = Object.keys(COMMANDS).find((name) => name.endsWith(` ${first}`));
+  return usageError(`no such command: "${first}"${isMeant(inGroup ?? nearest(first, firstWords()))}`);
+}
 
-The configuration is TOML. Its keys, with their defaults:
+/** What to tell of options that util.parseArgs does not take. */
+export function wrongOption(error: unknown): Failure {
+  const [what = ""] = error instanceof Error ? error.message.split(/\.(?:\s|$)/) : [];
+  const [, unknown = ""] = /^Unknown option '--([^']+)'/.exec(what) ?? [];
+  const near = nearest(unknown, Object.keys(OPTIONS));
+  return usageError(what + isMeant(near === undefined ? undefined : `--${near}`));
+}
 
-${keys.join("\n")}`;
+/** The names of a group of commands, such as `srs`. */
+function group(word: string): string[] {
+  return Object.keys(COMMANDS).filter((name) => name.startsWith(`${word} `));
+}
+
+function firstWords(): string[] {
+  return [...new Set(Object.keys(COMMANDS).map((name) => name.replace(/ .*/, "")))];
+}
+
+function list(words: readonly string[]): string {
+  return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+}
+
+function isMeant(name: string | undefined): string {
+  return name === undefined ? "" : ` (is ${name} meant?)`;
 }

@@ -3,7 +3,8 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 import { type LookupObserver, type LookupResult, OUTCOMES, type Outcome } from "../net/lookup.ts";
 import type { LogFields, Logger, LogLevel } from "../process/log.ts";
-import { MAPS } from "../srs/table.ts";
+
+const MAPS = ["forward", "reverse", "forward-transport"] as const;
 
 /** Log lines about refused hashes and about trouble: each at most this often in a period. */
 const LINES_PER_PERIOD = 10;

@@ -3,6 +3,12 @@
 import { EXIT } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 
+/**
+ * The same signal within this time, in milliseconds, is the same wish: a terminal sends Ctrl-C to all its processes, and
+ * npm and the process in front of an old runtime pass it on once more.
+ */
+const ONE_WISH_MS = 1_000;
+
 interface SignalActions {
   /** Never rejects. */
   reload(): Promise<void>;
@@ -18,19 +24,20 @@ export interface Signals {
   serve(actions: SignalActions): Promise<void>;
 }
 
-/** Takes the signals over from Node. A second SIGTERM or SIGINT ends the process at once. */
+/** Takes the signals over from Node. A SIGTERM or SIGINT after the first one ends the process at once. */
 export function listenForSignals(logger: Logger): Signals {
   const started = Promise.withResolvers<SignalActions>();
   const stopped = Promise.withResolvers<void>();
   let reloads = Promise.resolve();
-  let isStopping = false;
+  let stopping: { readonly signal: NodeJS.Signals; readonly sinceMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (isStopping) {
+    if (stopping !== undefined) {
+      if (signal === stopping.signal && performance.now() - stopping.sinceMs < ONE_WISH_MS) return;
       logger.log("warn", "stopping", { signal, again: true });
       logger.flush();
       process.exit(EXIT.ok);
     }
-    isStopping = true;
+    stopping = { signal, sinceMs: performance.now() };
     logger.log("info", "stopping", { signal });
     started.promise.then((actions) => actions.stop()).then(stopped.resolve, stopped.reject);
   };

@@ -13,20 +13,19 @@ import type {
   PolicySettings,
 } from "./settings.ts";
 
-/** The settings for one request. */
+/** What overrides can change. */
 export interface Profile {
   readonly mode: PolicyMode;
   readonly headers: readonly HeaderType[];
   readonly rejectMessage: string;
   readonly deferMessage: string;
-  readonly enhancedStatusCodes: boolean;
   readonly helo: IdentitySettings;
   readonly mailFrom: IdentitySettings;
 }
 
 type Test = (request: PolicyRequest, client: ClientAddress) => boolean;
 
-/** Prepares `settings` and returns a function that gives the profile for a request from `client`. */
+/** Prepares `settings` and returns the choice: the profile for a request of `client`. */
 export function createProfiles(settings: PolicySettings): (request: PolicyRequest, client: ClientAddress) => Profile {
   const rows = settings.overrides.map((override) => ({
     matches: createTest(override.match),
@@ -35,7 +34,7 @@ export function createProfiles(settings: PolicySettings): (request: PolicyReques
   return (request, client) => rows.find((row) => row.matches(request, client))?.profile ?? settings;
 }
 
-/** Each list that is not empty must hold the request. */
+/** Lists that are empty ask nothing; the others must all agree. */
 function createTest(match: OverrideMatch): Test {
   const tests: Test[] = [];
   const add = (list: readonly unknown[], test: Test) => {
@@ -60,7 +59,6 @@ function changed(base: PolicySettings, { change }: Override): Profile {
     headers: change.headers ?? base.headers,
     rejectMessage: change.rejectMessage ?? base.rejectMessage,
     deferMessage: change.deferMessage ?? base.deferMessage,
-    enhancedStatusCodes: base.enhancedStatusCodes,
     helo: changedIdentity(base.helo, change.helo),
     mailFrom: changedIdentity(base.mailFrom, change.mailFrom),
   };

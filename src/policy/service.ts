@@ -1,24 +1,17 @@
 /** The policy service: one answer for each request, and one header of each type for each message. */
-import { chain, type Eventual } from "../collections/eventual.ts";
+
+import type { Eventual } from "../collections/eventual.ts";
 import type { RequestService } from "../net/session.ts";
-import type { SpfIdentity, SpfResult } from "../spf/verdict.ts";
-import { DUNNO, ERROR } from "./action.ts";
+import { DUNNO } from "./action.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
+import { type PolicyObserver, toDecision, toError } from "./observer.ts";
 import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
-
-/** Called with what the service does, to count and log it. */
-export interface PolicyObserver {
-  /** Called once for each request, also for one that ends in trouble of ours. */
-  decided(request: PolicyRequest, outcome: Outcome, elapsedMs: number): void;
-  /** Called once for each check_host() of an identity: a message's further recipients cost none. */
-  spfChecked(identity: SpfIdentity, result: SpfResult): void;
-}
 
 /** What the service is made of. */
 export interface PolicyServiceOptions extends PolicySources {
   readonly observe: PolicyObserver;
-  /** The memory of the service that this one replaces (a reload); otherwise a new one. */
+  /** The memory to go on with, where the service takes the place of another (a reload); otherwise a new one. */
   readonly messages?: Messages;
 }
 
@@ -27,20 +20,20 @@ export interface PolicyServiceOptions extends PolicySources {
  * rejects (or `answer` throws): Postfix must get no reply then, so that it tries again.
  */
 export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
-  const { observe, clockMs, messages = new Messages() } = options;
+  const { observe, now, messages = new Messages() } = options;
   const evaluator = new Evaluator(options, (identity, result) => observe.spfChecked(identity, result));
 
   return {
     protocol: "policy",
     createDecoder: () => new PolicyDecoder(),
     answer: (request) => {
-      const startMs = clockMs();
+      const startMs = now();
       const finish = (outcome: Outcome): string => {
-        observe.decided(request, outcome, clockMs() - startMs);
+        observe.decided(toDecision(request, outcome, now() - startMs));
         return encodeAction(outcome.answer.action);
       };
       const fail = (error: unknown): never => {
-        observe.decided(request, { answer: ERROR }, clockMs() - startMs);
+        observe.decided(toError(request, now() - startMs));
         throw error;
       };
       let outcome: Eventual<Outcome>;
@@ -49,18 +42,13 @@ export function createPolicyService(options: PolicyServiceOptions): RequestServi
       } catch (error) {
         return fail(error);
       }
-      return chain(outcome, finish, fail);
+      return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
     },
   };
 }
 
-function evaluate(
-  evaluator: Evaluator,
-  messages: Messages,
-  request: PolicyRequest,
-  clockMs: number,
-): Eventual<Outcome> {
-  const check = evaluator.checkFor(request, clockMs);
-  if (typeof check === "string") return { answer: DUNNO, unchecked: check };
-  return evaluator.evaluate(check, messages.of(request, clockMs));
+function evaluate(evaluator: Evaluator, messages: Messages, request: PolicyRequest, nowMs: number): Eventual<Outcome> {
+  const session = evaluator.open(request);
+  if (typeof session === "string") return { answer: DUNNO, unchecked: session };
+  return evaluator.evaluate(session, messages.of(request, nowMs));
 }

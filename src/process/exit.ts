@@ -26,6 +26,11 @@ export class Failure extends Error {
   }
 }
 
+/** A command line that is wrong. */
+export function usageError(problem: string): Failure {
+  return new Failure(EXIT.usage, [`${problem}; "postvouch help" tells what there is`]);
+}
+
 /** The system's code of an error: ENOENT, EACCES, EADDRINUSE …; empty when it has none. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";

@@ -1,11 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
-
-/** Bytes of randomness in a secret that we make: more than SHA-1 has. */
-const SECRET_BYTES = 24;
+import { makeSecret } from "./new-secret.ts";
 
 /** Whose permission bits make a secret known to others: everybody's, reading or writing. */
 const OTHERS = 0o006;
@@ -16,11 +13,6 @@ export interface SecretsFile {
   readonly secrets: readonly Uint8Array[];
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
-}
-
-/** A new random secret, without line end. */
-export function makeSecret(): string {
-  return randomBytes(SECRET_BYTES).toString("base64url");
 }
 
 /** Reads a secrets file. Never throws: a file that cannot be read or holds no secret is a problem. */

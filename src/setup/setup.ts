@@ -7,7 +7,7 @@ import { readConfigFile } from "./config-file.ts";
 import { readNames } from "./names.ts";
 import { createSecretsFile, readSecretsFile } from "./secrets-file.ts";
 
-/** Where the program finds itself. Comes from main.ts, which alone looks at the process's environment. */
+/** Where the program finds itself. Comes from cli.ts, which alone looks at the environment. */
 export interface Surroundings {
   /** What `--config` named. */
   readonly configFile: string | undefined;
@@ -108,7 +108,7 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
 /** state_dir, or `state` beside the sources when we run from a checkout as somebody who may not write there. */
 function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   const configured = config.state_dir;
-  const isCheckout = existsSync(join(around.packageDir, "src", "main.ts"));
+  const isCheckout = existsSync(join(around.packageDir, "src", "main.js"));
   return isCheckout && !isWritable(configured, mode) ? join(around.packageDir, "state") : configured;
 }
 

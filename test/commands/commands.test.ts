@@ -3,6 +3,9 @@ import { chmodSync, existsSync, mkdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { COMMANDS } from "../../src/commands/table.ts";
+import { PARAMETERS } from "../../src/config/parameters.ts";
+import { DEFAULT_CONFIG_FILE } from "../../src/setup/config-file.ts";
 import { freePorts, postvouch, postvouchAsync, scratch } from "../helpers/daemon.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
@@ -22,21 +25,30 @@ function srsConfig(dir: ReturnType<typeof scratch>, more = ""): string {
 
 describe("the command line", () => {
   test.each([
-    { name: "no command", args: [], says: "want a command: serve, check-config, srs or spf" },
-    { name: "an unknown command", args: ["forward"], says: 'no such command: "forward"' },
-    { name: "an unknown option", args: ["serve", "--port", "1"], says: "Unknown option '--port'" },
+    { name: "no command", args: [], says: "want a command: serve, check-config, srs, spf or help" },
+    { name: "an unknown command", args: ["milter"], says: 'no such command: "milter"; "postvouch help" tells' },
+    { name: "the name of an object's own", args: ["constructor"], says: 'no such command: "constructor"' },
+    { name: "a command misspelt", args: ["chekc-config"], says: "(is check-config meant?)" },
+    { name: "a command without its group", args: ["forward", "a@b.example"], says: "(is srs forward meant?)" },
+    { name: "a group alone", args: ["srs"], says: "srs: want forward, reverse or secret;" },
+    {
+      name: "a group with something else",
+      args: ["srs", "revers"],
+      says: 'srs: want forward, reverse or secret, got "revers" (is reverse meant?)',
+    },
+    { name: "an unknown option", args: ["serve", "--port", "1"], says: "Unknown option '--port';" },
+    { name: "an option misspelt", args: ["spf", "--hello", "x"], says: "Unknown option '--hello' (is --helo meant?)" },
     { name: "an option of another command", args: ["serve", "--json"], says: "serve takes no --json" },
+    { name: "an option without its value", args: ["serve", "--config"], says: "--config <value>' argument missing" },
+    { name: "help for no command", args: ["help", "chekc-config"], says: "(is check-config meant?)" },
+    { name: "--help of no command", args: ["sfp", "--help"], says: "(is spf meant?)" },
     {
       name: "an operand too many",
       args: ["check-config", "x.toml"],
       says: 'check-config takes no operand, got "x.toml"',
     },
-    {
-      name: "srs without a direction",
-      args: ["srs", "a@b.example"],
-      says: "srs: want forward or reverse and addresses",
-    },
-    { name: "srs without an address", args: ["srs", "forward"], says: "srs: want forward or reverse and addresses" },
+    { name: "a secret of somebody", args: ["srs", "secret", "a@b.example"], says: "srs secret takes no operand" },
+    { name: "srs without an address", args: ["srs", "forward"], says: "srs forward: want ADDRESS..." },
     {
       name: "spf without --ip",
       args: ["spf", "--helo", "x.example"],
@@ -50,15 +62,44 @@ describe("the command line", () => {
     expect(stdout).toBe("");
   });
 
-  test("tells its version and its help", () => {
+  test("tells its version", () => {
     expect(postvouch(["--version"])).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
-    expect(postvouch(["--help"])).toMatchObject({ status: 0, stdout: expect.stringContaining("postvouch serve") });
   });
 
-  test.each(["serve", "check-config", "srs", "spf"])("tells the help of %s within 80 columns", (command) => {
-    const { status, stdout } = postvouch([command, "--help"]);
+  test.each([["--help"], ["help"], ["-h"]])("lists every command for %s", (...args) => {
+    const { status, stdout } = postvouch(args);
     expect(status).toBe(0);
-    expect(stdout).toContain(`postvouch ${command}`);
+    for (const { usage, summary } of Object.values(COMMANDS)) {
+      expect(stdout.replaceAll(/\s+/g, " ")).toContain(`postvouch ${usage} ${summary}`);
+    }
+    expect(stdout).toContain(DEFAULT_CONFIG_FILE);
+  });
+
+  test.each(Object.entries(COMMANDS))("tells the help of %s, which names each of its options", (name, command) => {
+    const { status, stdout } = postvouch([...name.split(" "), "--help"]);
+    expect({ status, stdout: stdout.replaceAll(/\s+/g, " ") }).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining(`postvouch ${command.usage}`),
+    });
+    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    const inUsage = [...command.usage.matchAll(/--([a-z]+)/g)].map((match) => match[1] ?? "");
+    expect(inUsage.sort()).toEqual([...command.options].sort());
+    expect(/ [A-Z]+(?:\.\.\.)?$/.exec(command.usage)?.[0].trim()).toBe(command.operands);
+    if (name !== "help config") expect(postvouch(["help", ...name.split(" ")]).stdout).toBe(stdout);
+  });
+
+  test("tells the help of a group, each text once", () => {
+    const { status, stdout } = postvouch(["help", "srs"]);
+    expect(status).toBe(0);
+    expect(stdout).toContain("postvouch srs secret");
+    expect(stdout.split("POSTVOUCH_NOW").length).toBe(2);
+  });
+
+  test("lists the configuration's keys apart from the help of serve, which fits on a screen", () => {
+    expect(postvouch(["serve", "--help"]).stdout.split("\n").length).toBeLessThan(24);
+    const { status, stdout } = postvouch(["help", "config"]);
+    expect(status).toBe(0);
+    for (const key of Object.keys(PARAMETERS)) expect(stdout).toContain(`${key} = `);
     const keys = /^\S+ = /;
     expect(stdout.split("\n").filter((line) => line.length > 80 && !keys.test(line))).toEqual([]);
   });
@@ -144,6 +185,19 @@ listen = ["unix:${dir.path}/none/s", "unix:${dir.path}/file"]`,
     ]) {
       expect(stderr).toContain(problem);
     }
+  });
+
+  test("shows no control character of a key or a value to the terminal", () => {
+    using dir = scratch();
+    const config = dir.write(
+      "p.toml",
+      `"\\u001b[2Jkey\\nfake: ok" = 1\n[policy]\nmode = "\\u001b]0;x\\u0007\\u009b"\n[srs.own_domains]\ndomains = ["\\u202ea.example"]\n`,
+    );
+    const { status, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(78);
+    expect(stderr).toContain("\\x1b[2Jkey\\x0afake: ok: unknown key");
+    expect(stderr.split("\n").every((line) => line === "" || line.startsWith("postvouch: "))).toBe(true);
+    expect(stderr.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
 
   test("warns of secrets that everybody can read", () => {

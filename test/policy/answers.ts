@@ -1,16 +1,13 @@
 /** Settings in short, and the service's answers in short. */
 import { parseCidr } from "../../src/mail/ip.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
-import type { IdentitySettings, Override, PolicySettings } from "../../src/policy/settings.ts";
 import {
   DEFAULT_POLICY_SETTINGS,
-  policyRequest,
-  type Results,
-  recorder,
-  settings,
-  sources,
-  tableResolver,
-} from "./fixtures.ts";
+  type IdentitySettings,
+  type Override,
+  type PolicySettings,
+} from "../../src/policy/settings.ts";
+import { policyRequest, type Results, recorder, settings, sources, tableResolver } from "./fixtures.ts";
 
 const { helo: DEFAULTS } = DEFAULT_POLICY_SETTINGS;
 

@@ -35,7 +35,7 @@ async function replay(row: Case): Promise<string[]> {
     hostname: "mx.local.test",
     checkHost,
     resolver,
-    clockMs,
+    now: clockMs,
     observe: recorder(),
   });
   const decisions: string[] = [];

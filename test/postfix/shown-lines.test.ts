@@ -22,7 +22,7 @@ function readmeBlock(): string {
 
 /** What `serve` prints on a terminal. */
 function printedBlock(config: string): string {
-  const command = [process.execPath, join(ROOT, "src/main.ts"), "serve", "--config", config].join(" ");
+  const command = [process.execPath, join(ROOT, "src/main.js"), "serve", "--config", config].join(" ");
   const { stdout } = spawnSync("timeout", ["3", String(programPath("script")), "-qec", command, "/dev/null"], {
     encoding: "utf8",
   });

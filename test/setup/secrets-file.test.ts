@@ -1,7 +1,8 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { EXIT, Failure } from "../../src/process/exit.ts";
-import { createSecretsFile, makeSecret, readSecretsFile } from "../../src/setup/secrets-file.ts";
+import { makeSecret } from "../../src/setup/new-secret.ts";
+import { createSecretsFile, readSecretsFile } from "../../src/setup/secrets-file.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
 
 const NOBODY = 65_534;

@@ -38,7 +38,7 @@ export class Postvouch implements AsyncDisposable {
   static async start(options: PostvouchOptions): Promise<Postvouch> {
     const { directory, network, host } = options;
     writeFileSync(join(directory, "postvouch.toml"), configuration(options));
-    const argv = [NODE, join(PACKAGE, "src", "main.ts"), "serve", "--config", join(directory, "postvouch.toml")];
+    const argv = [NODE, join(PACKAGE, "src", "main.js"), "serve", "--config", join(directory, "postvouch.toml")];
     const [program = "", ...args] = network.on(host, argv);
     const log = openSync(join(directory, "postvouch.log"), "w");
     const env = { ...process.env, ...options.env };

@@ -1,0 +1,122 @@
+/** A checkout that lacks its packages, its build or its runtime says what to run first. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type Ran, scratch } from "../helpers/daemon.ts";
+import { OLD_NODE } from "../helpers/old-node.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const NO_STACK = /^\s+at /m;
+const UNAVAILABLE = 69;
+const NPM_TEST = { timeout: 60_000 };
+
+/** What git has of the program, without what npm and the build make. */
+function checkout(): ReturnType<typeof scratch> {
+  const dir = scratch();
+  for (const path of [
+    "package.json",
+    "package-lock.json",
+    "tsconfig.json",
+    "tsconfig.build.json",
+    "src",
+    "dist/main.js",
+  ])
+    cpSync(join(ROOT, path), join(dir.path, path), { recursive: true });
+  return dir;
+}
+
+/** @param nodes folders that come first on the search path */
+function run(dir: { path: string }, command: readonly string[], ...nodes: string[]): Ran {
+  const [program = "", ...args] = command;
+  const path = (process.env.PATH ?? "").split(":").filter((entry) => !entry.includes("node_modules"));
+  const { status, stdout, stderr } = spawnSync(program, args, {
+    cwd: dir.path,
+    encoding: "utf8",
+    env: { ...process.env, PATH: [...nodes, ...path].join(":"), npm_config_cache: join(dir.path, "npm") },
+  });
+  return { status, stdout, stderr };
+}
+
+const OLD_PROBLEM = /^postvouch: Cannot run on Node\.js [\d.]+: want 24 or newer, which "npm ci" brings along/m;
+const NEW_NODE = dirname(process.execPath);
+
+describe("a checkout as git gives it", () => {
+  const cases = [
+    {
+      name: "dist/main.js on an old Node.js",
+      command: ["node", "dist/main.js", "serve"],
+      old: true,
+      says: OLD_PROBLEM,
+    },
+    { name: "dist/main.js", command: ["node", "dist/main.js", "serve"], says: /: run "npm run build" first$/m },
+    { name: "npm start on an old Node.js", command: ["npm", "start"], old: true, says: OLD_PROBLEM },
+    {
+      name: "npm start",
+      command: ["npm", "start"],
+      says: /^postvouch: Cannot find the package "[^"]+": run "npm ci" first$/m,
+    },
+  ];
+  test.each(cases)("says what to run first: $name", NPM_TEST, ({ command, old = false, says }) => {
+    if (old && OLD_NODE === undefined) return;
+    using dir = checkout();
+    const { status, stderr } = run(dir, command, old ? dirname(OLD_NODE ?? "") : NEW_NODE);
+    expect({ status, stderr }).toEqual({ status: UNAVAILABLE, stderr: expect.stringMatching(says) });
+    expect(stderr).not.toMatch(NO_STACK);
+  });
+
+  test("has its npx say so too, and work after the build", NPM_TEST, () => {
+    using dir = checkout();
+    const npx = ["npx", "--offline", "postvouch", "--version"];
+    expect(run(dir, npx, NEW_NODE)).toMatchObject({
+      status: UNAVAILABLE,
+      stderr: expect.stringContaining('run "npm run build" first'),
+    });
+    build(dir);
+    expect(run(dir, npx, NEW_NODE)).toMatchObject({ status: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) });
+  });
+});
+
+describe("a checkout after npm ci --ignore-scripts", () => {
+  test.skipIf(OLD_NODE === undefined)("names the runtime that an old Node.js lacks", () => {
+    using dir = checkout();
+    mkdirSync(join(dir.path, "node_modules/node"), { recursive: true });
+    writeFileSync(join(dir.path, "node_modules/node/package.json"), '{"name":"node"}');
+    const { status, stderr } = run(dir, [OLD_NODE ?? "", "dist/main.js", "serve"]);
+    expect({ status, stderr }).toEqual({
+      status: UNAVAILABLE,
+      stderr: expect.stringContaining('node_modules/node/bin/node" is missing: run "npm rebuild node" to have it\n'),
+    });
+  });
+
+  test("runs the built program on Node.js 24", NPM_TEST, () => {
+    using dir = checkout();
+    mkdirSync(join(dir.path, "node_modules"));
+    for (const name of readdirSync(join(ROOT, "node_modules")))
+      if (name !== "node" && name !== ".bin")
+        symlinkSync(join(ROOT, "node_modules", name), join(dir.path, "node_modules", name));
+    expect(run(dir, [join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.build.json"], NEW_NODE).status).toBe(0);
+    writeFileSync(join(dir.path, "p.toml"), 'hostname = "mx.example"\n[srs]\ndomain = "x.example"\n');
+    const { status, stdout } = run(dir, ["node", "dist/main.js", "check-config", "--config", "p.toml"], NEW_NODE);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("p.toml: ok") });
+  });
+});
+
+describe("npm run build", () => {
+  test("gives everybody what it makes, whatever the umask, and the main.js that git has", NPM_TEST, () => {
+    using dir = checkout();
+    build(dir);
+    const modeOf = (name: string) => (statSync(join(dir.path, "dist", name)).mode & 0o777).toString(8);
+    const closed = ["", ...readdirSync(join(dir.path, "dist"), { recursive: true, encoding: "utf8" })].filter(
+      (name) => modeOf(name) !== (name === "main.js" || !name.endsWith(".js") ? "755" : "644"),
+    );
+    expect(closed).toEqual([]);
+    expect(readFileSync(join(dir.path, "dist/main.js"), "utf8")).toBe(readFileSync(join(ROOT, "dist/main.js"), "utf8"));
+  });
+});
+
+function build(dir: { path: string }): void {
+  symlinkSync(join(ROOT, "node_modules"), join(dir.path, "node_modules"));
+  const { status, stderr } = run(dir, ["sh", "-c", "umask 077 && npm run build"], NEW_NODE);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+}
