@@ -60,7 +60,7 @@ const srs: SrsTables = {
   store: undefined,
   storeMode: "long",
   maxAgeDays: 21,
-  now: Date.now,
+  timeMs: Date.now,
 };
 const logger = createLogger({ level: "info", format: "text", journal: false });
 const none = new Map<string, number>();
@@ -142,7 +142,7 @@ time(
 );
 time("HMAC-SHA1, states kept", () => hmac.signLowerCase(text)[0]);
 time("HMAC-SHA1, createHmac of node:crypto", () => createHmac("sha1", secret).update(text).digest());
-time("rewrite", (i) => rewriter.forward({ local: `user${i % KEYS}`, domain: "d512.example.net" }, day));
+time("rewrite", (i) => rewriter.forward({ local: `user${i % KEYS}`, domain: "d512.example.net" }, undefined, day));
 time("rewrite back", (i) => rewriter.reverse(signed[i % KEYS] ?? "", day));
 time("own domain among 100,000", (i) => domains.has(`domain${i % KEYS}.example.org`));
 time("own domain below one of 100,000", (i) => suffixes.has(`a.b.domain${i % KEYS}.example.org`));

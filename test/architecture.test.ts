@@ -28,15 +28,17 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
   spf: { imports: ["mailauth", "dns/types.ts", "mail/address-groups.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
-  "spf/explain": { imports: ["spf", "mailauth"], isPure: true },
+  "spf/explain": { imports: ["spf", "mailauth", "mail/ip.ts", "mail/special-use.ts"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   policy: { imports: ["mail", "dns/types.ts", "net/session.ts", "spf/verdict.ts"], isPure: true },
 
-  domains: { imports: ["mail", "postfix", "srs/own-domains.ts"] },
-  store: { imports: ["srs/store.ts"] },
-  metrics: { imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "spf/verdict.ts"] },
+  domains: { imports: ["mail", "postfix", "srs/seams.ts"] },
+  store: { imports: ["srs/seams.ts"] },
+  metrics: {
+    imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts", "srs/table.ts"],
+  },
   status: { imports: [] },
   config: {
     imports: [

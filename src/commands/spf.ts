@@ -48,7 +48,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
         hostname: setup.hostname,
         checkHost: options.explain === true ? explain : checker.checkHost,
         resolver,
-        now: () => performance.now(),
+        clockMs: () => performance.now(),
       },
       query,
     );

@@ -13,7 +13,7 @@ import type { Messages } from "../policy/messages.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import { ownDomainSettings, type Setup } from "../setup/setup.ts";
-import type { AddressStore } from "../srs/store.ts";
+import type { AddressStore } from "../srs/seams.ts";
 import { openStore } from "../store/open.ts";
 import { dnsQueryObserver } from "./dns-observer.ts";
 import { dnsTroubleLog, storeLog } from "./event-log.ts";

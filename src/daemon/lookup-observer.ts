@@ -3,8 +3,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 import { type LookupObserver, type LookupResult, OUTCOMES, type Outcome } from "../net/lookup.ts";
 import type { LogFields, Logger, LogLevel } from "../process/log.ts";
-
-const MAPS = ["forward", "reverse", "forward-transport"] as const;
+import { MAPS } from "../srs/table.ts";
 
 /** Log lines about refused hashes and about trouble: each at most this often in a period. */
 const LINES_PER_PERIOD = 10;

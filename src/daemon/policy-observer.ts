@@ -1,45 +1,54 @@
-import { ACTION_KINDS, type Metrics } from "../metrics/metrics.ts";
+/** Metrics and log lines for what the policy service decides. */
+import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
-import type { PolicyObserver } from "../policy/observer.ts";
-import type { Logger } from "../process/log.ts";
+import { ACTION_KINDS, type ActionKind } from "../policy/action.ts";
+import type { Outcome } from "../policy/evaluate.ts";
+import type { PolicyRequest } from "../policy/protocol.ts";
+import type { PolicyObserver } from "../policy/service.ts";
+import type { LogFields, Logger } from "../process/log.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 
-/** In place of a result: the identity was skipped, or the other one had decided. */
+/** Stands for a result where an identity was not checked, or where the other one had decided. */
 const NOT_CHECKED = "not-checked";
 
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
-  const kinds = Object.fromEntries(ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)]));
+  const kindSlots = ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)] as const);
+  const kinds = Object.fromEntries(kindSlots) as Record<ActionKind, number>;
   const checks = slotTable(["helo", "mailfrom"], SPF_RESULTS, (identity, result) =>
     metrics.spfChecks.slot(identity, result),
   );
   return {
     spfChecked: (identity, result) => metrics.spfChecks.add(checks[identity][result]),
-    decided(decision) {
-      const { request, kind, wouldKind, elapsedMs } = decision;
-      metrics.policyRequests.add(kinds[kind] ?? 0);
+    decided(request, outcome, elapsedMs) {
+      const { kind } = outcome.answer;
+      metrics.policyRequests.add(kinds[kind]);
       metrics.policyDuration.observeMs(elapsedMs);
-      if (wouldKind !== undefined) metrics.policyWould.inc(wouldKind);
+      if (outcome.would !== undefined) metrics.policyWould.inc(outcome.would.kind);
       const level = kind === "error" ? "error" : "info";
-      if (!logger.enabled(level)) return;
-      const refused = kind === "reject" || kind === "defer" || kind === "other";
-      logger.log(level, "spf", {
-        client: request.client_address,
-        helo: request.helo_name,
-        sender: request.sender === "" ? "<>" : request.sender,
-        recipient: request.recipient,
-        queue_id: request.queue_id === "" ? "NOQUEUE" : request.queue_id,
-        instance: request.instance,
-        helo_result: decision.heloResult ?? NOT_CHECKED,
-        mailfrom_result: decision.mailFromResult ?? NOT_CHECKED,
-        unchecked: decision.unchecked,
-        action: kind,
-        reply: refused ? decision.action : undefined,
-        would: wouldKind,
-        would_reply: decision.wouldAction,
-        ms: Math.round(elapsedMs * 100) / 100,
-        lookups: decision.lookups,
-      });
+      if (logger.enabled(level)) logger.log(level, "spf", logFields(request, outcome, elapsedMs));
     },
+  };
+}
+
+function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number): LogFields {
+  const { answer, would, judgement } = outcome;
+  const isRefused = answer.kind === "reject" || answer.kind === "defer" || answer.kind === "other";
+  return {
+    client: request.client_address,
+    helo: request.helo_name,
+    sender: request.sender === "" ? "<>" : request.sender,
+    recipient: request.recipient,
+    queue_id: request.queue_id === "" ? "NOQUEUE" : request.queue_id,
+    instance: request.instance,
+    helo_result: judgement?.helo?.result ?? NOT_CHECKED,
+    mailfrom_result: judgement?.mailFrom?.result ?? NOT_CHECKED,
+    unchecked: outcome.unchecked,
+    action: answer.kind,
+    reply: isRefused ? answer.action : undefined,
+    would: would?.kind,
+    would_reply: would?.action,
+    ms: Math.round(elapsedMs * 100) / 100,
+    lookups: (judgement?.helo?.lookups ?? 0) + (judgement?.mailFrom?.lookups ?? 0),
   };
 }

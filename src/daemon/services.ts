@@ -42,7 +42,7 @@ export function createServices(setup: Setup, parts: Parts): Services {
       hostname: setup.hostname,
       checkHost: createChecker(setup, resolver).checkHost,
       resolver,
-      now: () => performance.now(),
+      clockMs: () => performance.now(),
       messages,
       observe: policyObserver(metrics, logger),
     }),

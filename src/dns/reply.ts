@@ -13,9 +13,18 @@ const MAX_RECORDS = 1024;
 
 /** What a reply says about the query. TTLs are in seconds, the smallest on the way. */
 export type Reading =
-  | { readonly kind: "records"; readonly records: readonly RecordData[RecordType][]; readonly ttlS: number }
+  | {
+      readonly kind: "records";
+      readonly records: readonly RecordData[RecordType][];
+      readonly ttlS: number;
+      readonly canonicalName: string | undefined;
+    }
   /** `ttlS` after RFC 2308 section 5; `undefined` without a SOA: not to be cached. */
-  | { readonly kind: "nodata" | "nxdomain"; readonly ttlS: number | undefined }
+  | {
+      readonly kind: "nodata" | "nxdomain";
+      readonly ttlS: number | undefined;
+      readonly canonicalName: string | undefined;
+    }
   /** The name is an alias, and the reply says nothing about `target` (as `toQueryName` gives it). */
   | { readonly kind: "alias"; readonly target: string; readonly aliases: number; readonly ttlS: number }
   /** The rest has to be fetched over TCP. */
@@ -112,6 +121,11 @@ function followAliases(bytes: Buffer, answers: readonly Resource[], name: string
   throw new MalformedMessage(`Cannot follow aliases: over ${MAX_ALIASES}`);
 }
 
+/** The name at the end of the chain, if there is a chain. */
+function canonicalNameOf({ name, aliases }: Chain): string | undefined {
+  return aliases > 0 ? name : undefined;
+}
+
 function isAliasOf(bytes: Buffer, alias: Resource, name: string): boolean {
   if (alias.type === TYPE_CODE.CNAME) return isNameAt(bytes, alias.ownerAt, name);
   return name.endsWith(`.${lowerCase(readName(bytes, alias.ownerAt))}`);
@@ -126,6 +140,7 @@ function substitute(bytes: Buffer, dname: Resource, name: string, target: string
 function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, type: RecordType): Reading | undefined {
   const records: RecordData[RecordType][] = [];
   let ttlS = chain.ttlS;
+  const canonicalName = canonicalNameOf(chain);
   let isKnown = false;
   for (const answer of answers) {
     if (answer.type !== TYPE_CODE[type] || !isNameAt(bytes, answer.ownerAt, chain.name)) continue;
@@ -136,8 +151,8 @@ function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, 
     if (records.length === MAX_RECORDS) break;
   }
   // A copy has no room to grow, which saves memory in the cache.
-  if (records.length > 0) return { kind: "records", records: records.slice(), ttlS };
-  return isKnown ? { kind: "nodata", ttlS } : undefined;
+  if (records.length > 0) return { kind: "records", records: records.slice(), ttlS, canonicalName };
+  return isKnown ? { kind: "nodata", ttlS, canonicalName } : undefined;
 }
 
 /** Reads an answer without records: there are none (RFC 2308 section 2), or this server does not know. */
@@ -150,20 +165,21 @@ function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: C
   const extendedRcode = (additional.find(({ type }) => type === TYPE_CODE.OPT)?.ttlS ?? 0) >>> 24;
   if (extendedRcode !== 0) return rcodeTrouble((extendedRcode << 4) | (flags & 0xf));
 
+  const canonicalName = canonicalNameOf(chain);
   const soa = authority.find(({ type }) => type === TYPE_CODE.SOA);
   const ttlS = soa && Math.min(chain.ttlS, lifetimeS(soa), minimumS(bytes, soa));
-  if ((flags & 0xf) === RCODE_NXDOMAIN) return { kind: "nxdomain", ttlS };
-  if (soa !== undefined) return { kind: "nodata", ttlS };
+  if ((flags & 0xf) === RCODE_NXDOMAIN) return { kind: "nxdomain", ttlS, canonicalName };
+  if (soa !== undefined) return { kind: "nodata", ttlS, canonicalName };
   if (chain.aliases > 0) return toAlias(chain);
   if (isReferral(flags, authority)) {
     return { kind: "trouble", trouble: "refused", detail: "a referral: the server does not recurse" };
   }
-  return { kind: "nodata", ttlS: undefined };
+  return { kind: "nodata", ttlS: undefined, canonicalName };
 }
 
 function toAlias(chain: Chain): Reading {
   const target = toQueryName(chain.name);
-  if (target === undefined) return { kind: "nxdomain", ttlS: chain.ttlS };
+  if (target === undefined) return { kind: "nxdomain", ttlS: chain.ttlS, canonicalName: chain.name };
   return { kind: "alias", target, aliases: chain.aliases, ttlS: chain.ttlS };
 }
 

@@ -139,13 +139,14 @@ export class Resolution extends Timer implements ReadingListener {
     switch (reading.kind) {
       case "records": {
         const expiresAtMs = this.#expiresAtMs(reading.ttlS, maxTtlMs);
-        this.end({ status: "ok", records: reading.records, expiresAtMs });
+        this.end({ status: "ok", records: reading.records, expiresAtMs, canonicalName: this.#canonicalName(reading) });
         break;
       }
       case "nodata":
       case "nxdomain": {
         const boundMs = Math.min(negativeTtlMs, maxTtlMs);
-        this.end({ status: reading.kind, expiresAtMs: this.#expiresAtMs(reading.ttlS ?? 0, boundMs) });
+        const expiresAtMs = this.#expiresAtMs(reading.ttlS ?? 0, boundMs);
+        this.end({ status: reading.kind, expiresAtMs, canonicalName: this.#canonicalName(reading) });
         break;
       }
       case "alias":
@@ -228,6 +229,11 @@ export class Resolution extends Timer implements ReadingListener {
     this.#attempts = NONE;
     this.#tried = 0;
     this.#askNext(this.#context.clockMs());
+  }
+
+  /** Where aliases led, in this reply or those before. */
+  #canonicalName({ canonicalName }: { readonly canonicalName: string | undefined }): string | undefined {
+    return canonicalName ?? (this.#aliases > 0 ? this.#query.name : undefined);
   }
 
   #expiresAtMs(ttlS: number, boundMs: number): number {

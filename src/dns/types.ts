@@ -47,11 +47,18 @@ export type QueryOutcome = (typeof QUERY_OUTCOMES)[number];
 /** Why a query has no answer. `overload`: too many others are under way, and no server was asked. */
 export type DnsTrouble = QueryTrouble | "overload";
 
-/** An answer. `expiresAtMs` is on the clock of `performance.now()`: after it the answer must be asked for anew. */
+/** What an answer that is no error holds, beside its records. */
+interface Answered {
+  /** On the clock of `performance.now()`: after it the answer must be asked for anew. */
+  readonly expiresAtMs: number;
+  /** The owner of the records, or the name that has none, when CNAME or DNAME led there (RFC 1034 3.6.2). */
+  readonly canonicalName?: string | undefined;
+}
+
 export type DnsAnswer<T extends RecordType> =
-  | { readonly status: "ok"; readonly records: readonly RecordData[T][]; readonly expiresAtMs: number }
+  | ({ readonly status: "ok"; readonly records: readonly RecordData[T][] } & Answered)
   /** The name exists, the type does not; or the name does not exist. Both are void lookups (RFC 7208 4.6.4). */
-  | { readonly status: "nodata" | "nxdomain"; readonly expiresAtMs: number }
+  | ({ readonly status: "nodata" | "nxdomain" } & Answered)
   | { readonly status: "error"; readonly trouble: DnsTrouble; readonly detail: string };
 
 export interface ResolveOptions {

@@ -4,7 +4,7 @@
  */
 import { askPostmap } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
-import type { OwnDomains } from "../srs/own-domains.ts";
+import type { OwnDomains } from "../srs/seams.ts";
 import { ListFiles } from "./list-files.ts";
 import { type LoadedState, type LoadReport, loadState, type OwnDomainSettings, PROBE_DOMAIN } from "./load.ts";
 import { lookupName } from "./name.ts";

@@ -25,9 +25,9 @@ export function parseMailbox(address: string): Mailbox | undefined {
   return { local: address.slice(0, at), domain: address.slice(at + 1) };
 }
 
-/** The external form of a mailbox: the local part is quoted where a character of it needs that, and only there. */
+/** The external form of a mailbox: the local part is quoted where it is empty or a character needs that, and only there. */
 export function formatMailbox(local: string, domain: string): string {
-  return `${isBare(local) ? local : quote(local)}@${domain}`;
+  return `${local !== "" && isBare(local) ? local : quote(local)}@${domain}`;
 }
 
 /** Whether a text is one whole quoted-string, as a legacy SRS address may carry it in its middle. */

@@ -3,13 +3,12 @@ import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { OUTCOMES } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
+import { ACTION_KINDS } from "../policy/action.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
+import { MAPS } from "../srs/table.ts";
 import { PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
-
-/** Actions as policy_requests_total counts them. */
-export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "error"] as const;
 
 /** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
@@ -79,7 +78,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       REQUEST_BUCKETS,
     ),
     srsLookups: counter("srs_lookups_total", "SRS lookups by map, protocol and outcome.", {
-      map: ["forward", "reverse", "forward-transport"],
+      map: MAPS,
       protocol: ["tcp_table", "socketmap"],
       outcome: OUTCOMES,
     }),

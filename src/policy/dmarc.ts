@@ -7,14 +7,14 @@ import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 
-/** A name with more labels is asked for itself, then from this many labels on: at most 8 questions for any name. */
+/** A name with more labels is asked for itself, then from this many labels on: at most 8 queries for any name. */
 const MAX_PARENT_LABELS = 7;
 
 const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
 
 /**
- * Asks for the records. DNS trouble counts as published: what hangs on the answer is a rejection, and a message whose
- * DKIM signature may speak for it must not be lost because a name server did not answer.
+ * Looks the records up. DNS trouble counts as published: without a record the mail is rejected, and a message that may
+ * have a good DKIM signature must not be lost because a name server did not answer.
  *
  * @param domain latin1, A-labels
  * @param deadlineMs on the clock of `performance.now()`

@@ -13,19 +13,20 @@ import type {
   PolicySettings,
 } from "./settings.ts";
 
-/** What overrides can change. */
+/** The settings for one request. */
 export interface Profile {
   readonly mode: PolicyMode;
   readonly headers: readonly HeaderType[];
   readonly rejectMessage: string;
   readonly deferMessage: string;
+  readonly enhancedStatusCodes: boolean;
   readonly helo: IdentitySettings;
   readonly mailFrom: IdentitySettings;
 }
 
 type Test = (request: PolicyRequest, client: ClientAddress) => boolean;
 
-/** Prepares `settings` and returns the choice: the profile for a request of `client`. */
+/** Prepares `settings` and returns a function that gives the profile for a request from `client`. */
 export function createProfiles(settings: PolicySettings): (request: PolicyRequest, client: ClientAddress) => Profile {
   const rows = settings.overrides.map((override) => ({
     matches: createTest(override.match),
@@ -34,7 +35,7 @@ export function createProfiles(settings: PolicySettings): (request: PolicyReques
   return (request, client) => rows.find((row) => row.matches(request, client))?.profile ?? settings;
 }
 
-/** Lists that are empty ask nothing; the others must all agree. */
+/** Each list that is not empty must hold the request. */
 function createTest(match: OverrideMatch): Test {
   const tests: Test[] = [];
   const add = (list: readonly unknown[], test: Test) => {
@@ -59,6 +60,7 @@ function changed(base: PolicySettings, { change }: Override): Profile {
     headers: change.headers ?? base.headers,
     rejectMessage: change.rejectMessage ?? base.rejectMessage,
     deferMessage: change.deferMessage ?? base.deferMessage,
+    enhancedStatusCodes: base.enhancedStatusCodes,
     helo: changedIdentity(base.helo, change.helo),
     mailFrom: changedIdentity(base.mailFrom, change.mailFrom),
   };

@@ -2,17 +2,10 @@
 
 import { asciiLine, shorten } from "../mail/text.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
+import type { Transaction } from "./check.ts";
 import { PLACEHOLDERS } from "./settings.ts";
 
 type Placeholder = (typeof PLACEHOLDERS)[number];
-
-/** What a reply text may tell of the SMTP session. */
-export interface ReplyContext {
-  readonly clientAddress: string;
-  readonly heloName: string;
-  readonly sender: string;
-  readonly receiver: string;
-}
 
 /**
  * Longest text in characters. Postfix puts "<recipient>: Recipient address rejected: " before it, and all of it should
@@ -22,17 +15,17 @@ const MAX_TEXT_CHARS = 400;
 
 const PLACEHOLDER = /\{(\w+)\}/g;
 
-/** One line of printable ASCII. Values are put in once: braces in them stay braces. */
-export function replyText(template: string, verdict: SpfVerdict, context: ReplyContext): string {
+/** The text as one line of printable ASCII. Placeholders in the values themselves are left as they are. */
+export function replyText(template: string, verdict: SpfVerdict, transaction: Transaction): string {
   const values: Record<Placeholder, string> = {
     result: verdict.result,
     explanation: explanationText(verdict),
     identity: verdict.identity,
     domain: verdict.domain,
-    client_address: context.clientAddress,
-    helo_name: context.heloName,
-    sender: context.sender,
-    receiver: context.receiver,
+    client_address: transaction.client.text,
+    helo_name: transaction.heloName,
+    sender: transaction.sender,
+    receiver: transaction.receiver,
   };
   const text = template.replace(PLACEHOLDER, (whole, name: string) => (isPlaceholder(name) ? values[name] : whole));
   return shorten(asciiLine(text), MAX_TEXT_CHARS);
@@ -43,8 +36,8 @@ function isPlaceholder(name: string): name is Placeholder {
 }
 
 /**
- * The reason of a verdict in one sentence. What the domain says itself (exp=) is marked as its words, as RFC 7208 6.2
- * asks: they are anybody's.
+ * The reason for a verdict in one sentence. The domain's own text (exp=) is marked as such (RFC 7208 section 6.2):
+ * anybody may have written it.
  */
 export function explanationText(verdict: SpfVerdict): string {
   if (!verdict.explanationFromDomain) return verdict.explanation;

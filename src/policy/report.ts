@@ -1,16 +1,15 @@
-/** One check for a person: `postvouch spf`. It goes the service's way, and looks at both identities in any case. */
-
+/** One check for a person: `postvouch spf`. It is made as by the service, but for both identities in any case. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { DUNNO } from "./action.ts";
+import type { Check } from "./check.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import type { Judgement } from "./judge.ts";
 import { Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import { receivedSpf } from "./received-spf.ts";
-import type { Session } from "./session.ts";
 
-/** What Postfix would ask, as far as it matters. */
+/** What Postfix would send, as far as it matters. */
 export interface ReportQuery {
   readonly client_address: string;
   readonly helo_name: string;
@@ -18,68 +17,74 @@ export interface ReportQuery {
   readonly sender: string;
 }
 
-/** What would come of it. */
+/** The service's answer and how it came about. Verdicts are the objects that `checkHost` returned. */
 export interface PolicyReport {
   /** What Postfix would be answered, without `action=`. */
   readonly action: string;
-  /** In report mode: the refusal that it would have been. */
+  /** In report mode: the refusal that the answer would have been. */
   readonly wouldAction: string | undefined;
   /** Why the service would not check this client, if so; the verdicts are given all the same. */
   readonly unchecked: string | undefined;
   readonly helo: SpfVerdict | undefined;
   readonly mailFrom: SpfVerdict | undefined;
-  /** The verdict that decides: the refused one, else MAIL FROM's, else HELO's. */
+  /** The verdict that decides: the one that is refused, else MAIL FROM's, else HELO's. */
   readonly deciding: SpfVerdict | undefined;
-  /** The header line for it. */
+  /** The header line for MAIL FROM, else for HELO. */
   readonly receivedSpf: string | undefined;
 }
 
 /**
- * Evaluates one query: answers at once when everything is known already.
+ * Evaluates one query; at once where everything is known.
  *
  * @throws {RangeError} when `client_address` is no IP address
  */
 export function evaluatePolicy(sources: PolicySources, query: ReportQuery): Eventual<PolicyReport> {
   const message = new Message(true, Number.POSITIVE_INFINITY);
   const request: PolicyRequest = { ...NO_ATTRIBUTES, ...query };
+  const clockMs = sources.clockMs();
   const evaluator = new Evaluator(sources, ignore);
-  const session = evaluator.open(request);
-  // The verdicts are wanted also for a client that the service would skip; the message keeps them for the second way.
-  const unskipped = { ...sources.settings, skipAuthenticated: false, skipAddresses: [] };
-  const judged = new Evaluator({ ...sources, settings: unskipped }, ignore);
-  return chain(judgeAll(judged, request, message), (judgement) => {
+  const check = evaluator.checkFor(request, clockMs);
+  return chain(judgeAll(sources, request, message, clockMs), (judged) => {
     const outcome =
-      typeof session === "string" ? { answer: DUNNO, unchecked: session } : evaluator.evaluate(session, message);
-    return chain(outcome, (known) => toReport(known, judgement));
+      typeof check === "string" ? { answer: DUNNO, unchecked: check } : evaluator.evaluate(check, message);
+    return chain(outcome, (known) => toReport(known, judged));
   });
 }
 
-interface FullJudgement {
+interface Judged {
+  readonly check: Check;
   readonly judgement: Judgement;
-  readonly session: Session;
 }
 
-function judgeAll(evaluator: Evaluator, request: PolicyRequest, message: Message): Eventual<FullJudgement | undefined> {
-  const session = evaluator.open(request);
-  if (session === "client_address") {
+/** Checks all identities, also those of a client that the service would skip. The message remembers their verdicts. */
+function judgeAll(
+  sources: PolicySources,
+  request: PolicyRequest,
+  message: Message,
+  clockMs: number,
+): Eventual<Judged | undefined> {
+  const settings = { ...sources.settings, skipAuthenticated: false, skipAddresses: [] };
+  const evaluator = new Evaluator({ ...sources, settings }, ignore);
+  const check = evaluator.checkFor(request, clockMs);
+  if (check === "client_address") {
     throw new RangeError(`Cannot check client address "${request.client_address}": want an IPv4 or IPv6 address`);
   }
-  if (typeof session === "string") return undefined;
-  const complete = { ...session, plan: { ...session.plan, isComplete: true } };
-  return chain(evaluator.judge(complete, message), (judgement) => ({ judgement, session }));
+  if (typeof check === "string") return undefined;
+  const complete: Check = { ...check, plan: { ...check.plan, isComplete: true } };
+  return chain(evaluator.judge(complete, message), (judgement) => ({ check, judgement }));
 }
 
-function toReport(outcome: Outcome, full: FullJudgement | undefined): PolicyReport {
-  const { helo, mailFrom, ruling } = full?.judgement ?? { helo: undefined, mailFrom: undefined, ruling: undefined };
-  const told = mailFrom ?? helo;
+function toReport(outcome: Outcome, judged: Judged | undefined): PolicyReport {
+  const { helo, mailFrom, deciding } = judged?.judgement ?? {};
+  const tagged = mailFrom ?? helo;
   return {
     action: outcome.answer.action,
     wouldAction: outcome.would?.action,
     unchecked: outcome.unchecked,
     helo,
     mailFrom,
-    deciding: ruling === undefined || ruling.kind === "tag" ? told : ruling.verdict,
-    receivedSpf: full === undefined || told === undefined ? undefined : receivedSpf(told, full.session.context),
+    deciding,
+    receivedSpf: judged === undefined || tagged === undefined ? undefined : receivedSpf(tagged, judged.check),
   };
 }
 

@@ -1,17 +1,24 @@
 /** The policy service: one answer for each request, and one header of each type for each message. */
-
-import type { Eventual } from "../collections/eventual.ts";
+import { chain, type Eventual } from "../collections/eventual.ts";
 import type { RequestService } from "../net/session.ts";
-import { DUNNO } from "./action.ts";
+import type { SpfIdentity, SpfResult } from "../spf/verdict.ts";
+import { DUNNO, ERROR } from "./action.ts";
 import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
-import { type PolicyObserver, toDecision, toError } from "./observer.ts";
 import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
+
+/** Called with what the service does, to count and log it. */
+export interface PolicyObserver {
+  /** Called once for each request, also for one that ends in trouble of ours. */
+  decided(request: PolicyRequest, outcome: Outcome, elapsedMs: number): void;
+  /** Called once for each check_host() of an identity: a message's further recipients cost none. */
+  spfChecked(identity: SpfIdentity, result: SpfResult): void;
+}
 
 /** What the service is made of. */
 export interface PolicyServiceOptions extends PolicySources {
   readonly observe: PolicyObserver;
-  /** The memory to go on with, where the service takes the place of another (a reload); otherwise a new one. */
+  /** The memory of the service that this one replaces (a reload); otherwise a new one. */
   readonly messages?: Messages;
 }
 
@@ -20,20 +27,20 @@ export interface PolicyServiceOptions extends PolicySources {
  * rejects (or `answer` throws): Postfix must get no reply then, so that it tries again.
  */
 export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
-  const { observe, now, messages = new Messages() } = options;
+  const { observe, clockMs, messages = new Messages() } = options;
   const evaluator = new Evaluator(options, (identity, result) => observe.spfChecked(identity, result));
 
   return {
     protocol: "policy",
     createDecoder: () => new PolicyDecoder(),
     answer: (request) => {
-      const startMs = now();
+      const startMs = clockMs();
       const finish = (outcome: Outcome): string => {
-        observe.decided(toDecision(request, outcome, now() - startMs));
+        observe.decided(request, outcome, clockMs() - startMs);
         return encodeAction(outcome.answer.action);
       };
       const fail = (error: unknown): never => {
-        observe.decided(toError(request, now() - startMs));
+        observe.decided(request, { answer: ERROR }, clockMs() - startMs);
         throw error;
       };
       let outcome: Eventual<Outcome>;
@@ -42,13 +49,18 @@ export function createPolicyService(options: PolicyServiceOptions): RequestServi
       } catch (error) {
         return fail(error);
       }
-      return outcome instanceof Promise ? outcome.then(finish, fail) : finish(outcome);
+      return chain(outcome, finish, fail);
     },
   };
 }
 
-function evaluate(evaluator: Evaluator, messages: Messages, request: PolicyRequest, nowMs: number): Eventual<Outcome> {
-  const session = evaluator.open(request);
-  if (typeof session === "string") return { answer: DUNNO, unchecked: session };
-  return evaluator.evaluate(session, messages.of(request, nowMs));
+function evaluate(
+  evaluator: Evaluator,
+  messages: Messages,
+  request: PolicyRequest,
+  clockMs: number,
+): Eventual<Outcome> {
+  const check = evaluator.checkFor(request, clockMs);
+  if (typeof check === "string") return { answer: DUNNO, unchecked: check };
+  return evaluator.evaluate(check, messages.of(request, clockMs));
 }

@@ -1,11 +1,11 @@
 /**
- * What [policy] of the configuration says, parsed: the shape that `createPolicyService` works on. The keys' names in
- * the file are spec'd in snake_case (`mail_from`, `time_limit`); here they are camelCase, with the unit in the name.
+ * The settings of the policy service: [policy] of the configuration, parsed, under names in camelCase that hold the
+ * unit. Their defaults stand in the table of parameters.
  */
 
 import type { AllowSettings } from "../mail/allow-list.ts";
 import type { Cidr } from "../mail/ip.ts";
-import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
+import type { SpfResult } from "../spf/verdict.ts";
 
 /** What to do with one SPF result. */
 export type Disposition =
@@ -68,7 +68,7 @@ export const HEADER_TYPES = ["received-spf", "authentication-results"] as const;
 
 export type HeaderType = (typeof HEADER_TYPES)[number];
 
-/** `report`: the reply only tags; what it would have been is observed. */
+/** `report`: mail is only tagged; what the answer would have been is logged and counted. */
 export const POLICY_MODES = ["enforce", "report"] as const;
 
 export type PolicyMode = (typeof POLICY_MODES)[number];
@@ -78,12 +78,12 @@ export type Dispositions = Readonly<Record<SpfResult, Disposition>>;
 
 /** `[policy.helo]` or `[policy.mail_from]`. */
 export interface IdentitySettings {
-  /** `false`: this identity is not looked at. */
+  /** `false`: this identity is not checked. */
   readonly check: boolean;
   readonly dispositions: Dispositions;
 }
 
-/** What an override asks of a request. Each list that is not empty must hold the request's value. */
+/** The requests that an override is for. Each list that is not empty must hold the request's value. */
 export interface OverrideMatch {
   /** `user@example.org`, or `@example.org` for every address there. */
   readonly recipients: readonly string[];
@@ -123,9 +123,9 @@ export interface PolicySettings {
   readonly mode: PolicyMode;
   /** Each type at most once; none: mail that passes gets DUNNO. */
   readonly headers: readonly HeaderType[];
-  /** The authserv-id of Authentication-Results; empty: our host name. */
+  /** The authserv-id of Authentication-Results. */
   readonly authservId: string;
-  /** The budget for one request, with every DNS question that it costs; at most MAX_TIME_LIMIT_MS. */
+  /** The time for one request, with all its DNS queries. */
   readonly timeLimitMs: number;
   /** Clients with `sasl_username` are not checked. */
   readonly skipAuthenticated: boolean;
@@ -148,43 +148,4 @@ export interface PolicySettings {
   readonly allow: AllowSettings;
   /** The first that matches counts, alone. */
   readonly overrides: readonly Override[];
-}
-
-/** Postfix gives up after 100 s (smtpd_policy_service_timeout): our answer must come before. */
-export const MAX_TIME_LIMIT_MS = 90_000;
-
-/** RFC 7208 section 8: only a fail is the domain owner's word that the mail is not theirs. */
-const DEFAULT_DISPOSITIONS: Dispositions = {
-  ...everyResult({ kind: "tag" }),
-  fail: { kind: "reject" },
-};
-
-/** The settings of a configuration without `[policy]`. */
-export const DEFAULT_POLICY_SETTINGS: PolicySettings = {
-  mode: "enforce",
-  headers: ["received-spf"],
-  authservId: "",
-  timeLimitMs: 20_000,
-  skipAuthenticated: true,
-  skipAddresses: [
-    { address: "127.0.0.0", prefixBits: 8, family: "ipv4" },
-    { address: "::1", prefixBits: 128, family: "ipv6" },
-  ],
-  rejectMessage: "Message rejected due to: SPF {result}: {explanation}",
-  deferMessage: "Message deferred due to: SPF {result}: {explanation}",
-  enhancedStatusCodes: true,
-  hideReceiver: false,
-  prospectiveAddress: "",
-  maxDnsLookups: 10,
-  maxVoidLookups: 2,
-  helo: { check: true, dispositions: DEFAULT_DISPOSITIONS },
-  mailFrom: { check: true, dispositions: DEFAULT_DISPOSITIONS },
-  allow: { addresses: [], spfDomains: [], heloNames: [], ptrDomains: [] },
-  overrides: [],
-};
-
-/** The same disposition for every result. */
-export function everyResult(disposition: Disposition): Dispositions {
-  const entries = SPF_RESULTS.map((result) => [result, disposition] as const);
-  return Object.fromEntries(entries) as Record<SpfResult, Disposition>;
 }

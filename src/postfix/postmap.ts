@@ -16,7 +16,7 @@ export type TableAnswer =
 /** Asks one table, e.g. `mysql:/etc/postfix/domains.cf`, for some keys at once: which of them are there? */
 export type AskTable = (table: string, keys: readonly string[]) => Promise<TableAnswer>;
 
-/** Longest key in octets: that of a domain name, with room. */
+/** Longest key in bytes: that of a domain name, with room. */
 const MAX_KEY_BYTES = 255;
 const TABLE = /^[a-z][a-z0-9_]*:\S/;
 

@@ -1,8 +1,7 @@
 /** The SRS maps' rules by a setup, for the daemon and for `postvouch srs` alike. */
-import type { OwnDomains } from "../srs/own-domains.ts";
 import { Rewriter } from "../srs/rewriter.ts";
+import type { AddressStore, OwnDomains } from "../srs/seams.ts";
 import { Signer } from "../srs/signer.ts";
-import type { AddressStore } from "../srs/store.ts";
 import type { SrsTables } from "../srs/table.ts";
 import type { Setup } from "./setup.ts";
 
@@ -35,6 +34,6 @@ export function createSrsTables(setup: Setup, parts: SrsParts): SrsTables {
     store: parts.store,
     storeMode: config["srs.store.mode"],
     maxAgeDays,
-    now: parts.now,
+    timeMs: parts.now,
   };
 }

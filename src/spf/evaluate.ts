@@ -5,6 +5,7 @@
 import { MAX_TXT_BYTES } from "../dns/types.ts";
 import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
 import type { DnsLookups } from "./dns.ts";
+import { nameOddCharacter } from "./odd-character.ts";
 import { type ParsedRecord, type RecordParser, spfRecords, type Term } from "./record.ts";
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
@@ -72,8 +73,12 @@ function selectRecord(domain: string, records: readonly string[]): string | unde
   if (record.length >= MAX_TXT_BYTES) {
     throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": over ${MAX_TXT_BYTES - 1} bytes`);
   }
-  if (/[^\x20-\x7e]/.test(record)) {
-    throw new StopEvaluation("permerror", `Cannot use the record of "${domain}": it is not printable ASCII`);
+  const odd = nameOddCharacter(record);
+  if (odd !== undefined) {
+    throw new StopEvaluation(
+      "permerror",
+      `Cannot use the record of "${domain}": it holds ${odd}, want printable ASCII`,
+    );
   }
   return record;
 }

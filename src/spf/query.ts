@@ -10,7 +10,7 @@ export interface CheckSubject {
   readonly target: string | undefined;
   /** `<sender>`: local part, `@`, `target`. The local part is as given, without quotes. */
   readonly sender: string;
-  /** The HELO name for `%{h}`. */
+  /** The HELO name for `%{h}`, without a trailing dot: behind it a record goes on with a dot of its own. */
   readonly helo: string;
 }
 
@@ -33,7 +33,7 @@ export function readSubject(query: SpfQuery): CheckSubject {
     domain,
     target: isMultiLabelName(lower) ? lower : undefined,
     sender: `${local === "" ? "postmaster" : local}@${lower}`,
-    helo: toALabels(query.heloName) ?? query.heloName,
+    helo: withoutRootDot(toALabels(query.heloName) ?? query.heloName),
   };
 }
 

@@ -50,10 +50,12 @@ export interface TraceTerm {
 export interface TraceLookup {
   readonly name: string;
   readonly type: RecordType;
+  /** Where `name` leads as an alias (CNAME or DNAME): the owner of the answers. */
+  readonly canonicalName: string | undefined;
   readonly outcome: "ok" | "nodata" | "nxdomain" | "error";
   /** Records as text, MX as `10 mx.example.com`; for an error, what was wrong. */
   readonly answers: readonly string[];
-  /** How long the answer still holds, in whole seconds. */
+  /** How long the answer still holds, in whole seconds; 0 for one that is not to be kept. */
   readonly ttlSeconds: number | undefined;
   readonly elapsedMs: number;
 }
@@ -164,6 +166,7 @@ export class TraceBuilder {
     const lookup: TraceLookup = {
       name,
       type,
+      canonicalName: answer.status === "error" ? undefined : answer.canonicalName,
       outcome: answer.status,
       answers: answerTexts(answer),
       ttlSeconds: answer.status === "error" ? undefined : secondsUntil(answer.expiresAtMs, this.#clockMs()),
@@ -178,7 +181,7 @@ export class TraceBuilder {
 
 /** `undefined` for an answer without an end: a name that DNS cannot carry does not exist. */
 function secondsUntil(expiresAtMs: number, clockMs: number): number | undefined {
-  return Number.isFinite(expiresAtMs) ? Math.floor((expiresAtMs - clockMs) / 1000) : undefined;
+  return Number.isFinite(expiresAtMs) ? Math.max(0, Math.floor((expiresAtMs - clockMs) / 1000)) : undefined;
 }
 
 function answerTexts(answer: DnsAnswer<RecordType>): string[] {

@@ -23,8 +23,11 @@ export interface Srs1 {
   readonly opaque: string;
 }
 
+/** The digit of a tag, SRS0 or SRS1. */
+export type SrsTag = 0 | 1;
+
 /** Which tag a local part starts with, in any case, its separator included; `undefined` for an ordinary one. */
-export function srsTag(local: string): 0 | 1 | undefined {
+export function srsTag(local: string): SrsTag | undefined {
   if ((local.charCodeAt(0) | 0x20) !== 0x73) return undefined;
   if ((local.charCodeAt(1) | 0x20) !== 0x72 || (local.charCodeAt(2) | 0x20) !== 0x73) return undefined;
   if (!isSeparator(local.charCodeAt(4))) return undefined;

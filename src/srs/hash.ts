@@ -6,14 +6,14 @@ export type HashAlphabet = "url-safe" | "standard";
 const COMMON = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const ALPHABETS: Readonly<Record<HashAlphabet, string>> = { "url-safe": `${COMMON}-_`, standard: `${COMMON}+/` };
 
-/** Characters of base64 that twenty octets give, without padding. */
+/** Characters of base64 that twenty bytes give, without padding. */
 export const MAX_HASH_LENGTH = 27;
 
 const NEVER = 0xff;
 
 /**
- * For each octet of a claimed hash the number it is compared by: case is folded because mail systems on the way fold
- * it, and both alphabets count as one because secrets outlive a change of alphabet. Other octets never match.
+ * For each byte of a claimed hash the number it is compared by: case is folded because mail systems on the way fold
+ * it, and both alphabets count as one because secrets outlive a change of alphabet. Other bytes never match.
  */
 const CLAIM_VALUE = foldTable();
 

@@ -34,7 +34,7 @@ export class HmacSha1 {
   }
 
   /**
-   * The MAC of `text` (latin1, one character per octet) with its ASCII letters lower-cased.
+   * The MAC of `text` (latin1, one character per byte) with its ASCII letters lower-cased.
    *
    * @returns five big-endian words, good until the next call
    */
@@ -58,9 +58,9 @@ function hashText(state: State, text: string): void {
   let word = 0;
   let words = 0;
   for (let i = 0; i < length; i++) {
-    let octet = text.charCodeAt(i) & 0xff;
-    if (octet >= 0x41 && octet <= 0x5a) octet |= 0x20;
-    word = (word << 8) | octet;
+    let byte = text.charCodeAt(i) & 0xff;
+    if (byte >= 0x41 && byte <= 0x5a) byte |= 0x20;
+    word = (word << 8) | byte;
     if ((i & 3) !== 3) continue;
     schedule[words++] = word;
     if (words === BLOCK_WORDS) {
@@ -87,12 +87,12 @@ function padState(key: Uint8Array, pad: number): State {
   return state;
 }
 
-/** SHA-1 of octets, for secrets longer than a block. */
-function sha1(octets: Uint8Array): Uint8Array {
-  const padded = new Uint8Array(Math.ceil((octets.length + 9) / BLOCK_BYTES) * BLOCK_BYTES);
-  padded.set(octets);
-  padded[octets.length] = 0x80;
-  new DataView(padded.buffer).setUint32(padded.length - 4, octets.length * 8);
+/** SHA-1 of bytes, for secrets longer than a block. */
+function sha1(bytes: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(Math.ceil((bytes.length + 9) / BLOCK_BYTES) * BLOCK_BYTES);
+  padded.set(bytes);
+  padded[bytes.length] = 0x80;
+  new DataView(padded.buffer).setUint32(padded.length - 4, bytes.length * 8);
   const state = INITIAL_STATE.slice();
   for (let at = 0; at < padded.length; at += BLOCK_BYTES) {
     for (let i = 0; i < BLOCK_WORDS; i++) schedule[i] = wordAt(padded, at + i * 4);
@@ -106,8 +106,8 @@ function sha1(octets: Uint8Array): Uint8Array {
   return digest;
 }
 
-function wordAt(octets: Uint8Array, at: number): number {
-  const [a = 0, b = 0, c = 0, d = 0] = octets.subarray(at, at + 4);
+function wordAt(bytes: Uint8Array, at: number): number {
+  const [a = 0, b = 0, c = 0, d = 0] = bytes.subarray(at, at + 4);
   return (a << 24) | (b << 16) | (c << 8) | d;
 }
 

@@ -5,14 +5,14 @@
 
 import { formatMailbox, isBare, isQuotedString, type Mailbox, parseMailbox } from "../mail/mailbox.ts";
 import type { Outcome } from "../net/lookup.ts";
-import { isSeparator, parseSrs, type Srs0, type Srs1, srsTag } from "./form.ts";
+import { isSeparator, parseSrs, type Srs0, type Srs1, type SrsTag, srsTag } from "./form.ts";
 import type { Signer } from "./signer.ts";
 import { checkStamp, encodeStamp } from "./stamp.ts";
 
-/** Longest address in octets that is read or written: postsrsd's buffer. Longer ones do not exist in mail. */
+/** Longest address that is read or written: postsrsd's buffer. Longer ones do not exist in mail. */
 export const MAX_ADDRESS_BYTES = 1023;
 
-/** Longest local part in octets (RFC 5321 section 4.5.3.1.1). Receivers may refuse a longer one. */
+/** Longest local part (RFC 5321 section 4.5.3.1.1). Receivers may refuse a longer one. */
 export const MAX_LOCAL_PART_BYTES = 64;
 
 export interface RewriterSettings {
@@ -40,12 +40,13 @@ export class Rewriter {
   /**
    * The rewritten form of a foreign sender, from which a bounce finds its way back. Own domains and the null sender
    * are the caller's business.
+   *
+   * @param tag what srsTag says of the local part
    */
-  forward(sender: Mailbox, day: number): Rewrite {
+  forward(sender: Mailbox, tag: SrsTag | undefined, day: number): Rewrite {
     if (!isCarriable(sender.domain)) return refuse("malformed", "domain cannot be carried in a local part");
     // Postfix is written in C: it would cut the answer there.
     if (sender.local.includes("\0")) return refuse("malformed", "NUL in the local part");
-    const tag = srsTag(sender.local);
     if (tag === undefined && !isBareTag(sender.local)) return this.#signSrs0(sender, day);
     if (tag === 1 || /^srs1$/i.test(sender.local)) return this.#forwardSrs1(sender.local);
     return this.#signSrs1(sender.domain, sender.local.slice(4));
@@ -61,7 +62,7 @@ export class Rewriter {
    * the hash does.
    */
   reverse(address: string, day: number): Rewrite {
-    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
+    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
     const mailbox = parseMailbox(address);
     const local = mailbox === undefined ? address : mailbox.local;
     const first = this.#reverseLocal(local, address.startsWith('"'), day);
@@ -120,7 +121,7 @@ export class Rewriter {
     const local = `${signed}=${host}=${user}`;
     // To look at the joined string V8 would have to copy it, and once more with the domain: a tenth of a rewriting.
     const address = isBare(host) && isBare(user) ? `${local}@${srsDomain}` : formatMailbox(local, srsDomain);
-    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
+    if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
     return { address, outcome: local.length > MAX_LOCAL_PART_BYTES ? "too_long" : "rewritten" };
   }
 }

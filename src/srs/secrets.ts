@@ -1,5 +1,5 @@
 /**
- * Longest secret in octets. postsrsd reads a line in pieces of this size and takes each for a secret of its own;
+ * Longest secret in bytes. postsrsd reads a line in pieces of this size and takes each for a secret of its own;
  * whoever has such a line has addresses under way that are signed so.
  */
 const MAX_SECRET_BYTES = 1023;

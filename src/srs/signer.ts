@@ -2,7 +2,7 @@ import { encodeHash, type HashAlphabet, hashMatches } from "./hash.ts";
 import { HmacSha1 } from "./hmac.ts";
 
 export interface SignerSettings {
-  /** Octets of each secret. The first signs, every one verifies. */
+  /** Bytes of each secret. The first signs, every one verifies. */
   readonly secrets: readonly Uint8Array[];
   /** Characters of the hash that are written. */
   readonly hashLength: number;

@@ -7,8 +7,8 @@ const DAY_MS = 86_400_000;
 export const STAMP_PERIOD_DAYS = 1024;
 
 /** The day of a moment, in days since 1970 (UTC). */
-export function dayOf(nowMs: number): number {
-  return Math.floor(nowMs / DAY_MS);
+export function dayOf(timeMs: number): number {
+  return Math.floor(timeMs / DAY_MS);
 }
 
 /** The stamp of a day. */
@@ -17,8 +17,9 @@ export function encodeStamp(day: number): string {
 }
 
 /**
- * Whether a stamp is from `day` or one of the `maxAgeDays` days before it. A day to come is never valid: the stamp
- * cannot tell tomorrow from a day almost three years ago.
+ * Whether a stamp is from `day`, one of the `maxAgeDays` days before it, or the day after it: the clock of the host that
+ * signed may be ahead of ours. A day further ahead is never valid: the stamp cannot tell it from a day almost three years
+ * ago.
  *
  * @returns `malformed` for what is no stamp at all
  */
@@ -30,7 +31,7 @@ export function checkStamp(stamp: string, day: number, maxAgeDays: number): "val
   const stamped = (high << 5) | low;
   const today = ((day % STAMP_PERIOD_DAYS) + STAMP_PERIOD_DAYS) % STAMP_PERIOD_DAYS;
   const ageDays = (today - stamped + STAMP_PERIOD_DAYS) % STAMP_PERIOD_DAYS;
-  return ageDays <= maxAgeDays ? "valid" : "expired";
+  return ageDays <= maxAgeDays || ageDays === STAMP_PERIOD_DAYS - 1 ? "valid" : "expired";
 }
 
 function base32Value(code: number): number {

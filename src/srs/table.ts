@@ -2,11 +2,14 @@
 import { createHash } from "node:crypto";
 import { type Mailbox, parseMailbox } from "../mail/mailbox.ts";
 import type { LookupResult, LookupTable, Outcome } from "../net/lookup.ts";
-import { srsTag } from "./form.ts";
-import type { OwnDomains } from "./own-domains.ts";
+import { errorText } from "../process/exit.ts";
+import { type SrsTag, srsTag } from "./form.ts";
 import { MAX_ADDRESS_BYTES, type Rewrite, type Rewriter } from "./rewriter.ts";
+import type { AddressStore, OwnDomains } from "./seams.ts";
 import { dayOf } from "./stamp.ts";
-import type { AddressStore } from "./store.ts";
+
+/** The maps by name, as socketmap clients and the metrics' `map` label spell them. */
+export const MAPS = ["forward", "reverse", "forward-transport"] as const;
 
 export interface SrsTables {
   readonly rewriter: Rewriter;
@@ -16,20 +19,32 @@ export interface SrsTables {
   /** What the forward-transport map answers, e.g. `srs:[127.0.0.1]:12526`. */
   readonly forwardTransport: string;
   readonly store: AddressStore | undefined;
-  /** `long`: what exceeds 64 octets goes to the store; `all`: every address, as postsrsd 2 with original-envelope = database. */
+  /** `long`: what exceeds 64 bytes goes to the store; `all`: every address, as postsrsd 2 with original-envelope = database. */
   readonly storeMode: "long" | "all";
   readonly maxAgeDays: number;
   /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly timeMs: () => number;
 }
 
 type Answer = LookupResult | Promise<LookupResult>;
+
+/** A sender that is neither null nor own nor signed by us. */
+interface ForeignSender {
+  readonly key: string;
+  readonly mailbox: Mailbox;
+  /** Set for an address of another forwarder. */
+  readonly tag: SrsTag | undefined;
+}
 
 /** Sender to rewritten sender: sender_canonical_maps. */
 export function forwardTable(srs: SrsTables): LookupTable {
   return {
     name: "forward",
-    get: (key) => withForeignSender(srs, key, (sender, day) => forward(srs, key, sender, day)),
+    get: (key) =>
+      withForeignSender(srs, key, (sender, day) => {
+        const rewrite = forward(srs, sender, day);
+        return rewrite === "store" ? storeAddress(srs, key, day) : toResult(rewrite);
+      }),
   };
 }
 
@@ -39,7 +54,7 @@ export function reverseTable(srs: SrsTables): LookupTable {
     name: "reverse",
     get(key) {
       if (isNullSender(key)) return nullSender;
-      const rewrite = srs.rewriter.reverse(key, dayOf(srs.now()));
+      const rewrite = srs.rewriter.reverse(key, dayOf(srs.timeMs()));
       const alias = rewrite.address === undefined ? undefined : storedAlias(rewrite.address);
       return alias === undefined ? toResult(rewrite) : fetchAddress(srs.store, alias);
     },
@@ -57,41 +72,45 @@ export function forwardTransportTable(srs: SrsTables): LookupTable {
     get: (key) =>
       withForeignSender(srs, key, (sender, day) => {
         if (key.startsWith("@")) return notFound("already", "a domain alone is no sender");
-        const rewrite = srs.rewriter.forward(sender, day);
-        return rewrite.address === undefined && !canStore(srs, rewrite) ? toResult(rewrite) : found;
+        const rewrite = forward(srs, sender, day);
+        return rewrite === "store" || rewrite.address !== undefined ? found : toResult(rewrite);
       }),
   };
 }
 
 /** Sorts out what every forward map leaves alone, then goes on with the rest. */
-function withForeignSender(srs: SrsTables, key: string, next: (sender: Mailbox, day: number) => Answer): Answer {
+function withForeignSender(srs: SrsTables, key: string, next: (sender: ForeignSender, day: number) => Answer): Answer {
   if (isNullSender(key)) return nullSender;
   if (key.length > MAX_ADDRESS_BYTES) return tooLong;
-  const sender = parseMailbox(key);
-  if (sender === undefined) return noAt;
-  const day = dayOf(srs.now());
+  const mailbox = parseMailbox(key);
+  if (mailbox === undefined) return noAt;
+  const day = dayOf(srs.timeMs());
   const decide = (own: boolean): Answer => {
     if (own) return ownDomain;
-    if (srsTag(sender.local) !== undefined && srs.rewriter.isOwnValid(key, day)) return already;
-    return next(sender, day);
+    const tag = srsTag(mailbox.local);
+    if (tag !== undefined && srs.rewriter.isOwnValid(key, day)) return already;
+    return next({ key, mailbox, tag }, day);
   };
   if (srs.alwaysRewrite) return decide(false);
-  const own = srs.ownDomains.has(sender.domain);
+  const own = srs.ownDomains.has(mailbox.domain);
   return typeof own === "boolean" ? decide(own) : own.then(decide).catch(tempFail);
 }
 
-function forward(srs: SrsTables, key: string, sender: Mailbox, day: number): Answer {
-  const rewrite = srs.rewriter.forward(sender, day);
-  const stored = srs.storeMode === "all" && srs.store !== undefined && srsTag(sender.local) === undefined;
-  return stored || canStore(srs, rewrite) ? storeAddress(srs, key, day) : toResult(rewrite);
+/** The rewritten sender, why there is none, or that the sender goes to the store: the same for both forward maps. */
+function forward(srs: SrsTables, { key, mailbox, tag }: ForeignSender, day: number): Rewrite | "store" {
+  if (srs.store === undefined) return srs.rewriter.forward(mailbox, tag, day);
+  if (srs.storeMode === "all" && tag === undefined && isStorable(key)) return "store";
+  const rewrite = srs.rewriter.forward(mailbox, tag, day);
+  return rewrite.outcome === "too_long" && isStorable(key) ? "store" : rewrite;
 }
 
 /** Host of the addresses whose user part is a key of the store, as postsrsd 2 writes it. */
 const ALIAS_HOST = "1";
 const ALIAS = /^[0-9A-V]{32}@1$/i;
 
-function canStore(srs: SrsTables, rewrite: Rewrite): boolean {
-  return srs.store !== undefined && rewrite.outcome === "too_long";
+/** Whether the store may hold an address and give it out again: a control character could end the reply. */
+function isStorable(address: string): boolean {
+  return address.length <= MAX_ADDRESS_BYTES && address.includes("@") && !/[\0-\x1f\x7f]/.test(address);
 }
 
 function storedAlias(address: string): string | undefined {
@@ -101,32 +120,35 @@ function storedAlias(address: string): string | undefined {
 async function storeAddress(srs: SrsTables, address: string, day: number): Promise<LookupResult> {
   const alias = base32Hex(createHash("sha1").update(address, "latin1").digest());
   try {
-    // A stamp is good on its own day and maxAgeDays after it: the address must not be gone before.
-    await srs.store?.put(alias, address, (srs.maxAgeDays + 1) * 86_400);
+    // A stamp is good on the day before its own, on its own and maxAgeDays after it: the address must not be gone before.
+    await srs.store?.put(alias, address, (srs.maxAgeDays + 2) * 86_400);
   } catch (error) {
     return tempFail(error);
   }
-  return toResult(srs.rewriter.forward({ local: alias, domain: ALIAS_HOST }, day));
+  return toResult(srs.rewriter.forward({ local: alias, domain: ALIAS_HOST }, undefined, day));
 }
 
 async function fetchAddress(store: AddressStore | undefined, alias: string): Promise<LookupResult> {
   if (store === undefined) return tempFail(new Error("the address is kept in a store, and srs.store.url names none"));
   try {
     const address = await store.get(alias);
-    if (address === undefined) return notFound("expired", "the store no longer has this address");
-    return { status: "found", outcome: "rewritten", value: address };
+    if (address === undefined) return noLongerStored;
+    if (!isStorable(address)) return damaged;
+    // As canonical(5) reads it, "@domain" is the same user in that domain.
+    const value = address.startsWith("@") ? `""${address}` : address;
+    return { status: "found", outcome: "rewritten", value };
   } catch (error) {
     return tempFail(error);
   }
 }
 
-/** RFC 4648 section 7, for multiples of five octets: no padding. */
-function base32Hex(octets: Uint8Array): string {
+/** RFC 4648 section 7, for multiples of five bytes: no padding. */
+function base32Hex(bytes: Uint8Array): string {
   let text = "";
   let bits = 0;
   let value = 0;
-  for (const octet of octets) {
-    value = ((value << 8) | octet) & 0xfff;
+  for (const byte of bytes) {
+    value = ((value << 8) | byte) & 0xfff;
     bits += 8;
     for (; bits >= 5; bits -= 5) text += "0123456789ABCDEFGHIJKLMNOPQRSTUV".charAt((value >> (bits - 5)) & 31);
   }
@@ -140,16 +162,18 @@ function isNullSender(key: string): boolean {
 
 const nullSender = notFound("null", "the null sender is never rewritten");
 const noAt = notFound("malformed", "no @ in the address");
-const tooLong = notFound("too_long", `over ${MAX_ADDRESS_BYTES} octets`);
+const tooLong = notFound("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
 const ownDomain = notFound("own", "the domain is our own");
 const already = notFound("already", "already rewritten by us");
+const noLongerStored = notFound("expired", "the store no longer has this address");
+const damaged = notFound("malformed", "what the store holds is no address");
 
 function notFound(outcome: Outcome, reason: string): LookupResult {
   return { status: "notFound", outcome, reason };
 }
 
 function tempFail(error: unknown): LookupResult {
-  return { status: "tempFail", outcome: "tempfail", reason: error instanceof Error ? error.message : String(error) };
+  return { status: "tempFail", outcome: "tempfail", reason: errorText(error) };
 }
 
 function toResult(rewrite: Rewrite): LookupResult {

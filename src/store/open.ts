@@ -1,6 +1,6 @@
 /** The store of long addresses that the configuration names. */
 import { EXIT, errorText, Failure } from "../process/exit.ts";
-import type { AddressStore } from "../srs/store.ts";
+import type { AddressStore } from "../srs/seams.ts";
 import { parseStoreUrl } from "./url.ts";
 
 /** Called when the store stops answering, and when it answers again: once each, not for each lookup. */

@@ -9,7 +9,7 @@
  */
 
 import { errorText } from "../process/exit.ts";
-import type { AddressStore } from "../srs/store.ts";
+import type { AddressStore } from "../srs/seams.ts";
 import type { StoreHooks } from "./open.ts";
 import type { RedisAddress } from "./url.ts";
 

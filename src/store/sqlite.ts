@@ -9,7 +9,7 @@
 import { open } from "node:fs/promises";
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import { errorText } from "../process/exit.ts";
-import type { AddressStore } from "../srs/store.ts";
+import type { AddressStore } from "../srs/seams.ts";
 
 /** How long SQLite waits for another process to finish writing. Everything else waits with it. */
 const BUSY_TIMEOUT_MS = 250;

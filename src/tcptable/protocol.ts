@@ -108,9 +108,9 @@ function unquote(quoted: string): TcpTableRequest {
   let key = "";
   let taken = 0;
   for (; percent !== -1; percent = quoted.indexOf("%", taken)) {
-    const octet = (hexValue(quoted, percent + 1) << 4) | hexValue(quoted, percent + 2);
-    if (octet < 0) return BAD_QUOTING;
-    key += quoted.slice(taken, percent) + String.fromCharCode(octet);
+    const byte = (hexValue(quoted, percent + 1) << 4) | hexValue(quoted, percent + 2);
+    if (byte < 0) return BAD_QUOTING;
+    key += quoted.slice(taken, percent) + String.fromCharCode(byte);
     taken = percent + 3;
   }
   return key + quoted.slice(taken);

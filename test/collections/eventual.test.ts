@@ -1,34 +1,27 @@
 import { expect, test } from "vitest";
-import { untilKnown } from "../../src/collections/eventual.ts";
+import { chain } from "../../src/collections/eventual.ts";
 
-test("untilKnown answers at once when nothing is to be waited for", () => {
-  expect(untilKnown(() => 5)).toBe(5);
+const unreached = (): never => {
+  throw new Error("was called");
+};
+
+test("chain goes on at once with a value", () => {
+  expect(chain(5, (value) => value + 1, unreached)).toBe(6);
 });
 
-test("untilKnown begins anew after each wait", async () => {
-  let asked = 0;
-  const waits = [Promise.resolve("first"), Promise.resolve("second")];
-  const known = untilKnown(() => waits[asked++] ?? "known");
-  expect(known).toBeInstanceOf(Promise);
-  expect(await known).toBe("known");
-  expect(asked).toBe(3);
+test("chain goes on with what a promise brings", async () => {
+  const chained = chain(Promise.resolve(5), (value) => value + 1, unreached);
+  expect(chained).toBeInstanceOf(Promise);
+  expect(await chained).toBe(6);
 });
 
-test("untilKnown gives up when what it waits for fails", async () => {
-  let asked = 0;
-  const known = untilKnown(() => {
-    asked++;
-    return Promise.reject(new Error("broken"));
-  });
-  await expect(known).rejects.toThrow("broken");
-  expect(asked).toBe(1);
+test("chain calls the third argument when a promise rejects", async () => {
+  const broken = Promise.reject(new Error("broken"));
+  expect(await chain(broken, unreached, (error) => String(error))).toBe("Error: broken");
 });
 
-test("untilKnown fails when asking fails later", async () => {
-  let asked = 0;
-  const known = untilKnown(() => {
-    if (++asked === 1) return Promise.resolve();
-    throw new Error("broken");
-  });
-  await expect(known).rejects.toThrow("broken");
+test("chain passes a rejection and an error of the next step on", async () => {
+  await expect(chain(Promise.reject(new Error("broken")), unreached)).rejects.toThrow("broken");
+  await expect(chain(Promise.resolve(1), unreached)).rejects.toThrow("was called");
+  expect(() => chain(1, unreached)).toThrow("was called");
 });

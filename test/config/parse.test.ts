@@ -5,7 +5,7 @@ import { documents } from "../../scripts/config-docs.ts";
 import { PARAMETERS } from "../../src/config/parameters.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { policySettings } from "../../src/config/settings.ts";
-import { DEFAULT_POLICY_SETTINGS } from "../../src/policy/settings.ts";
+import { SPF_RESULTS } from "../../src/spf/verdict.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -173,8 +173,13 @@ describe("the table of parameters", () => {
     expect(Object.keys(config).sort()).toEqual(Object.keys(PARAMETERS).sort());
   });
 
-  test("has the policy's own defaults", () => {
-    expect(policySettings(config, "")).toEqual(DEFAULT_POLICY_SETTINGS);
+  test("rejects a fail alone by default (RFC 7208 section 8), for both identities", () => {
+    const { helo, mailFrom } = policySettings(config, "mx.example");
+    for (const { check, dispositions } of [helo, mailFrom]) {
+      expect(check).toBe(true);
+      const untagged = SPF_RESULTS.filter((result) => dispositions[result].kind !== "tag");
+      expect(untagged.map((result) => [result, dispositions[result]])).toEqual([["fail", { kind: "reject" }]]);
+    }
   });
 
   test.each(Object.entries(documents()))("is what %s was made from (npm run docs)", (path, text) => {

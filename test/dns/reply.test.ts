@@ -61,7 +61,7 @@ const FOUND: readonly Case[] = [
       cname("b.example", "C.example", 80),
       cname("www.example", "b.example", 70),
     ],
-    want: { kind: "records", records: ["192.0.2.1"], ttlS: 70 },
+    want: { kind: "records", records: ["192.0.2.1"], ttlS: 70, canonicalName: "c.example" },
   },
   {
     says: `a chain of ${MAX_ALIASES} aliases`,
@@ -72,7 +72,7 @@ const FOUND: readonly Case[] = [
     says: "a DNAME with the CNAME made from it, which old servers give no TTL of its own (RFC 2672)",
     asked: "a.b.example",
     answers: [dname("b.example", "c.test"), cname("a.b.example", "a.c.test", 0), a("a.c.test")],
-    want: { kind: "records", records: ["192.0.2.1"], ttlS: 300 },
+    want: { kind: "records", records: ["192.0.2.1"], ttlS: 300, canonicalName: "a.c.test" },
   },
   {
     says: "a DNAME whose CNAME is missing",
@@ -99,7 +99,7 @@ const FOUND: readonly Case[] = [
 ];
 
 const ABSENT: readonly Case[] = [
-  { says: "NXDOMAIN", rcode: 3, authority: [SOA], want: { kind: "nxdomain", ttlS: 60 } },
+  { says: "NXDOMAIN", rcode: 3, authority: [SOA], want: { kind: "nxdomain", ttlS: 60, canonicalName: undefined } },
   { says: "NODATA", authority: [SOA], want: { kind: "nodata", ttlS: 60 } },
   {
     says: "a negative TTL of the SOA record itself, where that is smaller (RFC 2308 section 5)",
@@ -113,13 +113,13 @@ const ABSENT: readonly Case[] = [
     rcode: 3,
     answers: [cname("www.example", "gone.example", 20)],
     authority: [SOA],
-    want: { kind: "nxdomain", ttlS: 20 },
+    want: { kind: "nxdomain", ttlS: 20, canonicalName: "gone.example" },
   },
   {
     says: "NODATA of an alias's target",
     answers: [cname("www.example", "b.example")],
     authority: [SOA],
-    want: { kind: "nodata", ttlS: 60 },
+    want: { kind: "nodata", ttlS: 60, canonicalName: "b.example" },
   },
   {
     says: "an alias to a single label",

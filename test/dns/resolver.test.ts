@@ -98,7 +98,9 @@ describe("the resolver answers", () => {
   test("an alias that it has to follow itself, with the smallest TTL on the way", async () => {
     await using server = await startDnsServer(WORLD);
     await using world = testResolver([server.address], {}, { clockMs: () => 1000 });
-    expect(await world.ask("away.example", "A")).toMatchObject({ expiresAtMs: 41_000 });
+    expect(await world.ask("away.example", "A")).toMatchObject({ expiresAtMs: 41_000, canonicalName: "a.example" });
+    expect(await world.ask("chain.example", "A")).toMatchObject({ canonicalName: "a.example" });
+    expect(await world.ask("a.example", "A")).toMatchObject({ canonicalName: undefined });
   });
 });
 

@@ -151,8 +151,11 @@ function lookUp<T extends RecordType>(authority: Authority, name: string, type: 
   const ttl = Math.min(...answered.answers.concat(answered.authority).map((record) => record.ttl));
   const expiresAtMs = nowMs + ttl * 1000;
   const records = answered.answers.filter((record) => record.type === type);
-  if (records.length === 0) return { status: answered.rcode === NXDOMAIN ? "nxdomain" : "nodata", expiresAtMs };
-  return { status: "ok", records: records.map((record) => recordData<T>(record)), expiresAtMs };
+  const canonicalName = answered.answers.findLast((record) => record.type === "CNAME")?.data?.toString();
+  if (records.length === 0) {
+    return { status: answered.rcode === NXDOMAIN ? "nxdomain" : "nodata", expiresAtMs, canonicalName };
+  }
+  return { status: "ok", records: records.map((record) => recordData<T>(record)), expiresAtMs, canonicalName };
 }
 
 function recordData<T extends RecordType>(record: ZoneRecord): RecordData[T] {

@@ -51,6 +51,7 @@ describe("formatMailbox", () => {
     { local: "a@b", address: '"a@b"@x' },
     { local: "a,b", address: '"a,b"@x' },
     { local: "a\x7f", address: '"a\x7f"@x' },
+    { local: "", address: '""@x' },
   ])("writes $local", ({ local, address }) => {
     expect(formatMailbox(local, "x")).toBe(address);
   });

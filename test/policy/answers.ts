@@ -1,13 +1,16 @@
 /** Settings in short, and the service's answers in short. */
 import { parseCidr } from "../../src/mail/ip.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
+import type { IdentitySettings, Override, PolicySettings } from "../../src/policy/settings.ts";
 import {
   DEFAULT_POLICY_SETTINGS,
-  type IdentitySettings,
-  type Override,
-  type PolicySettings,
-} from "../../src/policy/settings.ts";
-import { policyRequest, type Results, recorder, settings, sources, tableResolver } from "./fixtures.ts";
+  policyRequest,
+  type Results,
+  recorder,
+  settings,
+  sources,
+  tableResolver,
+} from "./fixtures.ts";
 
 const { helo: DEFAULTS } = DEFAULT_POLICY_SETTINGS;
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { PolicySettings } from "../../src/policy/settings.ts";
 import type { SpfResult, SpfVerdict } from "../../src/spf/verdict.ts";
-import { answers, cidr, FROM, HELO, identity } from "./answers.ts";
+import { answers, cidr, FORGED, FROM, HELO, identity } from "./answers.ts";
 import { type policyRequest, tableResolver } from "./fixtures.ts";
 
 const ONE_REQUEST: readonly {
@@ -320,6 +320,23 @@ const ONE_REQUEST: readonly {
     answer: "header pass mailfrom",
   },
 ];
+
+const NO_MAIL: readonly { record: string | undefined; isRejected: boolean }[] = [
+  { record: "v=spf1 -all", isRejected: true },
+  { record: "V=SPF1  -ALL ", isRejected: true },
+  { record: "v=spf1 -all exp=why.example.net", isRejected: true },
+  { record: "v=spf1 redirect=other.example.net", isRejected: false },
+  { record: "v=spf1 ip4:192.0.2.1 -all", isRejected: false },
+  { record: "v=spf1 ~all", isRejected: false },
+  { record: "v=spf1", isRejected: false },
+  { record: undefined, isRejected: false },
+];
+
+test.each(NO_MAIL)("reject-no-mail rejects by the record $record: $isRejected", async ({ record, isRejected }) => {
+  const mailFrom = identity({ fail: { kind: "reject-no-mail" } });
+  const [answer] = await answers({ [FROM]: { result: "fail", record } }, [{}], { mailFrom });
+  expect(answer).toBe(isRejected ? FORGED : "header fail mailfrom");
+});
 
 describe("the policy service", () => {
   test.each(ONE_REQUEST)("$name", async ({ results = {}, request = {}, settings: more = {}, dns = {}, answer }) => {

@@ -1,10 +1,23 @@
 /** Verdicts, requests and sources for tests of the policy service, with only what a case is about spelled out. */
+import { parseConfig } from "../../src/config/parse.ts";
+import { policySettings } from "../../src/config/settings.ts";
 import type { DnsAnswer, RecordType, Resolver } from "../../src/dns/types.ts";
-import type { PolicySources } from "../../src/policy/evaluate.ts";
-import type { PolicyDecision, PolicyObserver } from "../../src/policy/observer.ts";
+import { parseAddress } from "../../src/mail/ip.ts";
+import type { Transaction } from "../../src/policy/check.ts";
+import type { Outcome, PolicySources } from "../../src/policy/evaluate.ts";
 import type { PolicyRequest } from "../../src/policy/protocol.ts";
-import { DEFAULT_POLICY_SETTINGS, type PolicySettings } from "../../src/policy/settings.ts";
-import type { SpfQuery, SpfResult, SpfVerdict } from "../../src/spf/verdict.ts";
+import type { PolicyObserver } from "../../src/policy/service.ts";
+import type { Disposition, Dispositions, PolicySettings } from "../../src/policy/settings.ts";
+import { SPF_RESULTS, type SpfQuery, type SpfResult, type SpfVerdict } from "../../src/spf/verdict.ts";
+
+/** The settings of an empty configuration, for a host that is called mx.test. */
+export const DEFAULT_POLICY_SETTINGS: PolicySettings = policySettings(parseConfig("", "nothing").config, "mx.test");
+
+/** The same disposition for every result. */
+export function everyResult(disposition: Disposition): Dispositions {
+  const entries = SPF_RESULTS.map((result) => [result, disposition] as const);
+  return Object.fromEntries(entries) as Record<SpfResult, Disposition>;
+}
 
 export function verdict(result: SpfResult, more: Partial<SpfVerdict> = {}): SpfVerdict {
   return {
@@ -36,6 +49,12 @@ export function policyRequest(more: Partial<PolicyRequest> = {}): PolicyRequest 
     sasl_username: "",
     ...more,
   };
+}
+
+export function transaction(clientAddress = "192.0.2.10"): Transaction {
+  const client = parseAddress(clientAddress);
+  if (client === undefined) throw new Error(`not an address: ${clientAddress}`);
+  return { client, heloName: "mail.sender.test", sender: "joe@sender.test", receiver: "mx.test" };
 }
 
 export function settings(more: Partial<PolicySettings> = {}): PolicySettings {
@@ -86,19 +105,26 @@ export function sources(results: Results, more: Partial<PolicySources> = {}): Po
     hostname: "mx.test",
     checkHost: tableChecker(results).checkHost,
     resolver: tableResolver({}),
-    now: () => 0,
+    clockMs: () => 0,
     ...more,
   };
 }
 
-/** Keeps what it is told. */
-export function recorder(): PolicyObserver & { readonly decisions: PolicyDecision[]; readonly checks: string[] } {
-  const decisions: PolicyDecision[] = [];
+/** One call of `decided`. */
+interface Decision {
+  readonly request: PolicyRequest;
+  readonly outcome: Outcome;
+  readonly elapsedMs: number;
+}
+
+/** An observer that keeps what it is called with. */
+export function recorder(): PolicyObserver & { readonly decisions: Decision[]; readonly checks: string[] } {
+  const decisions: Decision[] = [];
   const checks: string[] = [];
   return {
     decisions,
     checks,
-    decided: (decision) => decisions.push(decision),
+    decided: (request, outcome, elapsedMs) => decisions.push({ request, outcome, elapsedMs }),
     spfChecked: (identity, result) => checks.push(`${identity} ${result}`),
   };
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Messages } from "../../src/policy/messages.ts";
+import { findOnce, Messages } from "../../src/policy/messages.ts";
 import type { PolicyRequest } from "../../src/policy/protocol.ts";
 import type { HeaderType } from "../../src/policy/settings.ts";
 import { policyRequest } from "./fixtures.ts";
@@ -138,4 +138,31 @@ test("Messages forgets the oldest of more than it can hold", () => {
   expect(messages.of(policyRequest({ instance: "first" }), 1)).toBe(first);
   for (let i = 0; i < 16_384; i++) messages.of(policyRequest({ instance: `other ${i}` }), 2);
   expect(messages.of(policyRequest({ instance: "first" }), 3)).not.toBe(first);
+});
+
+describe("what is found out about a message", () => {
+  const message = () => new Messages().of(policyRequest(), 0);
+  const unreached = (): never => {
+    throw new Error("was asked again");
+  };
+
+  test("is a plain value when it is known at once, and stays", () => {
+    const one = message();
+    expect(findOnce(one, "exemption", () => "none")).toBe("none");
+    expect(findOnce(one, "exemption", unreached)).toBe("none");
+  });
+
+  test("is shared while it has to be waited for, and a plain value afterwards", async () => {
+    const one = message();
+    const promise = findOnce(one, "exemption", () => Promise.resolve("addresses"));
+    expect(findOnce(one, "exemption", unreached)).toBe(promise);
+    expect(await promise).toBe("addresses");
+    expect(findOnce(one, "exemption", unreached)).toBe("addresses");
+  });
+
+  test("is looked for again when it could not be found out", async () => {
+    const one = message();
+    await expect(findOnce(one, "exemption", () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
+    expect(findOnce(one, "exemption", () => "none")).toBe("none");
+  });
 });

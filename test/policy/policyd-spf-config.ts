@@ -1,17 +1,16 @@
 /** policyd-spf.conf, read as policyd-spf reads it, as our settings: docs/from-policyd-spf.md as a program. */
 import { type Cidr, parseCidr } from "../../src/mail/ip.ts";
-import {
-  DEFAULT_POLICY_SETTINGS,
-  type Disposition,
-  type Dispositions,
-  everyResult,
-  type IdentityChange,
-  type IdentitySettings,
-  type Override,
-  type OverrideMatch,
-  type PolicySettings,
+import type {
+  Disposition,
+  Dispositions,
+  IdentityChange,
+  IdentitySettings,
+  Override,
+  OverrideMatch,
+  PolicySettings,
 } from "../../src/policy/settings.ts";
 import type { SpfResult } from "../../src/spf/verdict.ts";
+import { DEFAULT_POLICY_SETTINGS, everyResult } from "./fixtures.ts";
 
 /** The options by name, as policyd-spf takes them from its file: "#" cuts, the last line wins, values are literal. */
 export type Options = Readonly<Record<string, string>>;

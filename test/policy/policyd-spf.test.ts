@@ -35,7 +35,7 @@ async function replay(row: Case): Promise<string[]> {
     hostname: "mx.local.test",
     checkHost,
     resolver,
-    now: clockMs,
+    clockMs,
     observe: recorder(),
   });
   const decisions: string[] = [];

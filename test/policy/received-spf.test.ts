@@ -1,19 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type HeaderContext, receivedSpf, receivedSpfUnchecked } from "../../src/policy/received-spf.ts";
+import type { Transaction } from "../../src/policy/check.ts";
+import { receivedSpf, receivedSpfUnchecked } from "../../src/policy/received-spf.ts";
 import { SPF_RESULTS, type SpfVerdict } from "../../src/spf/verdict.ts";
 import { readReceivedSpf } from "../helpers/header-grammar.ts";
 import { anyText } from "../helpers/hostile-text.ts";
-import { verdict } from "./fixtures.ts";
+import { transaction, verdict } from "./fixtures.ts";
 
-const CONTEXT: HeaderContext = {
-  clientAddress: "192.0.2.10",
-  heloName: "mail.sender.test",
-  sender: "joe@sender.test",
-  receiver: "mx.test",
-};
+const TRANSACTION = transaction();
 
-const LINES: readonly { name: string; verdict: SpfVerdict; context?: Partial<HeaderContext>; line: string }[] = [
+const LINES: readonly { name: string; verdict: SpfVerdict; transaction?: Partial<Transaction>; line: string }[] = [
   {
     name: "a pass",
     verdict: verdict("pass", { mechanism: "ip4:192.0.2.10" }),
@@ -22,13 +18,13 @@ const LINES: readonly { name: string; verdict: SpfVerdict; context?: Partial<Hea
   {
     name: "a permerror with its problem, from IPv6",
     verdict: verdict("permerror", { problem: 'no mechanism "foo"' }),
-    context: { clientAddress: "2001:db8::10" },
+    transaction: transaction("2001:db8::10"),
     line: 'Received-SPF: permerror (explained permerror) client-ip="2001:db8::10"; helo=mail.sender.test; problem="no mechanism \\"foo\\""; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   },
   {
     name: "the null sender",
     verdict: verdict("none", { identity: "helo" }),
-    context: { sender: "" },
+    transaction: { sender: "" },
     line: "Received-SPF: none (explained none) client-ip=192.0.2.10; helo=mail.sender.test; identity=helo; receiver=mx.test",
   },
   {
@@ -38,24 +34,24 @@ const LINES: readonly { name: string; verdict: SpfVerdict; context?: Partial<Hea
       explanationFromDomain: true,
       mechanism: "-all",
     }),
-    context: { heloName: "" },
+    transaction: { heloName: "" },
     line: 'Received-SPF: fail (The domain sender.test explains: go away\\) identity=mailfrom; x=\\() client-ip=192.0.2.10; mechanism=-all; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   },
   {
     name: "an internationalised sender",
     verdict: verdict("pass"),
-    context: { sender: "j\xc3\xb6e@p\xc3\xa4ss.test", heloName: "m\xc3\xa4il.test" },
+    transaction: { sender: "j\xc3\xb6e@p\xc3\xa4ss.test", heloName: "m\xc3\xa4il.test" },
     line: 'Received-SPF: pass (explained pass) client-ip=192.0.2.10; helo="m??il.test"; envelope-from="j\xc3\xb6e@p\xc3\xa4ss.test"; identity=mailfrom; receiver=mx.test',
   },
 ];
 
-test.each(LINES)("receivedSpf writes $name", ({ verdict: given, context, line }) => {
-  expect(receivedSpf(given, { ...CONTEXT, ...context })).toBe(line);
+test.each(LINES)("receivedSpf writes $name", ({ verdict: given, transaction: more, line }) => {
+  expect(receivedSpf(given, { ...TRANSACTION, ...more })).toBe(line);
   expect(readReceivedSpf(line).result).toBe(given.result);
 });
 
 test("receivedSpfUnchecked says none, and why", () => {
-  expect(receivedSpfUnchecked("mailfrom", "not checked", CONTEXT)).toBe(
+  expect(receivedSpfUnchecked("mailfrom", "not checked", TRANSACTION)).toBe(
     'Received-SPF: none (not checked) client-ip=192.0.2.10; helo=mail.sender.test; envelope-from="joe@sender.test"; identity=mailfrom; receiver=mx.test',
   );
 });
@@ -73,7 +69,7 @@ describe("whatever HELO, sender and DNS say", () => {
   test("receivedSpf is one legal line with our own keys and values", () => {
     fc.assert(
       fc.property(verdicts, anyText, anyText, ({ result, ...more }, heloName, sender) => {
-        const line = receivedSpf(verdict(result, more), { ...CONTEXT, heloName, sender });
+        const line = receivedSpf(verdict(result, more), { ...TRANSACTION, heloName, sender });
         expect(line.length).toBeLessThanOrEqual(998);
         expect(() => new TextDecoder("utf-8", { fatal: true }).decode(Buffer.from(line, "latin1"))).not.toThrow();
         const field = readReceivedSpf(line);
@@ -92,7 +88,7 @@ describe("whatever HELO, sender and DNS say", () => {
       .map((codes) => String.fromCharCode(...codes));
     fc.assert(
       fc.property(printable, printable, (heloName, sender) => {
-        const { pairs } = readReceivedSpf(receivedSpf(verdict("pass"), { ...CONTEXT, heloName, sender }));
+        const { pairs } = readReceivedSpf(receivedSpf(verdict("pass"), { ...TRANSACTION, heloName, sender }));
         expect(pairs).toMatchObject({ helo: heloName, "envelope-from": sender });
       }),
     );
@@ -101,7 +97,7 @@ describe("whatever HELO, sender and DNS say", () => {
   test("a HELO alone never makes the line one that needs SMTPUTF8", () => {
     fc.assert(
       fc.property(verdicts, anyText, ({ result, ...more }, heloName) => {
-        expect(receivedSpf(verdict(result, more), { ...CONTEXT, heloName })).toMatch(/^[\x20-\x7e]+$/);
+        expect(receivedSpf(verdict(result, more), { ...TRANSACTION, heloName })).toMatch(/^[\x20-\x7e]+$/);
       }),
     );
   });
@@ -110,7 +106,7 @@ describe("whatever HELO, sender and DNS say", () => {
 test("what is least needed is left out of a line that would be too long", () => {
   const long = (letter: string) => letter.repeat(400);
   const given = verdict("permerror", { mechanism: long("m"), problem: long("p"), explanation: "short" });
-  const field = readReceivedSpf(receivedSpf(given, { ...CONTEXT, sender: long("s"), heloName: "h" }));
+  const field = readReceivedSpf(receivedSpf(given, { ...TRANSACTION, sender: long("s"), heloName: "h" }));
   expect(field.comment).toBe("short");
   expect(Object.keys(field.pairs)).toEqual(["client-ip", "helo", "mechanism", "envelope-from", "identity", "receiver"]);
 });

@@ -3,9 +3,9 @@ import { expect, test } from "vitest";
 import { replyText } from "../../src/policy/reply-text.ts";
 import { PLACEHOLDERS } from "../../src/policy/settings.ts";
 import { anyText } from "../helpers/hostile-text.ts";
-import { verdict } from "./fixtures.ts";
+import { transaction, verdict } from "./fixtures.ts";
 
-const CONTEXT = { clientAddress: "192.0.2.10", heloName: "h.test", sender: "joe@sender.test", receiver: "mx.test" };
+const TRANSACTION = { ...transaction(), heloName: "h.test" };
 
 test.each([
   { template: "SPF {result}: {explanation}", text: "SPF fail: {result} {receiver}" },
@@ -13,7 +13,7 @@ test.each([
   { template: "{helo_name} {sender} {receiver}", text: "h.test joe@sender.test mx.test" },
   { template: "{toString} {} { result } {{result}}", text: "{toString} {} { result } {fail}" },
 ])("replyText fills $template, and braces in values stay", ({ template, text }) => {
-  expect(replyText(template, verdict("fail", { explanation: "{result} {receiver}" }), CONTEXT)).toBe(text);
+  expect(replyText(template, verdict("fail", { explanation: "{result} {receiver}" }), TRANSACTION)).toBe(text);
 });
 
 test("replyText is one short line of printable ASCII, whatever HELO, sender and DNS say", () => {
@@ -21,7 +21,7 @@ test("replyText is one short line of printable ASCII, whatever HELO, sender and 
   fc.assert(
     fc.property(anyText, anyText, anyText, fc.boolean(), (heloName, sender, explanation, explanationFromDomain) => {
       const given = verdict("fail", { explanation, explanationFromDomain, domain: sender });
-      expect(replyText(template, given, { ...CONTEXT, heloName, sender })).toMatch(/^[\x20-\x7e]{1,400}$/);
+      expect(replyText(template, given, { ...TRANSACTION, heloName, sender })).toMatch(/^[\x20-\x7e]{1,400}$/);
     }),
   );
 });

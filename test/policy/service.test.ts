@@ -1,8 +1,18 @@
 import { describe, expect, test } from "vitest";
 import { Messages } from "../../src/policy/messages.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
+import type { PolicySettings } from "../../src/policy/settings.ts";
 import { answers, cidr, FORGED, FROM, HELO, override, summary } from "./answers.ts";
-import { policyRequest, recorder, settings, sources, tableChecker } from "./fixtures.ts";
+import {
+  everyResult,
+  policyRequest,
+  type Results,
+  recorder,
+  settings,
+  sources,
+  tableChecker,
+  verdict,
+} from "./fixtures.ts";
 
 describe("over the recipients, lists and connections of one message", () => {
   test("the header is given once", async () => {
@@ -74,7 +84,7 @@ test("the deadline is the time limit from the request's arrival, for both identi
   const service = createPolicyService({
     ...sources({}),
     checkHost: checker.checkHost,
-    now: () => 500,
+    clockMs: () => 500,
     observe: recorder(),
   });
   await service.answer(policyRequest());
@@ -90,7 +100,7 @@ test("the allow lists may use half of the time", async () => {
   const service = createPolicyService({
     ...sources({}, { settings: settings({ allow }) }),
     checkHost: checker.checkHost,
-    now: () => 500,
+    clockMs: () => 500,
     observe: recorder(),
   });
   await service.answer(policyRequest());
@@ -117,4 +127,81 @@ test("requests for one message that come at once share the checks and the header
   const replies = await Promise.all([1, 2, 3].map(() => service.answer(policyRequest())));
   expect(replies.map(summary)).toEqual(["header pass mailfrom", "DUNNO", "DUNNO"]);
   expect(checker.asked).toHaveLength(2);
+});
+
+describe("what the observer is called with", () => {
+  async function decide(results: Results, more: Partial<PolicySettings>, request = policyRequest()) {
+    const observe = recorder();
+    let timeMs = 100;
+    const clockMs = () => (timeMs += 5);
+    const service = createPolicyService({ ...sources(results), settings: settings(more), clockMs, observe });
+    await Promise.resolve(service.answer(request)).catch(() => undefined);
+    return observe.decisions;
+  }
+
+  test("a refusal, with the verdicts that it follows from and the time", async () => {
+    const results = { [FROM]: { result: "fail", lookups: 3 }, [HELO]: { result: "none", lookups: 1 } } as const;
+    const mailFrom = verdict("fail", { domain: FROM, lookups: 3 });
+    const helo = verdict("none", { identity: "helo", domain: HELO, lookups: 1 });
+    expect(await decide(results, {})).toEqual([
+      {
+        request: policyRequest(),
+        outcome: {
+          answer: { kind: "reject", action: FORGED },
+          judgement: { helo, mailFrom, ruling: { kind: "reject" }, deciding: mailFrom },
+        },
+        elapsedMs: 5,
+      },
+    ]);
+  });
+
+  test.each([
+    {
+      name: "a header",
+      results: {},
+      more: {},
+      want: { answer: { kind: "prepend" }, judgement: { mailFrom: { result: "none" } } },
+    },
+    {
+      name: "a deferral",
+      results: { [FROM]: "temperror" },
+      more: { mailFrom: { check: true, dispositions: everyResult({ kind: "defer" }) } },
+      want: { answer: { kind: "defer" } },
+    },
+    {
+      name: "an action",
+      results: {},
+      more: { mailFrom: { check: true, dispositions: everyResult({ kind: "action", action: "HOLD" }) } },
+      want: { answer: { kind: "other", action: "HOLD" } },
+    },
+    {
+      name: "report mode",
+      results: { [FROM]: "fail" },
+      more: { mode: "report" },
+      want: { answer: { kind: "prepend" }, would: { kind: "reject", action: FORGED } },
+    },
+    {
+      name: "an allow list",
+      results: {},
+      more: { allow: { addresses: [cidr("192.0.2.10")], spfDomains: [], heloNames: [], ptrDomains: [] } },
+      want: { answer: { kind: "prepend" }, unchecked: "addresses" },
+    },
+    {
+      name: "trouble of ours",
+      results: { [FROM]: new Error("broken") },
+      more: {},
+      want: { answer: { kind: "error", action: "" } },
+    },
+  ] satisfies { name: string; results: Results; more: Partial<PolicySettings>; want: object }[])(
+    "$name",
+    async ({ results, more, want }) => {
+      expect(await decide(results, more)).toMatchObject([{ outcome: want }]);
+    },
+  );
+
+  test("a skipped client", async () => {
+    expect(await decide({}, {}, policyRequest({ sasl_username: "joe" }))).toMatchObject([
+      { outcome: { answer: { kind: "dunno" }, unchecked: "authenticated" } },
+    ]);
+  });
 });

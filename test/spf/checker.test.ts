@@ -115,6 +115,17 @@ describe("A verdict", () => {
   });
 });
 
+test("%{h} is the HELO name without its trailing dot, where the HELO identity passes too", async () => {
+  const zone: ZoneData = {
+    "example.com": [{ TXT: "v=spf1 exists:%{h}.senders.example.com -all" }],
+    "mail.example.net.senders.example.com": [{ A: "127.0.0.2" }],
+    "mail.example.net": [{ TXT: "v=spf1 ip4:192.0.2.1 -all" }],
+  };
+  const heloName = "mail.example.net.";
+  expect(await verdictOn(zone, { identity: "helo", heloName })).toMatchObject({ result: "pass" });
+  expect(await verdictOn(zone, { heloName })).toMatchObject({ result: "pass" });
+});
+
 describe("A permerror says", () => {
   test.each<[string, readonly string[], string]>([
     [
@@ -135,7 +146,7 @@ describe("A permerror says", () => {
     [
       "that a record is not ASCII",
       ["v=spf1 x=\xe9 -all"],
-      'Cannot use the record of "example.com": it is not printable',
+      'Cannot use the record of "example.com": it holds U+00E9, want printable ASCII',
     ],
     [
       "that an included domain has no record",

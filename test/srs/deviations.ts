@@ -2,7 +2,7 @@
  * Where we answer otherwise than postsrsd on purpose, by class. Every recorded answer that we do not give must be in
  * one of them, and our answer must be the one that the class says; a class that nothing falls into is a mistake too.
  */
-import { isOwn, modelForward, modelReverse, normalForm, readMailbox } from "./model.ts";
+import { isOwn, modelForward, modelReverse, modelStamp, normalForm, readMailbox } from "./model.ts";
 import type { SrsOptions } from "./tables.ts";
 
 /** What a lookup came to, whatever the protocol calls it. `permanent` is socketmap's PERM, `temporary` TEMP and 400. */
@@ -83,6 +83,12 @@ export const DEVIATIONS: readonly DeviationClass[] = [
     has: (d) => d.map === "forward" && /[\0-\x20\x7f=@"]/.test(domainOf(d.key)) && isRefused(d),
   },
   {
+    name: "no control character in the store",
+    reason: "What the store holds is given out as it is, and an LF could end a reply: such an address is signed whole.",
+    vectors: [0, 2],
+    has: (d) => d.map === "forward" && /[\0-\x1f\x7f]/.test(d.key) && isStoredReply(d.theirs, d) && isRewritten(d),
+  },
+  {
     name: "long lines are read to their end",
     reason: "1.10 takes no request line over 1,021 bytes and cuts its answers at 1,023; tcp_table(5) allows 4,096.",
     vectors: [2, 0],
@@ -101,6 +107,12 @@ export const DEVIATIONS: readonly DeviationClass[] = [
     has: (d) => d.map === "forward" && /@.*@/s.test(d.key) && isRewritten(d),
   },
   {
+    name: "answer without a local part",
+    reason: 'canonical(5) takes "@domain" for the same user in that domain: the bounce would go astray.',
+    vectors: [93, 106],
+    has: (d) => d.ours.value === `""${d.theirs.value}` && isRewritten(d),
+  },
+  {
     name: "answer in quotes",
     reason: "Postfix reads answers as RFC 5321 writes them; without quotes it takes blanks and commas for separators.",
     vectors: [147, 147],
@@ -111,6 +123,12 @@ export const DEVIATIONS: readonly DeviationClass[] = [
     reason: "Postfix asks in quotes for local parts that need them, our own among them.",
     vectors: [141, 180],
     has: (d) => d.map === "reverse" && /^"srs/i.test(d.key) && d.theirs.status === "notFound" && isRewritten(d),
+  },
+  {
+    name: "a stamp of tomorrow",
+    reason: "A host whose clock is a day behind that of the host which signed would lose the bounce.",
+    vectors: [46, 46],
+    has: (d) => d.map === "reverse" && d.theirs.status === "notFound" && isOfTomorrow(d) && isRewritten(d),
   },
   {
     name: "both alphabets",
@@ -136,7 +154,8 @@ function isModelled(divergence: Divergence): boolean {
   const { map, key, options, ours } = divergence;
   if (map === "forward") return ours.value === modelForward(key, options) || isStored(divergence);
   const address = modelReverse(key, options);
-  return ours.value === (ALIAS.test(address ?? "") && options.store !== undefined ? stored(address, options) : address);
+  const isAlias = ALIAS.test(address ?? "") && options.store !== undefined;
+  return ours.value === (isAlias ? normalForm(stored(address, options) ?? "") : address);
 }
 
 /** Whether we answer an address, and it is the model's. */
@@ -162,8 +181,9 @@ function isStored({ key, ours, options }: Divergence): boolean {
   return stored(modelReverse(ours.value ?? "", options), options) === key;
 }
 
-function stored(alias: string | undefined, { store }: SrsOptions): unknown {
-  return ALIAS.test(alias ?? "") ? store?.get(alias?.slice(0, -2) ?? "") : undefined;
+function stored(alias: string | undefined, { store }: SrsOptions): string | undefined {
+  const address = ALIAS.test(alias ?? "") ? store?.get(alias?.slice(0, -2) ?? "") : undefined;
+  return typeof address === "string" ? address : undefined;
 }
 
 function endsInExcluded({ key, options, theirs }: Divergence): boolean {
@@ -179,6 +199,17 @@ function isOwnSender({ key, options }: Divergence): boolean {
 
 function isSignedByUs({ key, options }: Divergence): boolean {
   return SRS_LOCAL.test(key) && modelReverse(key, options) !== undefined;
+}
+
+/** Whether the address is refused on its day and taken on the next. */
+function isOfTomorrow({ key, options }: Divergence): boolean {
+  const stamp = /^"?srs0[=+-][^=]*=([^=]{2})=/i.exec(key)?.[1];
+  return stamp?.toUpperCase() === modelStamp(options.nowMs + 86_400_000);
+}
+
+/** Whether the answer leads to a database. */
+function isStoredReply({ value = "" }: Reply, { options }: Divergence): boolean {
+  return ALIAS.test(modelReverse(value, options) ?? "");
 }
 
 function startsSrs1(reply: Reply): boolean {

@@ -6,8 +6,10 @@ import { postsrsd1, postsrsd2 } from "./replay.ts";
 import { TRANSCRIPT_DEVIATIONS } from "./transcripts.ts";
 
 const DOCUMENT = readFileSync(new URL("../../docs/from-postsrsd.md", import.meta.url), "utf8");
+/** The text without its code blocks: their fences are backquotes too. */
+const TEXT = DOCUMENT.replaceAll(/^```[\s\S]*?^```$/gm, "");
 /** What stands in backquotes, words of it. */
-const WORDS = new Set([...DOCUMENT.matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) => code.split(/[\s,;=]+/)));
+const WORDS = new Set([...TEXT.matchAll(/`([^`]+)`/g)].flatMap(([, code = ""]) => code.split(/[\s,;=]+/)));
 
 const FLAGS_1 = [..."sdanNlfr46ptcuXAeDhv"].map((flag) => `-${flag}`);
 const VARIABLES_1 = ["DOMAIN", "SECRET", "EXCLUDE_DOMAINS", "SEPARATOR", "HASHLENGTH", "HASHMIN", "FORWARD_PORT"]

@@ -33,7 +33,7 @@ describe("hashMatches", () => {
     }
   });
 
-  test("refuses every other octet at every place", () => {
+  test("refuses every other byte at every place", () => {
     const [mac = Buffer.alloc(20)] = MACS;
     const hash = mac.toString("base64").slice(0, MAX_HASH_LENGTH);
     for (let at = 0; at < hash.length; at++) {
@@ -48,7 +48,7 @@ describe("hashMatches", () => {
   test.each([
     { name: "what is longer than a whole hash", claim: (hash: string) => `${hash}A` },
     { name: "the padding of base64", claim: (hash: string) => `${hash}=` },
-    { name: "characters beyond octets", claim: (hash: string) => `${hash.slice(0, -1)}\u0141` },
+    { name: "characters beyond bytes", claim: (hash: string) => `${hash.slice(0, -1)}\u0141` },
   ])("refuses $name", ({ claim }) => {
     const [mac = Buffer.alloc(20)] = MACS;
     expect(hashMatches(claim(mac.toString("base64").slice(0, MAX_HASH_LENGTH)), words(mac))).toBe(false);

@@ -2,14 +2,14 @@ import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
 import { HmacSha1 } from "../../src/srs/hmac.ts";
 
-/** Octets of every value, capitals among them. */
+/** Bytes of every value, capitals among them. */
 const TEXT = Array.from({ length: 300 }, (_, i) => String.fromCharCode((i * 37 + 65) & 0xff)).join("");
 const KEY = Uint8Array.from({ length: 200 }, (_, i) => (i * 151 + 200) & 0xff);
 
 const KEY_LENGTHS = Array.from({ length: KEY.length + 1 }, (_, i) => i);
 const TEXT_LENGTHS = Array.from({ length: TEXT.length + 1 }, (_, i) => i);
 
-test("HmacSha1 is node:crypto's, for keys of 0 to 200 octets and texts of 0 to 300", () => {
+test("HmacSha1 is node:crypto's, for keys of 0 to 200 bytes and texts of 0 to 300", () => {
   const wrong = KEY_LENGTHS.flatMap((keyLength) => {
     const key = KEY.subarray(0, keyLength);
     const hmac = new HmacSha1(key);

@@ -6,7 +6,7 @@ const MAX_LOCAL_OCTETS = 64;
 const atext = fc.constantFrom(..."abcxyzABCXYZ0123456789!#$%&'*+-/=?^_`{|}~");
 const letDig = fc.constantFrom(..."abcdefghijklmnopqrstuvwxyzABCXYZ0123456789");
 
-/** Letters beyond ASCII as the octets of their UTF-8 (RFC 6531). */
+/** Letters beyond ASCII as the bytes of their UTF-8 (RFC 6531). */
 const utf8Letter = fc
   .constantFrom("é", "ß", "Ö", "ж", "中", "न", "𐍈", "e\u0301")
   .map((letter) => Buffer.from(letter).toString("latin1"));
@@ -36,7 +36,7 @@ const foreignSrs1 = fc
   .tuple(fc.constantFrom(..."=+-"), letDig, fc.constantFrom(..."=+-"), atom)
   .map(([separator, hash, inner, rest]) => `SRS1${separator}${hash}=first.example=${inner}${rest}`);
 
-/** Local parts without quotes around them, as long as they may be in octets. */
+/** Local parts without quotes around them, as long as they may be in bytes. */
 const local = fc
   .oneof({ weight: 4, arbitrary: dotString }, { weight: 4, arbitrary: quotedText }, srsLookalike, foreignSrs1)
   .map((text) => text.slice(0, MAX_LOCAL_OCTETS))

@@ -21,7 +21,7 @@ export function readMailbox(address: string): { readonly local: string; readonly
 
 /** The address with quotes where a local part needs them. */
 export function writeMailbox(local: string, domain: string): string {
-  const bare = /^[A-Za-z0-9!#$%&'*+\-./=?^_`{|}~\x80-\xff]*$/.test(local);
+  const bare = /^[A-Za-z0-9!#$%&'*+\-./=?^_`{|}~\x80-\xff]+$/.test(local);
   return `${bare ? local : `"${local.replace(/["\\]/g, "\\$&")}"`}@${domain}`;
 }
 
@@ -39,7 +39,7 @@ function modelHash(secret: Uint8Array, fields: string, options: SrsOptions): str
 }
 
 /** The stamp of a moment. */
-function modelStamp(nowMs: number): string {
+export function modelStamp(nowMs: number): string {
   const day = Math.floor(nowMs / 86_400_000) % 1024;
   return BASE32.charAt(day >> 5) + BASE32.charAt(day % 32);
 }
@@ -104,9 +104,9 @@ function joined(user: string, host: string): string {
   return host.includes("@") ? normalForm(`${user}@${host}`) : writeMailbox(user, host);
 }
 
-/** Today's stamp or one of the 21 days before, in any case. */
+/** Tomorrow's stamp, today's or one of the 21 days before, in any case. */
 function isFresh(stamp: string, nowMs: number): boolean {
-  return Array.from({ length: 22 }, (_, age) => modelStamp(nowMs + (1024 - age) * 86_400_000)).includes(
+  return Array.from({ length: 23 }, (_, age) => modelStamp(nowMs + (1025 - age) * 86_400_000)).includes(
     stamp.toUpperCase(),
   );
 }

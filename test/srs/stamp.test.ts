@@ -23,22 +23,23 @@ test.each([
 describe("checkStamp", () => {
   const clocks = Object.entries(postsrsd1.recording.configs).filter(([name]) => name.startsWith("t-"));
 
-  test.each(clocks)("takes today and the 21 days before at the recorded clock %s", (_, { time }) => {
+  test.each(clocks)("takes tomorrow, today and the 21 days before at the recorded clock %s", (_, { time }) => {
     const today = dayOf(time * 1000);
     const valid = ALL_STAMPS.filter((stamp) => checkStamp(stamp, today, 21) === "valid");
-    const expected = Array.from({ length: 22 }, (_, age) => encodeStamp(today - age + STAMP_PERIOD_DAYS));
+    const expected = Array.from({ length: 23 }, (_, age) => encodeStamp(today + 1 - age + STAMP_PERIOD_DAYS));
     expect(valid.toSorted()).toEqual(expected.toSorted());
   });
 
-  test.each([0, 1, 21, 1000])("takes %i days and the day itself", (maxAgeDays) => {
+  test.each([0, 1, 21, 1000])("takes %i days, the day itself and the next", (maxAgeDays) => {
     const valid = ALL_STAMPS.filter((stamp) => checkStamp(stamp, 20_000, maxAgeDays) === "valid");
-    expect(valid).toHaveLength(maxAgeDays + 1);
+    expect(valid).toHaveLength(maxAgeDays + 2);
   });
 
   test.each([
     { stamp: "2w", outcome: "valid" },
     { stamp: "2V", outcome: "valid" },
-    { stamp: "2X", outcome: "expired" },
+    { stamp: "2X", outcome: "valid" },
+    { stamp: "2Y", outcome: "expired" },
     { stamp: "", outcome: "expired" },
     { stamp: "2", outcome: "expired" },
     { stamp: "2WA", outcome: "expired" },

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LookupResult } from "../../src/net/lookup.ts";
 import { MAX_ADDRESS_BYTES } from "../../src/srs/rewriter.ts";
-import type { AddressStore } from "../../src/srs/store.ts";
+import type { AddressStore } from "../../src/srs/seams.ts";
 import { forwardTable, forwardTransportTable, reverseTable, type SrsTables } from "../../src/srs/table.ts";
 import { anyKey, mailbox } from "./mailboxes.ts";
 import { writeMailbox } from "./model.ts";
@@ -12,6 +12,7 @@ import { memoryStore, srsTables } from "./tables.ts";
 const TRANSPORT = "srs:[127.0.0.1]:12526";
 /** Of alice@example.org on the tests' day. */
 const OURS = "SRS0=-xpx=2W=example.org=alice@example.com";
+const CONTROL_CHARACTERS = `${String.fromCharCode(...Array.from({ length: 32 }, (_, code) => code))}\x7f`;
 const LONG = `${"l".repeat(60)}@example.org`;
 
 /** A key, what the forward map answers (an outcome where nothing is found), and what the forward-transport map does. */
@@ -174,7 +175,75 @@ describe("With a store", () => {
     expect(kept).toEqual(new Map([[aliasOf("alice@example.org"), "alice@example.org"]]));
   });
 
-  test("what was kept comes back to the octet, in any case of its alias, and is gone when it is gone", async () => {
+  test.each([
+    { name: "a domain that cannot be carried in a local part", key: "alice@x=y.org" },
+    { name: "a domain with a quote", key: 'alice@x"y.org' },
+    { name: "no local part", key: '""@x.org' },
+  ])("mode all keeps $name, and the maps agree", async ({ key }) => {
+    const withStore = srsTables({ store: memoryStore(), storeMode: "all" });
+    const rewritten = essence(await forwardTable(withStore).get(key));
+    expect(rewritten).toMatch(/^SRS0=....=2W=1=[0-9A-V]{32}@example\.com$/);
+    expect(essence(forwardTransportTable(withStore).get(key))).toBe(TRANSPORT);
+    expect(essence(await reverseTable(withStore).get(rewritten))).toBe(key);
+  });
+
+  test.each(["all", "long"] as const)("mode %s keeps no address with a control character", async (storeMode) => {
+    const kept = new Map<string, string>();
+    const withStore = srsTables({ store: memoryStore(kept), storeMode });
+    for (const char of CONTROL_CHARACTERS) {
+      for (const key of [`a${char}b@x.org`, `"a${char}b"@x.org`, `a@x${char}y.org`, `${LONG}${char}`]) {
+        const rewritten = await forwardTable(withStore).get(key);
+        expect((await forwardTransportTable(withStore).get(key)).status).toBe(rewritten.status);
+        expect(rewritten.status === "found" ? rewritten.value : "").not.toMatch(/=1=[0-9A-V]{32}@/);
+      }
+    }
+    expect(kept.size).toBe(0);
+  });
+
+  test.each(["all", "long"] as const)(
+    "mode %s: the forward-transport map finds what the forward map rewrites",
+    async (storeMode) => {
+      await fc.assert(
+        fc.asyncProperty(anyKey, async (key) => {
+          fc.pre(!key.startsWith("@"));
+          const withStore = srsTables({ store: memoryStore(), storeMode });
+          const rewritten = await forwardTable(withStore).get(key);
+          expect((await forwardTransportTable(withStore).get(key)).status).toBe(rewritten.status);
+          if (rewritten.status !== "found" || !/=1=[0-9A-V]{32}@/.test(rewritten.value)) return;
+          expect(await reverseTable(withStore).get(rewritten.value)).toMatchObject({ status: "found", value: key });
+        }),
+        { seed: 4, numRuns: 1000 },
+      );
+    },
+  );
+
+  test("a domain alone, which postsrsd kept too, is not given out as canonical(5) would misread it", async () => {
+    const alias = aliasOf("@example.org");
+    const withStore = srsTables({ store: memoryStore(new Map([[alias, "@example.org"]])), storeMode: "all" });
+    const signed = essence(await forwardTable(withStore).get("@example.org"));
+    expect(essence(await reverseTable(withStore).get(signed))).toBe('""@example.org');
+  });
+
+  test.each([
+    { name: "an empty value", value: "" },
+    { name: "5,000 characters", value: `${"l".repeat(5000)}@x.org` },
+    { name: "no address", value: "alice" },
+    { name: "two lines", value: "a\r\nb@x.example" },
+    { name: "NUL", value: "a\0b@x.org" },
+    { name: "ESC", value: "a\x1b[31mb@x.org" },
+  ])("what is no address is not given out: $name", async ({ value }) => {
+    const alias = aliasOf("alice@example.org");
+    const withStore = srsTables({ store: memoryStore(new Map([[alias, value]])), storeMode: "all" });
+    const signed = essence(await forwardTable(srsTables({ store: memoryStore() })).get("alice@example.org"));
+    expect(signed).toContain(alias);
+    expect(await reverseTable(withStore).get(signed)).toEqual({
+      status: "notFound",
+      outcome: "malformed",
+      reason: "what the store holds is no address",
+    });
+  });
+
+  test("what was kept comes back to the byte, in any case of its alias, and is gone when it is gone", async () => {
     const kept = new Map<string, string>();
     const withStore = srsTables({ store: memoryStore(kept), storeMode: "all" });
     const sender = '"J\xf6hn D."@Ex\xe9mple.ORG';
@@ -184,11 +253,11 @@ describe("With a store", () => {
     expect(essence(await reverseTable(withStore).get(rewritten))).toBe("expired");
   });
 
-  test("an address is kept at least as long as its stamp is good: the day itself and 21 more", async () => {
+  test("an address is kept at least as long as its stamp is good: the day before, the day itself and 21 more", async () => {
     const ttls: number[] = [];
     const store: AddressStore = { ...memoryStore(), put: (_alias, _address, ttlSeconds) => void ttls.push(ttlSeconds) };
     await forwardTable(srsTables({ store, storeMode: "all" })).get("alice@example.org");
-    expect(ttls).toEqual([22 * 86_400]);
+    expect(ttls).toEqual([23 * 86_400]);
   });
 
   test("a store that is down is trouble in both directions, and never a lost bounce", async () => {

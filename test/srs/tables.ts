@@ -2,8 +2,8 @@ import { DomainList } from "../../src/mail/names.ts";
 import type { LookupObserver } from "../../src/net/lookup.ts";
 import type { HashAlphabet } from "../../src/srs/hash.ts";
 import { Rewriter } from "../../src/srs/rewriter.ts";
+import type { AddressStore } from "../../src/srs/seams.ts";
 import { Signer } from "../../src/srs/signer.ts";
-import type { AddressStore } from "../../src/srs/store.ts";
 import type { SrsTables } from "../../src/srs/table.ts";
 
 /** What a test says about SRS; everything has a default. */
@@ -50,7 +50,7 @@ export function srsTables(changes: Partial<SrsOptions> = {}): SrsTables {
     store: options.store,
     storeMode: options.storeMode,
     maxAgeDays,
-    now: () => nowMs,
+    timeMs: () => nowMs,
   };
 }
 

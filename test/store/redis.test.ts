@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AddressStore } from "../../src/srs/store.ts";
+import type { AddressStore } from "../../src/srs/seams.ts";
 import { openStore } from "../../src/store/open.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";

@@ -1,9 +1,14 @@
 /** The reason of a verdict, in words for a reader. */
 import { isIPv6 } from "node:net";
+import { parseAddress } from "../../mail/ip.ts";
+import { specialUse } from "../../mail/special-use.ts";
 import { findSyntaxError } from "../../mailauth/spf.ts";
+import { inWrittenNetwork } from "../network.ts";
+import { nameOddCharacter } from "../odd-character.ts";
 import type { Trace, TraceRecord, TraceTerm } from "../trace.ts";
 import type { SpfVerdict } from "../verdict.ts";
-import { suggestTerm } from "./typo.ts";
+import { ownerOf, remarks, termsBehindAll } from "./remarks.ts";
+import { type Hint, isNearlyRecord, suggestAscii, suggestInstead, suggestTerms } from "./typo.ts";
 
 /**
  * Why the verdict is what it is, in one sentence for the person who has to mend something: what to add to which
@@ -26,6 +31,12 @@ export function explainVerdict(trace: Trace, verdict: SpfVerdict): string {
   }
 }
 
+/** The name that a record stands under, and the alias that led there: whom to ask, and why. */
+function fullNameOf(record: TraceRecord): string {
+  const owner = ownerOf(record);
+  return owner === record.domain ? owner : `${owner} (of which ${record.domain} is an alias)`;
+}
+
 /** The record whose own directive decided: this one, or the target of its redirect=. */
 function decidingRecord(record: TraceRecord | undefined): TraceRecord | undefined {
   const target = record?.terms.find((term) => term.outcome === "followed")?.record;
@@ -41,7 +52,7 @@ function matchPath(record: TraceRecord | undefined): string[] {
   const deciding = decidingRecord(record);
   const match = matchOf(deciding);
   if (deciding === undefined || match === undefined) return [];
-  return [`"${match.text}" in the record of ${deciding.domain}`, ...matchPath(match.record)];
+  return [`"${match.text}" in the record of ${fullNameOf(deciding)}`, ...matchPath(match.record)];
 }
 
 function describeMatch(trace: Trace): string {
@@ -52,27 +63,38 @@ function describeMatch(trace: Trace): string {
 function explainNoPass(trace: Trace, verdict: SpfVerdict): string {
   const record = decidingRecord(trace.record);
   const match = matchOf(record);
-  if (match !== undefined && match.mechanism !== "all") {
+  if (record === undefined || (match !== undefined && match.mechanism !== "all")) {
     return `${trace.clientAddress} gets ${verdict.result} because ${describeMatch(trace)}.`;
   }
-  const where = match === undefined ? "" : ` before "${match.text}"`;
-  const meant = misspelt(record);
-  const hint = meant === undefined ? "" : `; "${meant.text}" there does nothing, did you mean "${meant.suggestion}"?`;
-  return (
-    `${trace.clientAddress} is not among the servers that the record of ${record?.domain ?? trace.domain} names; ` +
-    `if it should send mail of ${trace.domain}, add ${ownTerm(trace.clientAddress)} to that record${where}${hint || "."}`
-  );
+  return [explainNotNamed(trace, record, match), ...remarks(trace.record)].join(" ");
 }
 
-/** A modifier that nobody knows but that looks like a mechanism. */
-function misspelt(record: TraceRecord | undefined): { text: string; suggestion: string } | undefined {
-  for (const { text, outcome, mechanism } of record?.terms ?? []) {
-    if (outcome !== "modifier" || mechanism === "redirect" || mechanism === "exp") continue;
-    const suggestion = suggestTerm(text);
-    if (suggestion !== undefined) return { text, suggestion };
-    if (/^(?:a|mx|include|exists|ptr)$/.test(mechanism)) return { text, suggestion: text.replace("=", ":") };
+/** The record and those that it led to. */
+function recordsOf(record: TraceRecord | undefined): readonly TraceRecord[] {
+  return record === undefined ? [] : [record, ...record.terms.flatMap((term) => recordsOf(term.record))];
+}
+
+/** @param all the term that decided, if the record has one */
+function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | undefined): string {
+  const { clientAddress, domain } = trace;
+  const client = parseAddress(clientAddress)?.groups ?? [];
+  const late = recordsOf(trace.record)
+    .flatMap(termsBehindAll)
+    .find(({ text }) => inWrittenNetwork(client, text.replace(/^\+?ip[46]:/i, "")));
+  if (late !== undefined) return `${clientAddress} is named by "${late.text}", but not where it counts.`;
+  const kind = specialUse(clientAddress);
+  if (kind !== undefined) {
+    return (
+      `${clientAddress} is ${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own, and no ` +
+      "record can name it: let a proxy pass the client's address on (smtpd_upstream_proxy_protocol), list a relay of " +
+      "our own in policy.skip_addresses."
+    );
   }
-  return undefined;
+  const where = all === undefined ? "" : ` before "${all.text}"`;
+  return (
+    `${clientAddress} is not among the servers that the record of ${fullNameOf(record)} names; ` +
+    `if it should send mail of ${domain}, add ${ownTerm(clientAddress)} to that record${where}.`
+  );
 }
 
 function ownTerm(clientAddress: string): string {
@@ -81,11 +103,15 @@ function ownTerm(clientAddress: string): string {
 
 function explainNone(trace: Trace, verdict: SpfVerdict): string {
   if (trace.record === undefined) return `Nothing was checked: ${verdict.explanation}.`;
-  const near = trace.record.lookups.flatMap((lookup) => lookup.answers).find((text) => /v\s*=\s*spf1/i.test(text));
-  if (near !== undefined) {
-    return `${trace.domain} publishes "${near}", which is no SPF record: it has to begin with "v=spf1" and a blank.`;
+  const near = trace.record.lookups.flatMap((lookup) => lookup.answers).find(isNearlyRecord);
+  if (near === undefined) {
+    return `${fullNameOf(trace.record)} publishes no SPF record, so it says nothing about ${trace.clientAddress}.`;
   }
-  return `${trace.domain} publishes no SPF record, so it says nothing about ${trace.clientAddress}.`;
+  const odd = nameOddCharacter(near);
+  return (
+    `${fullNameOf(trace.record)} publishes "${near}", which is no SPF record: it has to begin with "v=spf1" and a blank` +
+    `${odd === undefined ? "." : `, and it holds ${odd}.`}`
+  );
 }
 
 function explainPermerror(trace: Trace, verdict: SpfVerdict): string {
@@ -94,27 +120,39 @@ function explainPermerror(trace: Trace, verdict: SpfVerdict): string {
   if (record === undefined) return `${verdict.problem ?? verdict.explanation}.`;
   if (record.records.length > 1) {
     const both = record.records.map((text) => `"${text}"`).join(" and ");
-    return `${record.domain} publishes ${record.records.length} SPF records, ${both}: make one of them.`;
+    return `${fullNameOf(record)} publishes ${record.records.length} SPF records, ${both}: make one of them.`;
   }
   if (trace.exceeded === "voidLookups") return explainVoids(trace);
   if (trace.exceeded === "lookups" && stopped !== undefined) return explainLimit(trace, stopped);
-  const meant = suggestedTerm(record);
-  if (meant !== undefined) {
-    return `"${meant.text}" in the record of ${record.domain} is no SPF term: did you mean "${meant.suggestion}"?`;
+  const hint = hintFor(record, stopped);
+  if (hint === undefined) {
+    const fault = `${verdict.problem ?? verdict.explanation}: whoever runs ${fullNameOf(record)} must mend that.`;
+    return [fault, ...remarks(record)].join(" ");
   }
-  return `${verdict.problem ?? verdict.explanation}: whoever runs ${record.domain} must mend that.`;
+  return `"${hint.text}" in the record of ${fullNameOf(record)} ${hint.fault}: did you mean "${hint.suggestion}"?`;
+}
+
+/** What was meant by the term that is no SPF, or that names no record. */
+function hintFor(record: TraceRecord, stopped: TraceTerm | undefined): (Hint & { readonly fault: string }) | undefined {
+  const [text = ""] = record.records;
+  const odd = nameOddCharacter(text);
+  if (odd !== undefined) {
+    const hint = suggestAscii(text.split(" ").find((term) => nameOddCharacter(term) !== undefined) ?? "");
+    return hint === undefined ? undefined : { ...hint, fault: `holds ${odd}` };
+  }
+  const terms = record.terms.map((term) => term.text);
+  const wrong = findSyntaxError(terms)?.term;
+  const hint = wrong === undefined ? undefined : suggestTerms(terms, terms.indexOf(wrong));
+  if (hint !== undefined) return { ...hint, fault: "is no SPF term" };
+  const isLost = wrong === undefined && /^(?:include|redirect)$/.test(stopped?.mechanism ?? "");
+  const instead = stopped !== undefined && isLost ? suggestInstead(stopped.text) : undefined;
+  return instead === undefined ? undefined : { ...instead, fault: "names no domain with a record" };
 }
 
 /** The innermost record in which the evaluation ended. */
 function brokenRecord(record: TraceRecord): TraceRecord {
   const inner = record.terms.find((term) => term.outcome === "error")?.record;
   return inner === undefined || inner.result === "none" ? record : brokenRecord(inner);
-}
-
-function suggestedTerm(record: TraceRecord): { text: string; suggestion: string } | undefined {
-  const text = findSyntaxError(record.terms.map((term) => term.text))?.term;
-  const suggestion = text === undefined ? undefined : suggestTerm(text);
-  return text === undefined || suggestion === undefined ? undefined : { text, suggestion };
 }
 
 function explainVoids(trace: Trace): string {

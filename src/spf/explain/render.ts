@@ -79,11 +79,15 @@ function outcomeOf(term: TraceTerm): string {
 function describeRecordLookup(lookup: TraceLookup, record: TraceRecord): string {
   if (lookup.outcome !== "ok") return describeLookup(lookup);
   const count = `${lookup.answers.length} TXT, ${record.records.length} of them SPF`;
-  return `TXT ${lookup.name}: ${count} ${costs(lookup)}`;
+  return `${describeQuery(lookup)}: ${count} ${costs(lookup)}`;
 }
 
 function describeLookup(lookup: TraceLookup): string {
-  return `${lookup.type} ${lookup.name}: ${describeAnswer(lookup)} ${costs(lookup)}`;
+  return `${describeQuery(lookup)}: ${describeAnswer(lookup)} ${costs(lookup)}`;
+}
+
+function describeQuery({ type, name, canonicalName }: TraceLookup): string {
+  return `${type} ${name}${canonicalName === undefined ? "" : `, an alias of ${canonicalName}`}`;
 }
 
 function describeAnswer({ outcome, answers }: TraceLookup): string {

@@ -1,37 +1,221 @@
+/** What was probably meant by a term that is no SPF, or that does nothing: the mistakes that people make in records. */
 import { isIPv4, isIPv6 } from "node:net";
+import { findSyntaxError } from "../../mailauth/spf.ts";
+import { withoutOddCharacters } from "../odd-character.ts";
+import { readNetworks } from "./written-address.ts";
 
-const MECHANISMS = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"] as const;
+/** A guess about terms of a record. */
+export interface Hint {
+  /** As published. */
+  readonly text: string;
+  /** What to write in its place: one term or several. */
+  readonly suggestion: string;
+}
+
+const MECHANISMS = ["all", "include", "a", "mx", "ptr", "ip4", "ip6", "exists"];
+const MODIFIERS = ["redirect", "exp"];
 
 /** Other names that people give to a mechanism. */
 const ALIASES: Readonly<Record<string, string>> = { ipv4: "ip4", ipv6: "ip6", ip: "ip4", exist: "exists", mail: "mx" };
 
+/** Repairs that may follow one another in a single term, as in `"ipv4:192.0.2.1",`. */
+const MAX_REPAIRS = 3;
+/** Networks with a shorter prefix are a good part of the Internet; to suggest one would help nobody. */
+const MIN_PREFIX_BITS = { ip4: 8, ip6: 16 } as const;
+
 /**
- * What was probably meant by a term that is no SPF, such as `ipv4:192.0.2.1` or a bare address.
+ * What was meant by the term at `index`, which is no SPF, with its neighbours where blanks tore it apart.
  *
- * @returns `undefined` without a good guess.
+ * @returns `undefined` without a good guess, and where the guess would let everybody send mail
  */
-export function suggestTerm(text: string): string | undefined {
-  const [, qualifier = "", body = ""] = /^([+\-?~]?)(.*)$/s.exec(text) ?? [];
-  const suggestion = suggestAddress(body) ?? suggestModifier(body) ?? suggestMechanism(body);
-  return suggestion === undefined || suggestion === body ? undefined : `${qualifier}${suggestion}`;
+export function suggestTerms(terms: readonly string[], index: number): Hint | undefined {
+  const text = terms[index];
+  if (text === undefined) return undefined;
+  const torn = joinTorn(terms, index);
+  const suggestion = torn === undefined ? repair(text, MAX_REPAIRS) : repair(torn.joined, MAX_REPAIRS);
+  return suggestion === undefined || letsEverybodySend(suggestion)
+    ? undefined
+    : { text: torn?.text ?? text, suggestion };
 }
 
-/** `192.0.2.1`, `a:192.0.2.1/24`, `ip4:2001:db8::1` and the like. */
-function suggestAddress(body: string): string | undefined {
-  const [, address = "", prefix = ""] = /^(?:(?:ipv?[46]?|a|mx)[:=])?([^/]+)(\/\d+)?$/i.exec(body) ?? [];
-  if (isIPv4(address)) return `ip4:${address}${prefix}`;
-  return isIPv6(address) ? `ip6:${address}${prefix}` : undefined;
+/** What was meant by a term that is valid, but hardly what its author wanted: `ip4=192.0.2.1`, `include:a.example,b.example`. */
+export function suggestInstead(text: string): Hint | undefined {
+  const suggestion = mechanismAsModifier(text) ?? splitAtCommas(text) ?? splitBeforeAll(text);
+  if (suggestion === undefined || suggestion === text || letsEverybodySend(suggestion)) return undefined;
+  return { text, suggestion };
 }
 
-function suggestModifier(body: string): string | undefined {
-  const [, name, value] = /^(redirect|exp):(.+)$/i.exec(body) ?? [];
+/** What was meant by a term with characters that are no ASCII, such as an en dash for "-". */
+export function suggestAscii(text: string): Hint | undefined {
+  const suggestion = withoutOddCharacters(text)?.trim();
+  if (suggestion === undefined || suggestion === "" || letsEverybodySend(suggestion)) return undefined;
+  return { text, suggestion };
+}
+
+/** Whether a text was to be an SPF record: `v=spf2 -all`, `spf1 a`, `"v=spf1 a"`, `v = spf1`, `v=SPF -all`. */
+export function isNearlyRecord(text: string): boolean {
+  if (/v\s*=\s*spf1/i.test(text)) return true;
+  const plain = (withoutOddCharacters(text) ?? text).replace(/^[\s"'`(]+/, "");
+  return /^(?:v\s*[=:]?\s*spf[\s._-]?\d*|spf[\s._-]?\d+)(?:[\s;,:"']|$)/i.test(plain);
+}
+
+/** Whether a suggestion authorizes all of the Internet, or a good part of it. */
+function letsEverybodySend(suggestion: string): boolean {
+  return suggestion.split(" ").some((term) => {
+    if (/^[-~?]/.test(term)) return false;
+    const ipv6 = /^\+?ip6:/i.test(term) ? /\/(\d+)$/.exec(term) : /\/\/(\d+)$/.exec(term);
+    const ipv4 = /^\+?ip6:/i.test(term) ? null : /[^/]\/(\d+)(?:$|\/\/)/.exec(term);
+    return (
+      /^\+?all$/i.test(term) ||
+      Number(ipv4?.[1] ?? MIN_PREFIX_BITS.ip4) < MIN_PREFIX_BITS.ip4 ||
+      Number(ipv6?.[1] ?? MIN_PREFIX_BITS.ip6) < MIN_PREFIX_BITS.ip6
+    );
+  });
+}
+
+interface Torn {
+  /** The terms as published. */
+  readonly text: string;
+  readonly joined: string;
+}
+
+/** `- all`, `ip4: 192.0.2.1`, `include :x.example`, `192.0.2.1 - 192.0.2.9`, `ip4:192.0.2.0 255.255.255.0` as one term. */
+function joinTorn(terms: readonly string[], index: number): Torn | undefined {
+  const [before = "", text = "", after = ""] = [terms[index - 1], terms[index], terms[index + 1]];
+  const isRange = /^[-\u2013]$/.test(text) && /\d$/.test(before) && isIPv4(after);
+  if (isRange || (/^[:=]$/.test(text) && isName(before) && after !== "")) {
+    return { text: `${before} ${text} ${after}`, joined: `${before}${text}${after}` };
+  }
+  if (/^ip4:[\d.]+$/i.test(before) && (/^\/\d+$/.test(text) || isMask(text))) {
+    return { text: `${before} ${text}`, joined: `${before}${text.startsWith("/") ? "" : "/"}${text}` };
+  }
+  if (/^[:=]./.test(text) && isName(before)) return { text: `${before} ${text}`, joined: `${before}${text}` };
+  if (after === "") return undefined;
+  if (isName(text) && /^[:=]$/.test(after)) {
+    const value = terms[index + 2] ?? "";
+    return { text: `${text} ${after} ${value}`, joined: `${text}${after}${value}` };
+  }
+  const isCut = /^[+\-?~]$/.test(text) || (/[:=]$/.test(text) && isName(text.slice(0, -1)));
+  if (isCut || (isName(text) && /^[:=]/.test(after))) return { text: `${text} ${after}`, joined: `${text}${after}` };
+  const isAddressApart = /^[+\-?~]?ip[46]$/i.test(text) && /^[\da-f.:/]+$/i.test(after);
+  return isAddressApart ? { text: `${text} ${after}`, joined: `${text}:${after}` } : undefined;
+}
+
+/** Whether it is the name of a mechanism or modifier, with a qualifier or without. */
+function isName(text: string): boolean {
+  const name = text.replace(/^[+\-?~]/, "").toLowerCase();
+  return MECHANISMS.includes(name) || MODIFIERS.includes(name) || name in ALIASES;
+}
+
+function isMask(text: string): boolean {
+  return isIPv4(text) && /^(?:255|0)\..*\.(?:0|255)$/.test(text);
+}
+
+type Rule = (text: string) => string | undefined;
+
+/** What is tried, in this order. A rule gives one term or several, which need not be valid yet. */
+const RULES: readonly Rule[] = [
+  withoutPunctuation,
+  splitAtCommas,
+  withOneQualifier,
+  writtenNetworks,
+  splitBeforeAll,
+  withoutUrl,
+  modifierAsMechanism,
+  mechanismAsModifier,
+  nearestMechanism,
+  bareName,
+];
+
+/** The term, or several in its place, as valid SPF. */
+function repair(text: string, repairs: number): string | undefined {
+  if (text !== "" && isValid(text)) return text;
+  if (repairs === 0) return undefined;
+  for (const rule of RULES) {
+    const repaired = rule(text);
+    if (repaired === undefined || repaired === text) continue;
+    const terms = repaired.split(" ").map((term) => repair(term, repairs - 1));
+    if (!terms.includes(undefined)) return terms.join(" ");
+  }
+  return undefined;
+}
+
+function isValid(term: string): boolean {
+  return findSyntaxError([term]) === undefined;
+}
+
+/** `"ip4:192.0.2.1"`, `-all;`, `mx.`, `(a)` */
+function withoutPunctuation(text: string): string | undefined {
+  return /^["'`(<[]*(.*?)["'`)>.,;\\]*$/s.exec(text)?.[1];
+}
+
+/** `ip4:192.0.2.1,192.0.2.2`, `a;mx`: what has no name of its own gets the name of the one before. */
+function splitAtCommas(text: string): string | undefined {
+  const parts = text.split(/[,;]/).filter((part) => part !== "");
+  if (parts.length < 2 || text.includes("%{")) return undefined;
+  const prefix = /^[+\-?~]?[a-z\d]+:/i.exec(parts[0] ?? "")?.[0] ?? "";
+  return parts
+    .map((part) => (/^[+\-?~]?(?:[a-z\d]+:|(?:all|a|mx|ptr)$)/i.test(part) ? part : `${prefix}${part}`))
+    .join(" ");
+}
+
+/** `--all`, `~-all`, `all-` */
+function withOneQualifier(text: string): string | undefined {
+  const behind = /^(all)([-~?])$/i.exec(text);
+  if (behind !== null) return `${behind[2]}${behind[1]}`;
+  return /^[+\-?~]+([+\-?~].+)$/s.exec(text)?.[1];
+}
+
+/** `192.0.2.1`, `ip4:192.0.2.*`, `a:192.0.2.0/255.255.255.0`, `ip6:[2001:db8::1]:25` and the like. */
+function writtenNetworks(text: string): string | undefined {
+  const [, qualifier = "", written = ""] =
+    /^([+\-?~]?)(?:(?:ipv?[46]?|a|mx|include|exists|ptr)[:=])?(.+)$/is.exec(text) ?? [];
+  return readNetworks(written)
+    ?.map((network) => `${qualifier}${isIPv6(network.split("/", 1)[0] ?? "") ? "ip6" : "ip4"}:${network}`)
+    .join(" ");
+}
+
+/** `ip4:192.0.2.10-all`, `include:_spf.example.com~all` */
+function splitBeforeAll(text: string): string | undefined {
+  const [, before, all] = /^(.*[a-z\d].*?)([-~?]all)[.;,]?$/is.exec(text) ?? [];
+  return before === undefined || /[:=]$/.test(before) ? undefined : `${before} ${all}`;
+}
+
+/** `include:https://_spf.example.com/`, `a:mail.example.com:25` */
+function withoutUrl(text: string): string | undefined {
+  const [, head = "", host] = /^([+\-?~]?[a-z\d]+:)(?:[a-z]+:\/\/)?([^/:]+)(?::\d+)?\/?$/i.exec(text) ?? [];
+  return host === undefined ? undefined : `${head}${host}`;
+}
+
+/** `redirect:_spf.example.com` */
+function modifierAsMechanism(text: string): string | undefined {
+  const [, name, value] = /^(redirect|exp):(.+)$/is.exec(text) ?? [];
   return name === undefined ? undefined : `${name.toLowerCase()}=${value}`;
 }
 
-function suggestMechanism(body: string): string | undefined {
-  const [, name = "", rest = ""] = /^([^:=/]*)(.*)$/s.exec(body) ?? [];
-  const near = ALIASES[name.toLowerCase()] ?? MECHANISMS.find((known) => isOneEditAway(name.toLowerCase(), known));
-  return near === undefined ? undefined : `${near}${rest}`;
+/** `include=_spf.example.com`, `ip4=192.0.2.1` */
+function mechanismAsModifier(text: string): string | undefined {
+  const [, name, value = ""] = /^([+\-?~]?(?:include|a|mx|ptr|exists|ipv?[46]))=(.+)$/is.exec(text) ?? [];
+  if (name === undefined) return undefined;
+  return writtenNetworks(text) ?? `${name}:${value}`;
+}
+
+/** `includ:a.example`, `ipv4:192.0.2.1`. An exact name is right, whatever is wrong behind it. */
+function nearestMechanism(text: string): string | undefined {
+  const [, qualifier = "", name = "", rest = ""] = /^([+\-?~]?)([^:=/]*)(.*)$/s.exec(text) ?? [];
+  const word = name.toLowerCase();
+  if (MECHANISMS.includes(word) || MODIFIERS.includes(word)) return undefined;
+  const near = ALIASES[word] ?? MECHANISMS.find((known) => isOneEditAway(word, known));
+  if (near !== undefined) return `${qualifier}${near}${rest}`;
+  const modifier = MODIFIERS.find((known) => known !== "exp" && isOneEditAway(word, known));
+  return modifier === undefined || qualifier !== "" ? undefined : `${modifier}${rest.replace(/^:/, "=")}`;
+}
+
+/** `mail.example.com`, `ip4:mail.example.com`, `_spf.example.com` */
+function bareName(text: string): string | undefined {
+  const [, qualifier = "", name] = /^([+\-?~]?)(?:ip[46]:)?((?:[a-z\d_-]+\.)+[a-z]{2,})$/i.exec(text) ?? [];
+  if (name === undefined) return undefined;
+  return `${qualifier}${/^[^.]*spf/i.test(name) ? "include" : "a"}:${name}`;
 }
 
 /** Whether one added, dropped, changed or swapped letter makes `word` of a name of three letters or more. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { Resolver } from "../../../src/dns/types.ts";
 import { createSpfChecker } from "../../../src/spf/checker.ts";
 import { renderTrace } from "../../../src/spf/explain/render.ts";
 import { readSuite, SUITES, suiteQuery } from "../../helpers/suites.ts";
@@ -11,8 +12,8 @@ function checkerOf(zone: ZoneData) {
   return createSpfChecker({ resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs });
 }
 
-async function render(zone: ZoneData, columns?: number): Promise<string> {
-  const query = { identity: "mailfrom", clientAddress: "192.0.2.7", heloName: "h.example", deadlineMs: 1 } as const;
+async function render(zone: ZoneData, columns?: number, clientAddress = "192.0.2.7"): Promise<string> {
+  const query = { identity: "mailfrom", clientAddress, heloName: "h.example", deadlineMs: 1 } as const;
   const { verdict, trace } = await checkerOf(zone).explain({ ...query, sender: "joe@example.com" });
   return renderTrace(trace, verdict, columns);
 }
@@ -89,12 +90,12 @@ const REASONS: readonly (readonly [string, ZoneData, string])[] = [
   [
     "a mechanism written as a modifier",
     { "example.com": [{ TXT: "v=spf1 ip4=192.0.2.7 -all" }] },
-    `add ip4:192.0.2.7 to that record before "-all"; "ip4=192.0.2.7" there does nothing, did you mean "ip4:192.0.2.7"?`,
+    `add ip4:192.0.2.7 to that record before "-all". "ip4=192.0.2.7" in the record of example.com does nothing, did you mean "ip4:192.0.2.7"?`,
   ],
   [
     "an include written as a modifier",
     { "example.com": [{ TXT: "v=spf1 include=b.example -all" }] },
-    `"include=b.example" there does nothing, did you mean "include:b.example"?`,
+    `"include=b.example" in the record of example.com does nothing, did you mean "include:b.example"?`,
   ],
   [
     "a misspelt mechanism",
@@ -160,7 +161,192 @@ const REASONS: readonly (readonly [string, ZoneData, string])[] = [
   ],
 ];
 
-test.each(REASONS)("renderTrace ends with the reason: %s", async (_name, zone, reason) => {
+/** The end of the explanation. */
+const NAMED: readonly (readonly [string, ZoneData, string])[] = [
+  [
+    "a term behind all that does not hold the client",
+    { "example.com": [{ TXT: "v=spf1 -all ip4:203.0.113.0/24" }] },
+    `add ip4:192.0.2.7 to that record before "-all". "ip4:203.0.113.0/24" stands behind "-all" in the record of example.com, where nothing is looked at: move it before "-all".`,
+  ],
+  [
+    "a term behind all that names the client",
+    { "example.com": [{ TXT: "v=spf1 -all ip4:192.0.2.0/24" }] },
+    `192.0.2.7 is named by "ip4:192.0.2.0/24", but not where it counts. "ip4:192.0.2.0/24" stands behind "-all" in the record of example.com, where nothing is looked at: move it before "-all".`,
+  ],
+  [
+    "several terms behind all",
+    { "example.com": [{ TXT: "v=spf1 ~all include:_spf.example.net mx a ptr exists:x.example" }] },
+    `"include:_spf.example.net", "mx", "a" and 2 more stand behind "~all" in the record of example.com, where nothing is looked at: move them before "~all".`,
+  ],
+  [
+    "a term behind all of an included record",
+    {
+      "example.com": [{ TXT: "v=spf1 include:b.example -all" }],
+      "b.example": [{ TXT: "v=spf1 ?all ip4:192.0.2.7" }],
+    },
+    `192.0.2.7 is named by "ip4:192.0.2.7", but not where it counts. "ip4:192.0.2.7" stands behind "?all" in the record of b.example, where nothing is looked at: move it before "?all".`,
+  ],
+  [
+    "redirect= beside all",
+    { "example.com": [{ TXT: "v=spf1 redirect=b.example -all" }] },
+    `"redirect=b.example" in the record of example.com is not followed, because "-all" decides.`,
+  ],
+  [
+    "all glued to an include",
+    { "example.com": [{ TXT: "v=spf1 include:b.example-all" }], "b.example": [{ TXT: "v=spf1 -all" }] },
+    `"include:b.example-all" in the record of example.com names no domain with a record: did you mean "include:b.example -all"?`,
+  ],
+  [
+    "all glued to an address",
+    { "example.com": [{ TXT: "v=spf1 ip4:192.0.2.10-all" }] },
+    `"ip4:192.0.2.10-all" in the record of example.com is no SPF term: did you mean "ip4:192.0.2.10 -all"?`,
+  ],
+  [
+    "all glued to a host name",
+    { "example.com": [{ TXT: "v=spf1 a:b.example-all" }] },
+    `"a:b.example-all" in the record of example.com is hardly what was meant, did you mean "a:b.example -all"?`,
+  ],
+  [
+    "a blank behind a colon",
+    { "example.com": [{ TXT: "v=spf1 mx ip4: 192.0.2.7 -all" }] },
+    `"ip4: 192.0.2.7" in the record of example.com is no SPF term: did you mean "ip4:192.0.2.7"?`,
+  ],
+  [
+    "a blank behind a qualifier",
+    { "example.com": [{ TXT: "v=spf1 mx - all" }] },
+    `"- all" in the record of example.com is no SPF term: did you mean "-all"?`,
+  ],
+  [
+    "an IPv6 address with a colon too many",
+    { "example.com": [{ TXT: "v=spf1 ip6:2001:db8:::1 -all" }] },
+    `"ip6:2001:db8:::1" in the record of example.com is no SPF term: did you mean "ip6:2001:db8::1"?`,
+  ],
+  [
+    "an exact name with a value that nobody can read",
+    { "example.com": [{ TXT: "v=spf1 ip6:2001:db8::g -all" }] },
+    `whoever runs example.com must mend that.`,
+  ],
+  [
+    "a wildcard",
+    { "example.com": [{ TXT: "v=spf1 a:*.example.com -all" }] },
+    `"a:*.example.com" in the record of example.com stands for that very name: SPF knows no wildcards.`,
+  ],
+  [
+    "a wildcard in an include",
+    { "example.com": [{ TXT: "v=spf1 include:*.example.com -all" }] },
+    `must mend that. "include:*.example.com" in the record of example.com stands for that very name: SPF knows no wildcards.`,
+  ],
+  [
+    "an en dash",
+    { "example.com": [{ TXT: "v=spf1 mx \xe2\x80\x93all" }] },
+    `"\\226\\128\\147all" in the record of example.com holds U+2013 (en dash): did you mean "-all"?`,
+  ],
+  [
+    "a zero width space",
+    { "example.com": [{ TXT: "v=spf1 mx \xe2\x80\x8b-all" }] },
+    `in the record of example.com holds U+200B (zero width space): did you mean "-all"?`,
+  ],
+  [
+    "a no-break space",
+    { "example.com": [{ TXT: "v=spf1 mx\xc2\xa0-all" }] },
+    `in the record of example.com holds U+00A0 (no-break space): did you mean "mx -all"?`,
+  ],
+  [
+    "a letter that is no ASCII",
+    { "example.com": [{ TXT: "v=spf1 a:b\xc3\xbccher.example" }] },
+    `it holds U+00FC, want printable ASCII: whoever runs example.com must mend that.`,
+  ],
+  [
+    "smart quotes around the record",
+    { "example.com": [{ TXT: "\xe2\x80\x9cv=spf1 -all\xe2\x80\x9d" }] },
+    `which is no SPF record: it has to begin with "v=spf1" and a blank, and it holds U+201C (left double quotation mark).`,
+  ],
+  ["another version", { "example.com": [{ TXT: "v=spf2 -all" }] }, `publishes "v=spf2 -all", which is no SPF record`],
+  ["no version number", { "example.com": [{ TXT: "v=SPF -all" }] }, `publishes "v=SPF -all", which is no SPF record`],
+  ["no v=", { "example.com": [{ TXT: "spf1 -all" }] }, `publishes "spf1 -all", which is no SPF record`],
+];
+
+const ALIASES: ZoneData = {
+  "example.com": [{ CNAME: "spf.hoster.example" }],
+  "spf.hoster.example": [{ TXT: "v=spf1 mx:mx.example include:inner.example -all" }],
+  "mx.example": [{ CNAME: "mx.hoster.example" }],
+  "mx.hoster.example": [{ MX: [1, "m.mx.hoster.example"] }],
+  "m.mx.hoster.example": [{ CNAME: "m.example" }],
+  "m.example": [{ A: "203.0.113.1" }],
+  "inner.example": [{ CNAME: "inner.hoster.example" }],
+  "inner.hoster.example": [{ TXT: "v=spf1 ip4:203.0.113.2 ~all mx" }],
+};
+
+test("renderTrace and JSON show where aliases lead, and whose record has to be mended", async () => {
+  const text = await render(ALIASES, 1000);
+  for (const line of [
+    "TXT example.com, an alias of spf.hoster.example: 1 TXT, 1 of them SPF",
+    "MX mx.example, an alias of mx.hoster.example: 1 m.mx.hoster.example",
+    "A m.mx.hoster.example, an alias of m.example: 203.0.113.1",
+    "TXT inner.example, an alias of inner.hoster.example: 1 TXT",
+  ]) {
+    expect(text).toContain(line);
+  }
+  expect(text.trimEnd().split("\n").at(-1)).toBe(
+    "192.0.2.7 is not among the servers that the record of spf.hoster.example (of which example.com is an alias) names; " +
+      'if it should send mail of example.com, add ip4:192.0.2.7 to that record before "-all". ' +
+      '"mx" stands behind "~all" in the record of inner.hoster.example, where nothing is looked at: move it before "~all".',
+  );
+  const query = { identity: "mailfrom", clientAddress: "192.0.2.7", heloName: "h.example", deadlineMs: 1 } as const;
+  const { trace } = await checkerOf(ALIASES).explain({ ...query, sender: "joe@example.com" });
+  expect(JSON.parse(JSON.stringify(trace))).toMatchObject({
+    record: { domain: "example.com", lookups: [{ name: "example.com", canonicalName: "spf.hoster.example" }] },
+  });
+});
+
+test("renderTrace names the owner behind a DNAME", async () => {
+  const zone = {
+    "old.example": [{ DNAME: "new.example" }],
+    "example.com": [{ TXT: "v=spf1 include:a.old.example -all" }],
+    "a.new.example": [{ TXT: "v=spf1 ip4:192.0.2.7 -all" }],
+  };
+  const text = await render(zone, 1000);
+  expect(text).toContain("TXT a.old.example, an alias of a.new.example: 1 TXT");
+  expect(text).toContain(`by "ip4:192.0.2.7" in the record of a.new.example (of which a.old.example is an alias)`);
+});
+
+const HIDDEN = [
+  ["10.1.2.3", "a private address (RFC 1918)"],
+  ["100.64.7.8", "an address of carrier-grade NAT (RFC 6598)"],
+  ["169.254.0.1", "a link-local address"],
+  ["fd12::1", "a unique local address (RFC 4193)"],
+  ["64:ff9b::192.0.2.33", "an address of NAT64 (RFC 6052, RFC 8215)"],
+] as const;
+
+test.each(HIDDEN)("renderTrace asks nobody to publish %s, which is %s", async (clientAddress, kind) => {
+  for (const all of ["-all", "~all", "?all", "ip4:203.0.113.1"]) {
+    const text = await render({ "example.com": [{ TXT: `v=spf1 mx ${all}` }] }, 1000, clientAddress);
+    expect(text).toContain(`${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own`);
+    expect(text).not.toMatch(/add ip[46]:/);
+  }
+});
+
+test("renderTrace does not suggest what would let everybody send", async () => {
+  for (const wrong of ["al", "+ all", "ipv4:0.0.0.0/0", "ip4: 0.0.0.0/0", "mx,+all", "+all\xe2\x80\x8b"]) {
+    const text = await render({ "example.com": [{ TXT: `v=spf1 ${wrong}` }] }, 1000);
+    expect(text).toContain("permerror");
+    expect(text).not.toContain("did you mean");
+  }
+});
+
+test("renderTrace shows 0 s for an answer that was over when it came", async () => {
+  let nowMs = 0;
+  const resolver: Resolver = { resolve: () => ({ status: "nxdomain", expiresAtMs: nowMs++ }) };
+  const limits = { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs: () => nowMs };
+  const query = { identity: "mailfrom", clientAddress: "192.0.2.7", heloName: "h.example", deadlineMs: 100 } as const;
+  const { verdict, trace } = await createSpfChecker({ resolver, ...limits }).explain({
+    ...query,
+    sender: "joe@absent.example",
+  });
+  expect(renderTrace(trace, verdict)).toContain("TXT absent.example: no such name (ttl 0 s, ");
+});
+
+test.each([...REASONS, ...NAMED])("renderTrace ends with the reason: %s", async (_name, zone, reason) => {
   const text = await render(zone, 1000);
   expect(text.trimEnd().split("\n").at(-1)).toContain(reason);
 });

@@ -1,46 +1,46 @@
-/** The header that goes with mail that is let through, if it is this request's turn to give one. */
-
-import type { Exemption } from "../mail/allow-list.ts";
+/** The header that is added to mail that is let through, if this request is to bring one. */
 import { authenticationResults, type MethodResult, noAuthenticationResults } from "../mail/authentication-results.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, DUNNO, toPrepend } from "./action.ts";
+import type { Check } from "./check.ts";
 import type { Judgement } from "./judge.ts";
 import type { Message } from "./messages.ts";
 import { receivedSpf, receivedSpfUnchecked } from "./received-spf.ts";
 import { explanationText } from "./reply-text.ts";
-import type { Session } from "./session.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**
- * The answer for mail that was checked. Received-SPF tells of MAIL FROM, or of HELO where that is all that was
- * checked; Authentication-Results of both.
+ * The answer for mail that was checked. Received-SPF holds the result for MAIL FROM, or for HELO where that is all that
+ * was checked; Authentication-Results holds both.
  */
-export function tag(session: Session, message: Message, { helo, mailFrom }: Judgement, authservId: string): Answer {
-  const told = mailFrom ?? helo;
-  if (told === undefined) return DUNNO;
-  switch (turn(session, message)) {
+export function addHeader(
+  check: Check,
+  message: Message,
+  { helo, mailFrom, deciding }: Judgement,
+  authservId: string,
+): Answer {
+  switch (nextHeader(check, message)) {
     case "received-spf":
-      return toPrepend(receivedSpf(told, session.context));
+      return toPrepend(receivedSpf(mailFrom ?? deciding, check));
     case "authentication-results":
       return toPrepend(authenticationResults(authservId, spfResults(mailFrom, helo)));
-    default:
+    case undefined:
       return DUNNO;
   }
 }
 
 /**
- * The answer for a client of `[policy.allow]`. It is told that nothing was checked: mail of known forwarders is mail
- * of strangers, and OpenDMARC would believe a Received-SPF that a stranger put in.
+ * The answer for a client on an allow list. The header says that nothing was checked: mail from known forwarders is
+ * mail of strangers, and OpenDMARC would believe a Received-SPF that a stranger put in.
  */
-export function tagUnchecked(session: Session, message: Message, list: Exemption, authservId: string): Answer {
+export function addUncheckedHeader(check: Check, message: Message, list: string, authservId: string): Answer {
   const reason = `SPF not checked: client is on the allow list ${list}`;
-  const identity = session.plan.mailFrom === undefined ? "helo" : "mailfrom";
-  switch (turn(session, message)) {
+  switch (nextHeader(check, message)) {
     case "received-spf":
-      return toPrepend(receivedSpfUnchecked(identity, reason, session.context));
+      return toPrepend(receivedSpfUnchecked(check.plan.mailFrom === undefined ? "helo" : "mailfrom", reason, check));
     case "authentication-results":
       return toPrepend(noAuthenticationResults(authservId, reason));
-    default:
+    case undefined:
       return DUNNO;
   }
 }
@@ -62,6 +62,6 @@ function spfResults(...verdicts: readonly (SpfVerdict | undefined)[]): MethodRes
 }
 
 /** The header that this request is to bring, if any. */
-function turn(session: Session, message: Message): HeaderType | undefined {
-  return session.takesHeader ? message.takeHeader(session.profile.headers) : undefined;
+function nextHeader(check: Check, message: Message): HeaderType | undefined {
+  return check.takesHeader ? message.takeHeader(check.profile.headers) : undefined;
 }

@@ -1,0 +1,22 @@
+/** Client addresses that no domain's SPF record can name: the client that the Internet knows is hidden behind them. */
+import { AddressSet, parseAddress, parseCidr } from "./ip.ts";
+
+const KINDS: readonly (readonly [name: string, ranges: readonly string[]])[] = [
+  ["a loopback address", ["127.0.0.0/8", "::1"]],
+  ["a private address (RFC 1918)", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"]],
+  ["an address of carrier-grade NAT (RFC 6598)", ["100.64.0.0/10"]],
+  ["a link-local address", ["169.254.0.0/16", "fe80::/10"]],
+  ["a unique local address (RFC 4193)", ["fc00::/7"]],
+  ["an address of NAT64 (RFC 6052, RFC 8215)", ["64:ff9b::/96", "64:ff9b:1::/48"]],
+];
+
+const SETS = KINDS.map(([name, ranges]) => ({
+  name,
+  set: new AddressSet(ranges.flatMap((range) => parseCidr(range) ?? [])),
+}));
+
+/** What kind of address it is, with its article; `undefined` for one of the Internet. */
+export function specialUse(address: string): string | undefined {
+  const client = parseAddress(address);
+  return client === undefined ? undefined : SETS.find(({ set }) => set.has(client))?.name;
+}
