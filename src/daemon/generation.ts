@@ -55,6 +55,7 @@ export class Generation {
   /** Requests that wait for an answer. */
   #pending = 0;
   #onIdle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
 
   constructor(services: Services, resolver: StubResolver, store: AddressStore | undefined) {
     this.#services = services;
@@ -79,8 +80,12 @@ export class Generation {
     await this.close();
   }
 
-  /** Closes the parts at once. */
-  async close(): Promise<void> {
+  /** Closes the parts at once, also when `retire` waits to do so. */
+  close(): Promise<void> {
+    return (this.#closed ??= this.#close());
+  }
+
+  async #close(): Promise<void> {
     await this.resolver.close();
     await this.#store?.close();
   }

@@ -31,7 +31,13 @@ export async function openSqliteStore(path: string, timeMs: () => number): Promi
   try {
     // Addresses are nobody's business: SQLite itself would make the file readable by all.
     await using _created = await open(path, "a", 0o600);
-    return new SqliteStore(new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }), timeMs);
+    const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    try {
+      return new SqliteStore(database, timeMs);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
   } catch (error) {
     throw new Error(`Cannot open store "${path}": ${errorText(error)}`, { cause: error });
   }
