@@ -31,51 +31,98 @@ export interface PolicyRequest {
 /**
  * Yields requests. When an attribute comes twice its last value counts, as with policyd-spf.
  *
- * @throws {ProtocolError} from `next()`, when no request ends within MAX_REQUEST_BYTES
+ * Each byte is looked at once, however the requests are cut into packets: lines are read as they end, and of a line that
+ * has not ended only the new bytes are searched.
+ *
+ * @throws {ProtocolError} from `next()`, when no request ends within MAX_REQUEST_BYTES, or for another kind of request
  */
 export class PolicyDecoder implements Decoder<PolicyRequest> {
-  #text = "";
+  /** The packet that is read, as far as `#position`. */
+  #packet = "";
   #position = 0;
-  /** Up to here there is no empty line: a peer that sends byte by byte does not make us search again. */
-  #searched = 0;
+  /** What came after it. */
+  readonly #laterPackets: string[] = [];
+  /** The beginning of a line that ends in a later packet. */
+  #begunLine = "";
+  /** The request of the lines that were read last; `undefined` between two requests. */
+  #request: Attributes | undefined = undefined;
+  #requestBytes = 0;
+  /** Set for a request that does not begin as Postfix's do. */
+  #kind: RequestKind | undefined = undefined;
   #ended = false;
 
   feed(chunk: string): void {
-    const rest = this.#position === this.#text.length ? "" : this.#text.slice(this.#position);
-    this.#searched = Math.max(0, this.#searched - this.#position);
+    if (this.#position < this.#packet.length || this.#laterPackets.length > 0) {
+      this.#laterPackets.push(chunk);
+      return;
+    }
+    this.#packet = chunk;
     this.#position = 0;
-    this.#text = rest + chunk;
   }
 
   next(): PolicyRequest | undefined {
-    const start = this.#position;
-    if (start === this.#text.length) return undefined;
-    if (!this.#holdsRequest()) {
-      if (this.#text.length - start > MAX_REQUEST_BYTES) throw tooLong();
-      return undefined;
+    for (;;) {
+      if (this.#position < this.#packet.length && this.#readLines()) return this.#endRequest();
+      const packet = this.#laterPackets.length === 0 ? undefined : this.#laterPackets.shift();
+      if (packet === undefined) break;
+      this.#packet = packet;
+      this.#position = 0;
     }
-    const request = emptyRequest();
-    this.#position = readAttributes(this.#text, start, request);
-    if (this.#position - start > MAX_REQUEST_BYTES) throw tooLong();
-    if (!this.#text.startsWith(REQUEST_LINE, start)) checkRequest(this.#text.slice(start, this.#position));
-    return request;
+    // An idle connection must not keep its last packet.
+    this.#packet = "";
+    this.#position = 0;
+    return this.#ended && this.#begunLine === "" && this.#request !== undefined ? this.#endRequest() : undefined;
   }
 
   end(): void {
     this.#ended = true;
   }
 
-  /** Whether an empty line stands somewhere in the text, or is all that is missing at its end. */
-  #holdsRequest(): boolean {
-    const text = this.#text;
-    const start = this.#position;
-    // Nearly always a packet is one request, so look at its end first.
-    if (text.endsWith("\n\n") || (this.#ended && text.endsWith("\n"))) return true;
-    if (text.startsWith("\n", start) || text.startsWith("\r\n", start)) return true;
-    const from = Math.max(start, this.#searched);
-    if (text.indexOf("\n\n", from) !== -1 || text.indexOf("\n\r\n", from) !== -1) return true;
-    this.#searched = Math.max(start, text.length - 2);
+  /** Reads on to the end of a request, and returns whether there was one in the packet. */
+  #readLines(): boolean {
+    const packet = this.#packet;
+    let start = this.#position;
+    let hasEnded = false;
+    while (!hasEnded && start < packet.length) {
+      const lf = packet.indexOf("\n", start);
+      if (lf === -1) this.#begunLine += packet.slice(start);
+      else hasEnded = this.#begunLine === "" ? this.#takeLine(packet, start, lf) : this.#takeBegunLine(start, lf);
+      start = lf === -1 ? packet.length : lf + 1;
+    }
+    this.#requestBytes += start - this.#position;
+    this.#position = start;
+    if (this.#requestBytes <= MAX_REQUEST_BYTES) return hasEnded;
+    throw new ProtocolError(`Cannot read policy request: over ${MAX_REQUEST_BYTES} bytes`);
+  }
+
+  #takeBegunLine(start: number, lf: number): boolean {
+    const line = this.#begunLine + this.#packet.slice(start, lf);
+    this.#begunLine = "";
+    return this.#takeLine(line, 0, line.length);
+  }
+
+  /** Takes the line that ends before `lf`. Returns whether it is the empty line that ends a request. */
+  #takeLine(text: string, start: number, lf: number): boolean {
+    const end = lf > start && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
+    if (this.#request === undefined) {
+      this.#request = emptyRequest();
+      const isPostfix = end - start === POLICY_LINE.length && text.startsWith(POLICY_LINE, start);
+      if (!isPostfix) this.#kind = new RequestKind();
+    }
+    if (end === start) return true;
+    readAttribute(text, start, end, this.#request);
+    this.#kind?.take(text, start, end);
     return false;
+  }
+
+  #endRequest(): PolicyRequest {
+    const request = this.#request ?? emptyRequest();
+    const kind = this.#kind;
+    this.#request = undefined;
+    this.#requestBytes = 0;
+    this.#kind = undefined;
+    kind?.check();
+    return request;
   }
 }
 
@@ -93,19 +140,6 @@ function emptyRequest(): Attributes {
     queue_id: "",
     sasl_username: "",
   };
-}
-
-/** Reads lines of `text` from `start` into `request`. Returns the position behind the empty line. */
-function readAttributes(text: string, start: number, request: Attributes): number {
-  let lineStart = start;
-  for (;;) {
-    const lf = text.indexOf("\n", lineStart);
-    if (lf === -1) return text.length;
-    const lineEnd = lf > lineStart && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
-    if (lineEnd === lineStart) return lf + 1;
-    readAttribute(text, lineStart, lineEnd, request);
-    lineStart = lf + 1;
-  }
 }
 
 const CR = 0x0d;
@@ -139,24 +173,39 @@ function namesByFirstCharacter(): readonly ((keyof PolicyRequest)[] | undefined)
   return byCode;
 }
 
-/** How Postfix begins every request. */
-const REQUEST_LINE = "request=smtpd_access_policy\n";
+/** The first line of every request from Postfix. */
+const POLICY_LINE = "request=smtpd_access_policy";
 
 /**
- * Whether what does not begin so is a request all the same. Attributes in another order are, those of a client that
- * names no type, and an empty line alone; another type is not, nor are lines without any attribute.
+ * Whether what does not begin as Postfix's requests do is a policy request all the same. Attributes in another order
+ * are, also without a `request`, and so is an empty line alone; another `request` is not, nor are lines without any
+ * attribute.
  */
-function checkRequest(text: string): void {
-  const type = /^request=([^\r\n]*)/m.exec(text)?.[1];
-  if (type === "smtpd_access_policy" || text.trim() === "") return;
-  if (type === undefined && /^\w+=/m.test(text)) return;
-  const got = JSON.stringify(text.slice(0, 32));
-  throw new ProtocolError(`Cannot read policy request ${got}: want attributes with request=smtpd_access_policy`);
+class RequestKind {
+  #requestLine: string | undefined = undefined;
+  #hasAttributes = false;
+  #strangeLine: string | undefined = undefined;
+
+  /** Takes the line from `start` to `end`. */
+  take(text: string, start: number, end: number): void {
+    if (text.startsWith("request=", start)) this.#requestLine ??= text.slice(start, end);
+    if (this.#hasAttributes) return;
+    ATTRIBUTE.lastIndex = start;
+    this.#hasAttributes = ATTRIBUTE.test(text);
+    const line = this.#hasAttributes ? "" : text.slice(start, end);
+    if (line.trim() !== "") this.#strangeLine ??= line;
+  }
+
+  /** @throws {ProtocolError} when the lines are no policy request */
+  check(): void {
+    const wrong = this.#hasAttributes ? this.#requestLine : this.#strangeLine;
+    if (wrong === undefined || wrong === POLICY_LINE) return;
+    const got = JSON.stringify(wrong.slice(0, 32));
+    throw new ProtocolError(`Cannot read policy request ${got}: want attributes with ${POLICY_LINE}`);
+  }
 }
 
-function tooLong(): ProtocolError {
-  return new ProtocolError(`Cannot read policy request: over ${MAX_REQUEST_BYTES} bytes`);
-}
+const ATTRIBUTE = /\w+=/y;
 
 /** Longest action in bytes. A header of ours stays below 1,000, a text below 500; an action may be configured. */
 const MAX_ACTION_BYTES = 2048;

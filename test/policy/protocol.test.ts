@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProtocolError } from "../../src/net/session.ts";
 import { encodeAction, MAX_REQUEST_BYTES, PolicyDecoder, type PolicyRequest } from "../../src/policy/protocol.ts";
+import { charactersLookedAt } from "../helpers/work.ts";
 
 const EMPTY: PolicyRequest = {
   protocol_state: "",
@@ -81,6 +82,17 @@ const GOOD: readonly { name: string; bytes: string; requests: readonly PolicyReq
     bytes: "sender=j\xc3\xb6@a\xff\n\n",
     requests: [{ ...EMPTY, sender: "j\xc3\xb6@a\xff" }],
   },
+  {
+    name: "a request that names its type last",
+    bytes: "sender=a\nrequest=smtpd_access_policy\n\n",
+    requests: [{ ...EMPTY, sender: "a" }],
+  },
+  {
+    name: "CRLF behind the type",
+    bytes: "request=smtpd_access_policy\r\nsender=a\r\n\r\n",
+    requests: [{ ...EMPTY, sender: "a" }],
+  },
+  { name: "lines of blanks as an empty request", bytes: " \n\t\n\n", requests: [EMPTY] },
   { name: "blanks of a value", bytes: "helo_name= h \n\n", requests: [{ ...EMPTY, helo_name: " h " }] },
   {
     name: "lines that are no attributes",
@@ -126,9 +138,24 @@ describe.each([{ step: Number.POSITIVE_INFINITY }, { step: 1 }, { step: 7 }])(
   },
 );
 
+test("PolicyDecoder keeps the order of packets that come before it is asked for a request", () => {
+  const decoder = new PolicyDecoder();
+  const senders: string[] = [];
+  const take = () => senders.push(decoder.next()?.sender ?? "none");
+  decoder.feed("sender=a\n\n");
+  decoder.feed("sender=b\n\n");
+  take();
+  decoder.feed("sender=c\n\n");
+  take();
+  take();
+  take();
+  expect(senders).toEqual(["a", "b", "c", "none"]);
+});
+
 const NO_REQUESTS: readonly { name: string; bytes: string }[] = [
   { name: "HTTP", bytes: "GET / HTTP/1.1\r\nHost: x\r\n\r\n" },
   { name: "another type of request", bytes: "request=junk_policy\nsender=a@b\n\n" },
+  { name: "another type of request behind attributes", bytes: "sender=a@b\nrequest=junk_policy\n\n" },
   { name: "lines without an attribute", bytes: "\x16\x03\x01\n\n" },
 ];
 
@@ -166,6 +193,43 @@ test("PolicyDecoder reads the same however random bytes are split, and throws no
     }),
   );
 });
+
+const LOADS: readonly { name: string; bytes: (size: number) => string; step: number }[] = [
+  { name: "requests in one packet", bytes: (size) => repeated("a=\n\n", size), step: Number.POSITIVE_INFINITY },
+  {
+    name: "CRLF requests in one packet, and the beginning of one more",
+    bytes: (size) => `${repeated("a=\r\n\r\n", size)}a`,
+    step: Number.POSITIVE_INFINITY,
+  },
+  { name: "empty requests in one packet", bytes: (size) => repeated("\n", size), step: Number.POSITIVE_INFINITY },
+  { name: "a request that never ends, byte by byte", bytes: (size) => repeated("x", size), step: 1 },
+  { name: "one value byte by byte", bytes: (size) => `sender=${repeated("x", size)}\n\n`, step: 1 },
+  { name: "lines byte by byte", bytes: (size) => `${repeated("a=\r\n", size)}\r\n`, step: 1 },
+  { name: "lines by packets of 50 bytes", bytes: (size) => `${repeated("sender=a\n", size)}\n`, step: 50 },
+];
+
+/** The work for a request is the same however many went before and however its bytes come. */
+test.each(LOADS)("PolicyDecoder does twice the work for twice the bytes: $name", ({ bytes, step }) => {
+  const work = (size: number) => charactersLookedAt(() => decodeAll(bytes(size), step));
+  for (const size of [2_000, 4_000, 8_000]) expect(work(2 * size) / work(size)).toBeLessThan(2.2);
+});
+
+test("PolicyDecoder does linear work when packets come faster than requests are taken", () => {
+  const work = (count: number) =>
+    charactersLookedAt(() => {
+      const decoder = new PolicyDecoder();
+      decoder.feed("sender=a\n\n".repeat(count));
+      for (let i = 0; i < count; i++) {
+        decoder.feed("s");
+        decoder.next();
+      }
+    });
+  expect(work(2000) / work(1000)).toBeLessThan(2.2);
+});
+
+function repeated(piece: string, size: number): string {
+  return piece.repeat(Math.floor(size / piece.length));
+}
 
 const ACTIONS: readonly { name: string; action: string; reply: string }[] = [
   { name: "an action as it is", action: "PREPEND X: y", reply: "action=PREPEND X: y\n\n" },

@@ -1,0 +1,32 @@
+/** Work that is counted instead of timed, so that its growth can be asserted on any machine. */
+
+const COUNTED = ["charCodeAt", "endsWith", "includes", "indexOf", "slice", "split", "startsWith", "trim"] as const;
+
+/**
+ * The characters that methods of strings look at while `run` goes on. Two things count: what `indexOf` passes over, and
+ * a whole string when it is looked at for the first time, because V8 copies the parts of a concatenated string
+ * together then.
+ */
+export function charactersLookedAt(run: () => void): number {
+  const prototype = String.prototype as unknown as Record<string, (...values: unknown[]) => unknown>;
+  const originals = COUNTED.map((name) => [name, prototype[name]] as const);
+  let count = 0;
+  const seen = new Set<string>();
+  for (const [name, original] of originals) {
+    if (original === undefined) continue;
+    prototype[name] = function (this: string, ...values: unknown[]): unknown {
+      const text = String(this);
+      if (!seen.has(text)) count += text.length;
+      seen.add(text);
+      const result = Reflect.apply(original, text, values);
+      if (name === "indexOf") count += (result === -1 ? text.length : Number(result)) - Number(values[1] ?? 0);
+      return result;
+    };
+  }
+  try {
+    run();
+  } finally {
+    for (const [name, original] of originals) if (original !== undefined) prototype[name] = original;
+  }
+  return count;
+}
