@@ -55,7 +55,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 
   setup: {
-    imports: ["config", "dns/types.ts", "domains", "mail/names.ts", "postfix", "spf/checker.ts", "srs", "store"],
+    imports: [
+      "config",
+      "dns/resolver.ts",
+      "dns/types.ts",
+      "domains",
+      "mail/names.ts",
+      "postfix",
+      "spf/checker.ts",
+      "srs",
+      "store",
+    ],
   },
   daemon: {
     imports: [
@@ -92,6 +102,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   pino: "process/log.ts",
   "smol-toml": "config/parse.ts",
   "@redis/client": "store/redis.ts",
+  tldts: "setup/srs-domain.ts",
 };
 
 const MAX_LINES = 400;

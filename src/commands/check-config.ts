@@ -4,6 +4,7 @@ import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { readSetup } from "../setup/setup.ts";
+import { srsDomainWarning } from "../setup/srs-domain.ts";
 import type { Call } from "./table.ts";
 
 /** @throws {Failure} naming every problem */
@@ -13,7 +14,8 @@ export async function checkConfig({ around, output }: Call): Promise<number> {
   const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
   const counted = [...ownDomains.counts()].map(([source, count]) => `${source}: ${count}`);
   ownDomains.close();
-  for (const warning of [...setup.warnings, ...warnings]) output.problem(`warning: ${warning}`);
+  const srsDomain = await srsDomainWarning(setup);
+  for (const warning of [...setup.warnings, ...warnings, srsDomain ?? []].flat()) output.problem(`warning: ${warning}`);
   output.line(`${setup.configFile ?? "no configuration file, so the defaults"}: ok`);
   output.line(`hostname ${setup.hostname}, srs.domain ${setup.srsDomain}`);
   output.line(`secrets: ${setup.secrets.length} in ${setup.secretsFile}`);

@@ -8,6 +8,7 @@ import { type Protocol, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
+import { srsDomainWarning } from "../setup/srs-domain.ts";
 import { createStatusServer } from "../status/server.ts";
 import { ownDomainsLog, serveHooks } from "./event-log.ts";
 import { type Generation, type Lasting, type PreparedGeneration, prepareGeneration } from "./generation.ts";
@@ -120,7 +121,8 @@ export class Daemon {
   }
 
   /** One step: nothing in it waits or can fail. */
-  #takeOver(prepared: PreparedGeneration, { config }: Setup): void {
+  #takeOver(prepared: PreparedGeneration, setup: Setup): void {
+    const { config } = setup;
     const before = this.#current;
     this.#current = prepared.generation;
     const opened = prepared.commit();
@@ -131,6 +133,14 @@ export class Daemon {
     }
     logger.configure({ level: config["log.level"], format: config["log.format"] });
     if (before !== undefined) this.#retire(before);
+    void this.#checkSrsDomain(setup, prepared.generation);
+  }
+
+  /** Warns of an SRS domain that bounces cannot come back to. Nothing waits for it. */
+  async #checkSrsDomain(setup: Setup, generation: Generation): Promise<void> {
+    const warning = await srsDomainWarning(setup);
+    if (warning === undefined || this.#isStopping || this.#current !== generation) return;
+    this.#lasting.logger.log("warn", "config", { warning });
   }
 
   #retire(generation: Generation): void {

@@ -8,7 +8,6 @@ export interface Names {
   readonly hostname: string;
   /** The domain that rewritten addresses get. */
   readonly srsDomain: string;
-  readonly warnings: readonly string[];
 }
 
 /** The names that the configuration leaves open: Postfix's own where Postfix is installed, else the system's. */
@@ -18,12 +17,7 @@ export async function readNames(config: Config): Promise<Names> {
   const hostname = config.hostname || usable(postfix.get("myhostname")) || usable(systemHostname()) || "localhost";
   const derived = usable(postfix.get("mydomain")) || parentDomain(hostname);
   const srsDomain = config["srs.domain"] || derived;
-  const warnings: string[] = [];
-  if (!srsDomain.includes(".") || /(?:^|\.)localdomain$/i.test(srsDomain)) {
-    const source = config["srs.domain"] === "" ? " (derived, because srs.domain is not set)" : "";
-    warnings.push(`srs.domain: "${srsDomain}"${source} is no domain that bounces could come back to; set srs.domain`);
-  }
-  return { hostname, srsDomain, warnings };
+  return { hostname, srsDomain };
 }
 
 async function readPostfixNames(): Promise<Map<string, string>> {

@@ -44,7 +44,7 @@ const CREDENTIAL = "srs.secrets";
 export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
   const { config, path, problems } = readConfigFile(around.configFile);
   const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
-  const { hostname, srsDomain, warnings } = await readNames(config);
+  const { hostname, srsDomain } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
   let file = readSecretsFile(secretsFile);
   const news: string[] = [];
@@ -65,7 +65,6 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
     secrets: file.secrets,
     problems: [...problems, ...file.problems, ...(isProblem ? absence.map((line) => line + WHERE_SECRETS_ARE) : [])],
     warnings: [
-      ...warnings,
       ...file.warnings,
       ...news,
       ...decoy,

@@ -526,7 +526,8 @@ describe("an old Node.js", () => {
     return /^v(?:18|20|22)\./.test(stdout ?? "");
   });
   const main = join(import.meta.dirname, "../../dist/main.js");
-  const reason = old === undefined ? "no Node.js before 24 here" : existsSync(main) ? undefined : "dist/ is not built";
+  const isBuilt = existsSync(join(import.meta.dirname, "../../dist/cli.js"));
+  const reason = old === undefined ? "no Node.js before 24 here" : isBuilt ? undefined : "dist/ is not built";
 
   test.skipIf(reason !== undefined)(
     `goes on under the runtime that npm brought along${reason === undefined ? "" : ` (${reason})`}`,

@@ -218,7 +218,7 @@ describe("postvouch serve", () => {
     await d.daemon.said("warn protocol protocol=policy");
     using policy = new Peer(d.policy);
     policy.socket.write(policyRequest({ client_address: "192.0.2.1", helo_name: "x.example", sender: "a@x.example" }));
-    while (dns.queries.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!dns.queries.some(({ type }) => type === "TXT")) await new Promise((resolve) => setTimeout(resolve, 5));
     d.daemon.signal("SIGTERM");
     await d.daemon.said("info stopping");
     expect(await d.http("/readyz")).toEqual({ status: 503, text: "stopping\n" });
@@ -237,7 +237,7 @@ describe("postvouch serve", () => {
       policyRequest({ client_address: "192.0.2.1", helo_name: "slow.example", sender: "a@slow.example" }),
       "\n\n",
     );
-    while (dns.queries.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!dns.queries.some(({ type }) => type === "TXT")) await new Promise((resolve) => setTimeout(resolve, 5));
     d.daemon.signal("SIGTERM");
     expect(await answer).toMatch(/^action=550 5\.7\.23 /);
     expect(await d.daemon.exited).toBe(0);
@@ -250,7 +250,7 @@ describe("postvouch serve", () => {
     await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]\ntimeout = "20s"` });
     using policy = new Peer(d.policy);
     policy.socket.write(policyRequest({ client_address: "192.0.2.1", helo_name: "x.example", sender: "a@x.example" }));
-    while (dns.queries.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!dns.queries.some(({ type }) => type === "TXT")) await new Promise((resolve) => setTimeout(resolve, 5));
     d.daemon.signal("SIGTERM");
     expect(await d.daemon.exited).toBe(0);
     expect(policy.received).toBe("");
@@ -261,7 +261,7 @@ describe("postvouch serve", () => {
     await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]\ntimeout = "20s"` });
     using policy = new Peer(d.policy);
     policy.socket.write(policyRequest({ client_address: "192.0.2.1", helo_name: "x.example", sender: "a@x.example" }));
-    while (dns.queries.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (!dns.queries.some(({ type }) => type === "TXT")) await new Promise((resolve) => setTimeout(resolve, 5));
     d.daemon.signal("SIGTERM");
     await d.daemon.said("info stopping");
     d.daemon.signal("SIGINT");

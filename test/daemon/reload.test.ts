@@ -54,7 +54,7 @@ type Sections = Record<string, string>;
 function sections(at: Places): Sections {
   return {
     "": `hostname = "mx.example.com"`,
-    srs: `domain = "example.com"\nsecrets_file = "${at.dir}/secrets"`,
+    srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/secrets"`,
     "srs.own_domains": `files = ["${at.dir}/own"]`,
     "srs.store": `url = "sqlite:${at.dir}/store.db"`,
     tcptable: `forward = ["127.0.0.1:${at.forward}"]\nreverse = ["127.0.0.1:${at.reverse}"]`,
@@ -229,14 +229,14 @@ const BREAKAGES: readonly Breakage[] = [
   },
   {
     name: "secrets that are gone",
-    spoil: (all, at) => ({ ...all, srs: `domain = "example.com"\nsecrets_file = "${at.dir}/none"` }),
+    spoil: (all, at) => ({ ...all, srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/none"` }),
     says: /does not exist/,
   },
   {
     name: "secrets that are empty",
     spoil: (all, at) => {
       writeFileSync(`${at.dir}/empty`, "\n\n");
-      return { ...all, srs: `domain = "example.com"\nsecrets_file = "${at.dir}/empty"` };
+      return { ...all, srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/empty"` };
     },
     says: /empty/,
   },
@@ -244,7 +244,7 @@ const BREAKAGES: readonly Breakage[] = [
     name: "secrets that are a folder",
     spoil: (all, at) => {
       mkdirSync(`${at.dir}/folder`, { recursive: true });
-      return { ...all, srs: `domain = "example.com"\nsecrets_file = "${at.dir}/folder"` };
+      return { ...all, srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/folder"` };
     },
     says: /srs.secrets_file/,
   },
@@ -300,7 +300,7 @@ const BREAKAGES: readonly Breakage[] = [
           spoil: (all: Sections, at: Places): Sections => {
             writeFileSync(`${at.dir}/shut`, "s\n");
             chmodSync(`${at.dir}/shut`, 0);
-            return { ...all, srs: `domain = "example.com"\nsecrets_file = "${at.dir}/shut"` };
+            return { ...all, srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/shut"` };
           },
           says: /no permission/,
         },
@@ -330,7 +330,7 @@ describe("A reload that fails", () => {
     const { at, configure, reload } = await start();
     configure({
       ...wished(at),
-      srs: `domain = "example.com"\nsecrets_file = "${at.dir}/none"`,
+      srs: `domain = "srs.example"\nsecrets_file = "${at.dir}/none"`,
       "srs.own_domains": `domains = ["a@b.example"]\nfiles = ["/nonexistent"]`,
     });
     const problem: unknown = await reload().catch((error: unknown) => error);
@@ -381,7 +381,7 @@ describe("A reload that succeeds", () => {
     const request =
       "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.1\nhelo_name=slow.example\nsender=a@slow.example\nrecipient=b@c.example\ninstance=1.1\n\n";
     const answer = policy.ask(request, "\n\n");
-    while (dns.queries.length === 0) await delay(5);
+    while (!dns.queries.some(({ type }) => type === "TXT")) await delay(5);
     configure(sections(at));
     await reload();
     await reload();

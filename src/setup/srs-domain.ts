@@ -1,0 +1,69 @@
+/** Whether bounces can find their way back to srs.domain: by its name, and by DNS. */
+import { resolverSettings } from "../config/settings.ts";
+import { createResolver } from "../dns/resolver.ts";
+import type { Resolver } from "../dns/types.ts";
+import { normalizeName } from "../mail/names.ts";
+import type { Setup } from "./setup.ts";
+
+/**
+ * Names that public DNS does not have: IANA's registry of special-use domain names (RFC 6761 and what it lists since),
+ * `internal` (reserved by ICANN in 2024), and what routers, VMs and containers give out.
+ */
+const NOT_PUBLIC = [
+  ...["alt", "example", "invalid", "local", "localhost", "onion", "test", "home.arpa", "internal"],
+  ...["corp", "fritz.box", "home", "lan", "localdomain", "mail"],
+];
+
+/** Longest wait for DNS, in milliseconds. */
+const DNS_MS = 5_000;
+
+/**
+ * What keeps bounces from coming back. Nothing is said of a host that only checks SPF, and DNS is asked only where the
+ * name itself does not tell. It is asked by a resolver of its own, so that the daemon's counts are about mail.
+ *
+ * @returns one sentence for the admin, or `undefined` where mail to the domain finds a host
+ */
+export async function srsDomainWarning({ srsDomain, config }: Setup): Promise<string | undefined> {
+  const maps = [config["tcptable.forward"], config["tcptable.reverse"], config["socketmap.listen"]];
+  if (maps.every(({ length }) => length === 0)) return undefined;
+  const problem = await nameProblem(normalizeName(srsDomain));
+  if (problem === undefined) {
+    const resolver = createResolver(resolverSettings(config));
+    return dnsWarning(srsDomain, resolver, performance.now() + DNS_MS).finally(() => resolver.close());
+  }
+  const source = config["srs.domain"] === "" ? " (derived, because srs.domain is not set)" : "";
+  return `srs.domain: "${srsDomain}"${source} ${problem}: ${NO_WAY_BACK}; set srs.domain to a domain of yours`;
+}
+
+async function nameProblem(name: string): Promise<string | undefined> {
+  const special = NOT_PUBLIC.find((one) => name === one || name.endsWith(`.${one}`));
+  if (special !== undefined) return `is below "${special}", which public DNS does not have`;
+  if (!name.includes(".")) return "is a single label";
+  // The list is large: loaded by those that ask.
+  const { getPublicSuffix } = await import("tldts");
+  const suffix = getPublicSuffix(name, { allowPrivateDomains: true });
+  return suffix === name ? "is a public suffix, under which others register their domains" : undefined;
+}
+
+/** Looks for MX records, or addresses, which do in their place (RFC 5321 section 5.1). */
+async function dnsWarning(srsDomain: string, resolver: Resolver, deadlineMs: number): Promise<string | undefined> {
+  const mx = await resolver.resolve(srsDomain, "MX", { deadlineMs });
+  if (mx.status === "error") return notLookedUp(srsDomain, mx.detail);
+  if (mx.status === "ok") {
+    // RFC 7505: a null MX is the root, alone.
+    const isNull = mx.records.length === 1 && mx.records[0]?.exchange === "";
+    return isNull ? `srs.domain: "${srsDomain}" has a null MX record (RFC 7505): ${NO_WAY_BACK}` : undefined;
+  }
+  for (const type of ["A", "AAAA"] as const) {
+    const answer = await resolver.resolve(srsDomain, type, { deadlineMs });
+    if (answer.status === "error") return notLookedUp(srsDomain, answer.detail);
+    if (answer.status === "ok") return undefined;
+  }
+  return `srs.domain: "${srsDomain}" has neither MX nor address records: ${NO_WAY_BACK}; publish an MX record that names this host`;
+}
+
+const NO_WAY_BACK = "bounces could not come back to it";
+
+function notLookedUp(srsDomain: string, detail: string): string {
+  return `srs.domain: Cannot look up the MX records of "${srsDomain}": ${detail}`;
+}
