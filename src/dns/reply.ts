@@ -179,7 +179,7 @@ function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: C
 
 function toAlias(chain: Chain): Reading {
   const target = toQueryName(chain.name);
-  if (target === undefined) return { kind: "nxdomain", ttlS: chain.ttlS, canonicalName: chain.name };
+  if (target === undefined) return { kind: "nxdomain", ttlS: chain.ttlS, canonicalName: undefined };
   return { kind: "alias", target, aliases: chain.aliases, ttlS: chain.ttlS };
 }
 

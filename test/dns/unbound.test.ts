@@ -192,8 +192,9 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
       status: "ok",
       records: ["192.0.2.20"],
       expiresAtMs: 300_000,
+      canonicalName: "alias3.other.example",
     });
-    expect(await direct.ask("x.tree.mail.example", "A")).toEqual({ status: "nxdomain", expiresAtMs: 77_000 });
+    expect(await direct.ask("x.tree.mail.example", "A")).toMatchObject({ status: "nxdomain", expiresAtMs: 77_000 });
     expect(await direct.ask("www.elsewhere.example", "A")).toMatchObject({ trouble: "refused" });
   });
 });
