@@ -36,7 +36,8 @@ all. Durations are strings (\`"20s"\`, \`"5m"\`, \`"21d"\`), endpoints are \`"12
 \`"unix:/path"\`. A list of endpoints may be empty: that service is then off.
 
 SIGHUP reads the file, the secrets and the domain lists again. On any error the old state stays and the error is
-logged; on success no connection is dropped. \`socket_mode\` and \`reuse_port\` are read at the start only.
+logged; on success no connection is dropped, and DNS answers and SPF verdicts are forgotten: to have a record that was
+mended seen at once, reload. \`socket_mode\` and \`reuse_port\` are read at the start only.
 
 This page is made from the table in src/config/parameters.ts (\`npm run docs\`).
 `,

@@ -1,7 +1,6 @@
 /** Log lines and counts for what happens beside the requests. */
 
 import { RateLimit } from "../collections/rate-limit.ts";
-import type { TroubleFields } from "../dns/trouble-reports.ts";
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
@@ -26,10 +25,6 @@ export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {
       logger.log("error", "internal", { protocol, problem: errorText(error), stack });
     },
   };
-}
-
-export function dnsTroubleLog(logger: Logger): (fields: TroubleFields) => void {
-  return (fields) => logger.log("warn", "dns", fields);
 }
 
 export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void {

@@ -15,8 +15,8 @@ import type { Logger } from "../process/log.ts";
 import { ownDomainSettings, type Setup } from "../setup/setup.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import { openStore } from "../store/open.ts";
-import { dnsQueryObserver } from "./dns-observer.ts";
-import { dnsTroubleLog, storeLog } from "./event-log.ts";
+import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
+import { storeLog } from "./event-log.ts";
 import { createServices, type Services } from "./services.ts";
 
 /** What outlives a reload. */
@@ -113,7 +113,7 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   if (problems.length > 0) throw new Failure(EXIT.config, problems);
   const resolver = createResolver(resolverSettings(config), {
     observeQuery: dnsQueryObserver(metrics),
-    onTrouble: dnsTroubleLog(logger),
+    onEvent: dnsLog(logger),
   });
   undo.defer(() => resolver.close());
   const url = config["srs.store.url"];

@@ -1,5 +1,5 @@
 /** One query put to one server, and how it is counted. */
-import { type Reading, readReply } from "./reply.ts";
+import { type Reading, readReply, type Trouble } from "./reply.ts";
 import type { QueryOutcome, RecordType } from "./types.ts";
 import type { PendingQuery, ReplyListener } from "./udp.ts";
 import type { Upstream } from "./upstream.ts";
@@ -26,7 +26,9 @@ export interface ReadingListener {
   onReading(attempt: Attempt, reading: Exclude<Reading, { kind: "truncated" }>): void;
 }
 
-/** Asks over UDP; without EDNS if the server does not know that; and over TCP if the reply is truncated. */
+const OVER_TCP = "reply over UDP truncated, and no answer over TCP";
+
+/** Asks over UDP; without EDNS if the server seems not to know it; and over TCP if the reply is truncated. */
 export class Attempt implements ReplyListener {
   readonly upstream: Upstream;
   readonly query: Query;
@@ -35,17 +37,30 @@ export class Attempt implements ReplyListener {
   readonly #startedAtMs: number;
   #sentAtMs: number;
   #pending: PendingQuery;
-  #edns = true;
+  #edns: boolean;
+  #isOverTcp = false;
   /** The query on its way is already counted, as a timeout. */
   #isCounted = false;
 
-  constructor(upstream: Upstream, query: Query, context: AttemptContext, listener: ReadingListener, nowMs: number) {
+  constructor(
+    upstream: Upstream,
+    query: Query,
+    context: AttemptContext,
+    listener: ReadingListener,
+    edns: boolean,
+    nowMs: number,
+  ) {
     this.upstream = upstream;
     this.query = query;
     this.#context = context;
     this.#listener = listener;
+    this.#edns = edns;
     this.#startedAtMs = this.#sentAtMs = nowMs;
-    this.#pending = upstream.askUdp(query.bytes, this.#edns, this, this.#sentAtMs);
+    this.#pending = upstream.askUdp(query.bytes, edns, this, nowMs);
+  }
+
+  get usesEdns(): boolean {
+    return this.#edns;
   }
 
   onReply(bytes: Buffer): void {
@@ -53,29 +68,57 @@ export class Attempt implements ReplyListener {
     this.upstream.noteReply(nowMs);
     const reading = readReply(bytes, this.query.name, this.query.type);
     this.#count(toOutcome(reading), nowMs);
-    if (reading.kind === "truncated") {
-      this.#restart();
-      this.#pending = this.upstream.askTcp(this.query.bytes, this);
-    } else if (this.#edns && reading.kind === "trouble" && reading.trouble === "formerr") {
-      // RFC 6891 section 7: a server that does not know EDNS may say so in this way.
-      this.#edns = false;
-      this.#restart();
-      this.#pending = this.upstream.askUdp(this.query.bytes, this.#edns, this, this.#sentAtMs);
-    } else this.#listener.onReading(this, reading);
+    if (reading.kind === "truncated") this.#onTruncated();
+    else if (reading.kind === "trouble") this.#onTrouble(reading, nowMs);
+    else {
+      if (this.#edns) this.upstream.noteEdns(nowMs);
+      else this.upstream.noteNoEdns(this.#startedAtMs, nowMs);
+      this.#listener.onReading(this, reading);
+    }
   }
 
   onFailure(detail: string): void {
     const nowMs = this.#context.clockMs();
     this.upstream.noteSilence(this.#startedAtMs, nowMs);
     this.#count("network", nowMs);
-    this.#listener.onReading(this, { kind: "trouble", trouble: "network", detail });
+    this.#listener.onReading(this, { kind: "trouble", ...this.#unanswered("network", detail) });
   }
 
-  /** Notes that the time is over. A reply that comes later is still taken. */
-  timeOut(): void {
+  #onTruncated(): void {
+    if (this.#isOverTcp) {
+      const detail = "reply over TCP truncated";
+      this.#listener.onReading(this, { kind: "trouble", trouble: "malformed", detail, cause: detail });
+      return;
+    }
+    this.#isOverTcp = true;
+    this.#restart();
+    this.#pending = this.upstream.askTcp(this.query.bytes, this.#edns, this);
+  }
+
+  /** Asks once more without EDNS where that may be the trouble. */
+  #onTrouble(trouble: Extract<Reading, { kind: "trouble" }>, nowMs: number): void {
+    const mayBeEdns =
+      trouble.mayBeEdns === true && (trouble.trouble !== "malformed" || !this.upstream.knowsEdns(nowMs));
+    if (!this.#edns || !mayBeEdns || this.#isOverTcp) {
+      this.#listener.onReading(this, trouble);
+      return;
+    }
+    this.#edns = false;
+    this.#restart();
+    this.#pending = this.upstream.askUdp(this.query.bytes, this.#edns, this, this.#sentAtMs);
+  }
+
+  #unanswered(trouble: "network" | "timeout", detail: string): Trouble {
+    if (!this.#isOverTcp) return { trouble, detail };
+    return { trouble, detail: `${OVER_TCP}: ${detail}`, cause: OVER_TCP };
+  }
+
+  /** Notes that the time is over, and says what came of it. A reply that comes later is still taken. */
+  timeOut(timeoutMs: number): Trouble {
     const nowMs = this.#context.clockMs();
     this.upstream.noteSilence(this.#startedAtMs, nowMs);
     this.#count("timeout", nowMs);
+    return this.#unanswered("timeout", `no reply in ${timeoutMs} ms`);
   }
 
   /** Gives up; the listener is not called any more. */

@@ -1,4 +1,5 @@
 /** What a reply says about the query that it answers. */
+import { readExtendedErrors } from "./extended-errors.ts";
 import { CLASS_IN, HEADER_BYTES, TYPE_CODE } from "./message.ts";
 import { lowerCase, toQueryName } from "./name.ts";
 import { READ_RECORD } from "./record-data.ts";
@@ -29,7 +30,17 @@ export type Reading =
   | { readonly kind: "alias"; readonly target: string; readonly aliases: number; readonly ttlS: number }
   /** The rest has to be fetched over TCP. */
   | { readonly kind: "truncated" }
-  | { readonly kind: "trouble"; readonly trouble: QueryTrouble; readonly detail: string };
+  | ({ readonly kind: "trouble" } & Trouble);
+
+/** What went wrong with a query to a server. */
+export interface Trouble {
+  readonly trouble: QueryTrouble;
+  readonly detail: string;
+  /** As `DnsAnswer` has it. */
+  readonly cause?: string | undefined;
+  /** Whether a server that does not know EDNS answers so to a query with it (RFC 6891 sections 6.1.3 and 7). */
+  readonly mayBeEdns?: boolean;
+}
 
 interface Resource {
   readonly ownerAt: number;
@@ -51,6 +62,8 @@ const TROUBLE_OF_RCODE: Readonly<Record<number, QueryTrouble>> = {
   4: "notimp",
   5: "refused",
 };
+/** FORMERR, NOTIMP, BADVERS. */
+const EDNS_RCODES: readonly number[] = [1, 4, 16];
 const RCODE_NOERROR = 0;
 const RCODE_NXDOMAIN = 3;
 const FLAG_AUTHORITATIVE = 0x0400;
@@ -65,12 +78,12 @@ export function readReply(bytes: Buffer, name: string, type: RecordType): Readin
   try {
     const flags = readUint16(bytes, 2);
     const rcode = flags & 0xf;
-    if (rcode !== RCODE_NOERROR && rcode !== RCODE_NXDOMAIN) return rcodeTrouble(rcode);
+    if (rcode !== RCODE_NOERROR && rcode !== RCODE_NXDOMAIN) return readFailure(bytes, rcode);
     if (flags & FLAG_TRUNCATED) return { kind: "truncated" };
     return readSections(bytes, flags, name, type);
   } catch (error) {
     if (!(error instanceof MalformedMessage)) throw error;
-    return { kind: "trouble", trouble: "malformed", detail: error.message };
+    return { kind: "trouble", trouble: "malformed", detail: error.message, mayBeEdns: true };
   }
 }
 
@@ -121,9 +134,9 @@ function followAliases(bytes: Buffer, answers: readonly Resource[], name: string
   throw new MalformedMessage(`Cannot follow aliases: over ${MAX_ALIASES}`);
 }
 
-/** The name at the end of the chain, if there is a chain. */
+/** The name at the end of the chain, if there is a chain and the name can be written. */
 function canonicalNameOf({ name, aliases }: Chain): string | undefined {
-  return aliases > 0 ? name : undefined;
+  return aliases > 0 ? toQueryName(name) : undefined;
 }
 
 function isAliasOf(bytes: Buffer, alias: Resource, name: string): boolean {
@@ -162,8 +175,8 @@ function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: C
   const additionalAt = readSection(bytes, authorityAt, readUint16(bytes, 8), authority);
   readSection(bytes, additionalAt, readUint16(bytes, 10), additional);
 
-  const extendedRcode = (additional.find(({ type }) => type === TYPE_CODE.OPT)?.ttlS ?? 0) >>> 24;
-  if (extendedRcode !== 0) return rcodeTrouble((extendedRcode << 4) | (flags & 0xf));
+  const opt = findOpt(additional);
+  if (upperRcode(opt) !== 0) return rcodeTrouble(bytes, flags & 0xf, opt);
 
   const canonicalName = canonicalNameOf(chain);
   const soa = authority.find(({ type }) => type === TYPE_CODE.SOA);
@@ -199,6 +212,38 @@ function minimumS(bytes: Buffer, soa: Resource): number {
   return readUint32(bytes, soa.end - 4);
 }
 
-function rcodeTrouble(rcode: number): Reading {
-  return { kind: "trouble", trouble: TROUBLE_OF_RCODE[rcode] ?? "rcode", detail: `RCODE ${rcode}` };
+/** Reads a reply that is an error by its RCODE. Whatever else is wrong with it, that is what it is. */
+function readFailure(bytes: Buffer, rcode: number): Reading {
+  try {
+    const records: Resource[] = [];
+    const answersAt = readUint16(bytes, 4) === 0 ? HEADER_BYTES : skipName(bytes, HEADER_BYTES) + 4;
+    readSection(bytes, answersAt, readUint16(bytes, 6) + readUint16(bytes, 8) + readUint16(bytes, 10), records);
+    return rcodeTrouble(bytes, rcode, findOpt(records));
+  } catch (error) {
+    if (!(error instanceof MalformedMessage)) throw error;
+    return rcodeTrouble(bytes, rcode, undefined);
+  }
+}
+
+function findOpt(records: readonly Resource[]): Resource | undefined {
+  return records.find(({ type }) => type === TYPE_CODE.OPT);
+}
+
+/** The upper eight bits of the RCODE, which stand where other records have their TTL (RFC 6891 6.1.3). */
+function upperRcode(opt: Resource | undefined): number {
+  return (opt?.ttlS ?? 0) >>> 24;
+}
+
+/** @throws {MalformedMessage} when the options of `opt` cannot be read */
+function rcodeTrouble(bytes: Buffer, lowerRcode: number, opt: Resource | undefined): Reading {
+  const rcode = (upperRcode(opt) << 4) | lowerRcode;
+  const errors = opt === undefined ? [] : readExtendedErrors(bytes, opt.at, opt.end);
+  const said = errors.map(({ name, text }) => (text === "" ? name : `${name}: ${text}`));
+  return {
+    kind: "trouble",
+    trouble: TROUBLE_OF_RCODE[rcode] ?? "rcode",
+    detail: [`RCODE ${rcode}`, ...said].join(", "),
+    cause: errors.length > 0 ? errors.map(({ name }) => name).join(", ") : undefined,
+    mayBeEdns: EDNS_RCODES.includes(rcode),
+  };
 }

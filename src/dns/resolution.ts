@@ -2,21 +2,11 @@
 import type { AnyAnswer } from "./answer-cache.ts";
 import { Attempt, type AttemptContext, type Query, type ReadingListener } from "./attempt.ts";
 import { encodeQuestion } from "./message.ts";
-import { MAX_ALIASES, type Reading } from "./reply.ts";
+import { MAX_ALIASES, type Reading, type Trouble } from "./reply.ts";
 import { Timer, type TimerWheel } from "./timer-wheel.ts";
 import type { TroubleReports } from "./trouble-reports.ts";
 import type { QueryTrouble, RecordType } from "./types.ts";
 import type { Upstream, Upstreams } from "./upstream.ts";
-
-interface Trouble {
-  readonly trouble: QueryTrouble;
-  readonly detail: string;
-}
-
-/** What went wrong with one server. */
-interface ServerTrouble extends Trouble {
-  readonly server: string;
-}
 
 /** How long and how often servers are asked, and how long answers may be kept. */
 export interface ResolutionSettings {
@@ -90,7 +80,7 @@ export class Resolution extends Timer implements ReadingListener {
   #tryEndsAtMs = Number.POSITIVE_INFINITY;
   #slowAtMs = Number.POSITIVE_INFINITY;
   #attempts: readonly Attempt[] = NONE;
-  #troubles: readonly ServerTrouble[] = NONE;
+  #troubles: readonly (Trouble & { readonly server: string })[] = NONE;
   #aliases = 0;
   #ttlS = Number.POSITIVE_INFINITY;
   #hasEnded = false;
@@ -158,15 +148,33 @@ export class Resolution extends Timer implements ReadingListener {
   }
 
   #askNext(nowMs: number): void {
-    const upstream = this.#schedule[this.#tried];
+    const upstream = this.#schedule[this.#tried] ?? this.#silentToEdns(nowMs);
     if (upstream === undefined) {
       this.end(this.#failure());
       return;
     }
     this.#tried += 1;
     this.#tryEndsAtMs = nowMs + this.#context.settings.timeoutMs;
-    this.#attempts = [...this.#attempts, new Attempt(upstream, this.#query, this.#context, this, nowMs)];
+    this.#attempts = [
+      ...this.#attempts,
+      new Attempt(upstream, this.#query, this.#context, this, this.#usesEdns(upstream, nowMs), nowMs),
+    ];
     this.#armTimer();
+  }
+
+  /** Asks without EDNS where a query with it got nothing, unless the server is known to take it. */
+  #usesEdns(upstream: Upstream, nowMs: number): boolean {
+    if (!upstream.usesEdns(nowMs)) return false;
+    return upstream.knowsEdns(nowMs) || !this.#attempts.some((attempt) => attempt.upstream === upstream);
+  }
+
+  /** A server that is worth one more try, without EDNS. */
+  #silentToEdns(nowMs: number): Upstream | undefined {
+    const asked = this.#attempts.filter(({ upstream }) => upstream.usesEdns(nowMs) && !upstream.knowsEdns(nowMs));
+    const candidate = asked.find(
+      ({ upstream }) => !asked.some((other) => other.upstream === upstream && !other.usesEdns),
+    );
+    return candidate?.upstream;
   }
 
   #armTimer(): void {
@@ -179,7 +187,7 @@ export class Resolution extends Timer implements ReadingListener {
     const nowMs = this.#context.clockMs();
     const late = this.#askers.filter(({ deadlineMs }) => deadlineMs <= nowMs);
     this.#askers = this.#askers.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    for (const { settle } of late) settle(DEADLINE_PASSED);
+    for (const { settle } of late) settle(this.#lateAnswer());
     if (nowMs >= this.#slowAtMs) {
       this.#slowAtMs = Number.POSITIVE_INFINITY;
       this.#context.owner.onSlow();
@@ -197,8 +205,7 @@ export class Resolution extends Timer implements ReadingListener {
   #timeOutTry(): void {
     const attempt = this.#attempts.at(-1);
     if (attempt === undefined) return;
-    attempt.timeOut();
-    this.#note(attempt, { trouble: "timeout", detail: `no reply in ${this.#context.settings.timeoutMs} ms` });
+    this.#note(attempt, attempt.timeOut(this.#context.settings.timeoutMs));
   }
 
   #onTrouble(attempt: Attempt, trouble: Trouble): void {
@@ -208,10 +215,10 @@ export class Resolution extends Timer implements ReadingListener {
     if (isLatest) this.#askNext(this.#context.clockMs());
   }
 
-  #note({ query: { name, type }, upstream }: Attempt, { trouble, detail }: Trouble): void {
+  #note({ query: { name, type }, upstream }: Attempt, { trouble, detail, cause }: Trouble): void {
     const server = upstream.name;
-    this.#troubles = [...this.#troubles, { server, trouble, detail }];
-    this.#context.reports.add(`${server} ${trouble}`, { server, trouble, detail, name, type });
+    this.#troubles = [...this.#troubles, { server, trouble, detail, cause }];
+    this.#context.reports.serverFailed({ server, trouble, detail, name, type });
   }
 
   /** Asks on, from the first server: these servers do not follow aliases for us. */
@@ -241,8 +248,29 @@ export class Resolution extends Timer implements ReadingListener {
   }
 
   #failure(): AnyAnswer {
-    const trouble = TROUBLE_ORDER.find((kind) => this.#troubles.some((one) => one.trouble === kind)) ?? "network";
-    const said = new Set(this.#troubles.map(({ server, trouble, detail }) => `${server} ${trouble} (${detail})`));
-    return { status: "error", trouble, detail: said.size > 0 ? [...said].join(", ") : "no server to ask" };
+    const strongest = this.#strongestTrouble();
+    const detail = this.#troubles.length > 0 ? this.#said() : "no server to ask";
+    return { status: "error", trouble: strongest?.trouble ?? "network", detail, cause: strongest?.cause };
+  }
+
+  /** The answer to an asker whose deadline has come, with what is known by then. */
+  #lateAnswer(): AnyAnswer {
+    if (this.#troubles.length === 0) return DEADLINE_PASSED;
+    const detail = `${DEADLINE_PASSED.detail}: ${this.#said()}`;
+    return { ...DEADLINE_PASSED, detail, cause: this.#strongestTrouble()?.cause };
+  }
+
+  #strongestTrouble(): Trouble | undefined {
+    for (const kind of TROUBLE_ORDER) {
+      const alike = this.#troubles.filter(({ trouble }) => trouble === kind);
+      if (alike.length > 0) return alike.find(({ cause }) => cause !== undefined) ?? alike[0];
+    }
+    return undefined;
+  }
+
+  /** Everything that went wrong, each thing once. */
+  #said(): string {
+    const said = this.#troubles.map(({ server, trouble, detail }) => `${server} ${trouble} (${detail})`);
+    return [...new Set(said)].join(", ");
   }
 }

@@ -14,7 +14,7 @@ import {
 import { readResolvConf, watchResolvConf } from "./resolv-conf.ts";
 import { formatServer, type ServerAddress } from "./server-address.ts";
 import { TimerWheel } from "./timer-wheel.ts";
-import { type TroubleFields, TroubleReports } from "./trouble-reports.ts";
+import { type DnsEvent, TroubleReports } from "./trouble-reports.ts";
 import type { DnsAnswer, RecordType, ResolveOptions, Resolver } from "./types.ts";
 import { Upstreams } from "./upstream.ts";
 
@@ -32,8 +32,8 @@ export interface ResolverOptions {
   /** The clock of deadlines and of `expiresAtMs`. Default: `performance.now`. */
   readonly clockMs?: () => number;
   readonly observeQuery?: QueryObserver;
-  /** Called on trouble with servers, once in ten seconds for each kind, and when resolv.conf has changed. */
-  readonly onTrouble?: (fields: TroubleFields) => void;
+  /** Called with what the log should say; seldom. */
+  readonly onEvent?: (event: DnsEvent) => void;
   /** Default: /etc/resolv.conf. */
   readonly resolvConfPath?: string;
   /** How often resolv.conf is looked at. */
@@ -54,8 +54,6 @@ export interface ResolverStats {
 
 export interface StubResolver extends Resolver {
   stats(): ResolverStats;
-  /** Forgets all cached answers. */
-  flush(): void;
   /** Answers what is in flight with `aborted`, and leaves no socket, timer or watch open. */
   close(): Promise<void>;
 }
@@ -100,12 +98,12 @@ class CachingResolver implements StubResolver, ResolutionOwner {
   #isClosed = false;
 
   constructor(settings: ResolverSettings, options: ResolverOptions) {
-    const { clockMs = () => performance.now(), observeQuery = () => {}, onTrouble = () => {} } = options;
+    const { clockMs = () => performance.now(), observeQuery = () => {}, onEvent = () => {} } = options;
     this.#clockMs = clockMs;
     this.#cache = new AnswerCache(settings.cacheSize);
     this.#wheel = new TimerWheel(clockMs);
     this.#maxInFlight = settings.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
-    this.#reports = new TroubleReports(onTrouble, clockMs);
+    this.#reports = new TroubleReports(onEvent, clockMs);
     this.#context = {
       settings,
       clockMs,
@@ -152,10 +150,6 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     };
   }
 
-  flush(): void {
-    this.#cache.clear();
-  }
-
   close(): Promise<void> {
     this.#isClosed = true;
     this.#endWatch();
@@ -177,6 +171,8 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     this.#cache.set(resolution.key, answer, this.#clockMs());
     this.#queue.delete(resolution);
     if (resolution.isFresh) this.#fresh -= 1;
+    if (answer.status !== "error") this.#reports.queryAnswered();
+    else if (answer.trouble !== "aborted") this.#reports.queryFailed(answer.detail);
     this.#startNext();
   }
 
@@ -228,6 +224,6 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     const names = addresses.map(formatServer).join(" ");
     if (names === this.#upstreams.names.join(" ")) return;
     this.#upstreams.replace(addresses);
-    this.#reports.add(`${path} ${names}`, { resolv_conf: path, servers: names });
+    this.#reports.serversChanged(path, names);
   }
 }

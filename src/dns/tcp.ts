@@ -11,11 +11,12 @@ const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();
 export function askOverTcp(
   { host, port }: ServerAddress,
   question: Buffer,
+  edns: boolean,
   ids: MessageIds,
   listener: ReplyListener,
 ): PendingQuery {
   const id = ids.next(NONE_TAKEN);
-  const query = encodeQuery(id, question, true);
+  const query = encodeQuery(id, question, edns);
   const socket = createConnection({ host, port, noDelay: true });
   let isOver = false;
   const end = () => {

@@ -59,7 +59,14 @@ export type DnsAnswer<T extends RecordType> =
   | ({ readonly status: "ok"; readonly records: readonly RecordData[T][] } & Answered)
   /** The name exists, the type does not; or the name does not exist. Both are void lookups (RFC 7208 4.6.4). */
   | ({ readonly status: "nodata" | "nxdomain" } & Answered)
-  | { readonly status: "error"; readonly trouble: DnsTrouble; readonly detail: string };
+  | {
+      readonly status: "error";
+      readonly trouble: DnsTrouble;
+      /** Which server said what, for the log. */
+      readonly detail: string;
+      /** What `trouble` does not say by itself, such as "DNSSEC Bogus", in words that may leave the host. */
+      readonly cause?: string | undefined;
+    };
 
 export interface ResolveOptions {
   /** When the asker gives up, on the clock of `performance.now()`; the query is then answered with `timeout`. */

@@ -6,6 +6,8 @@ import { type PendingQuery, type ReplyListener, UdpSockets } from "./udp.ts";
 
 /** How long a server that fell silent is asked last; then one query tries it again. */
 const SILENCE_MS = 10_000;
+/** How long it is remembered whether a server knows EDNS. */
+const EDNS_MS = 600_000;
 
 /** One DNS server: how to ask it, and whether it is worth asking first. */
 export class Upstream {
@@ -17,6 +19,8 @@ export class Upstream {
   #heardAtMs = Number.NEGATIVE_INFINITY;
   /** When to try it again; `undefined` while it answers. */
   #retryAtMs: number | undefined;
+  #ednsHeardAtMs = Number.NEGATIVE_INFINITY;
+  #noEdnsUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(address: ServerAddress, ids: MessageIds) {
     this.name = formatServer(address);
@@ -30,8 +34,8 @@ export class Upstream {
     return this.#sockets.ask(question, edns, listener, nowMs);
   }
 
-  askTcp(question: Buffer, listener: ReplyListener): PendingQuery {
-    return askOverTcp(this.#address, question, this.#ids, listener);
+  askTcp(question: Buffer, edns: boolean, listener: ReplyListener): PendingQuery {
+    return askOverTcp(this.#address, question, edns, this.#ids, listener);
   }
 
   noteReply(nowMs: number): void {
@@ -45,6 +49,26 @@ export class Upstream {
    */
   noteSilence(askedAtMs: number, nowMs: number): void {
     if (this.#heardAtMs < askedAtMs) this.#retryAtMs = nowMs + SILENCE_MS;
+  }
+
+  /** Whether to ask it with EDNS. */
+  usesEdns(nowMs: number): boolean {
+    return nowMs >= this.#noEdnsUntilMs;
+  }
+
+  /** Whether it answered a query with EDNS lately, so that its silence has other reasons. */
+  knowsEdns(nowMs: number): boolean {
+    return nowMs < this.#ednsHeardAtMs + EDNS_MS;
+  }
+
+  /** Notes a good answer to a query with EDNS. */
+  noteEdns(nowMs: number): void {
+    this.#ednsHeardAtMs = nowMs;
+  }
+
+  /** Notes that a query of `askedAtMs` got a good answer only without EDNS. */
+  noteNoEdns(askedAtMs: number, nowMs: number): void {
+    if (this.usesEdns(nowMs) && this.#ednsHeardAtMs < askedAtMs) this.#noEdnsUntilMs = nowMs + EDNS_MS;
   }
 
   /** Whether nothing is known to be wrong with it. */

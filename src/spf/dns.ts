@@ -120,8 +120,10 @@ export class DnsLookups {
     this.#observe?.({ name, type, answer, elapsedMs: clockMs() - startMs, isTermsOwn: counted });
     if (answer.status === "error") {
       this.sawTrouble = true;
-      if (clockMs() >= this.#deadlineMs) throw this.#outOfTime();
-      throw new StopEvaluation("temperror", `Cannot look up ${type} of "${name}": ${answer.trouble}`);
+      const isLate = clockMs() >= this.#deadlineMs;
+      const said = answer.cause === undefined ? "" : ` (${answer.cause})`;
+      const problem = `Cannot look up ${type} of "${name}": ${isLate ? "out of time" : answer.trouble}${said}`;
+      throw new StopEvaluation("temperror", problem, { outOfTime: isLate });
     }
     this.expiresAtMs = Math.min(this.expiresAtMs, answer.expiresAtMs);
     if (answer.status === "ok") return answer.records;

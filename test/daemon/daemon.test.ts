@@ -131,6 +131,23 @@ describe("postvouch serve", () => {
     expect(await policy.ask(policyRequest({ ...request, recipient: "y@c.example" }), "\n\n")).toBe("action=DUNNO\n\n");
   });
 
+  test("forgets DNS answers and verdicts at a reload", async () => {
+    await using dns = await startDnsServer(zoneAuthority({ "b.example": [{ TXT: "v=spf1 -all" }] }));
+    await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]` });
+    using policy = new Peer(d.policy);
+    const check = (instance: string) =>
+      policy.ask(
+        policyRequest({ client_address: "192.0.2.1", helo_name: "h", sender: "a@b.example", instance }),
+        "\n\n",
+      );
+    for (const instance of ["1", "2", "3"]) expect(await check(instance)).toMatch(/^action=550 5\.7\.23 /);
+    expect(dns.queries.length).toBe(1);
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said("info reload result=ok");
+    await check("4");
+    expect(dns.queries.length).toBe(2);
+  });
+
   test("opens and closes endpoints and changes the log level on SIGHUP", async () => {
     await using d = await start();
     using old = new Peer(d.reverse);

@@ -79,7 +79,7 @@ describe("readReply, of a reply that lies,", () => {
 
   test("takes an alias to a name with a dot in a label for NXDOMAIN: nobody can ask for it", () => {
     const reply = craft({ hex: "c00c 0005 0001 0000012c 0005 03 612e62 00" });
-    expect(readReply(reply, NAME, "A")).toEqual({ kind: "nxdomain", ttlS: 300 });
+    expect(readReply(reply, NAME, "A")).toEqual({ kind: "nxdomain", ttlS: 300, canonicalName: undefined });
   });
 
   test("takes a PTR record with a dot in a label for none, and keeps its TTL", () => {

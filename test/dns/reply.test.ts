@@ -156,6 +156,39 @@ const TROUBLED: readonly Case[] = [
     want: { kind: "trouble", trouble: "rcode", detail: "RCODE 16" },
   },
   {
+    says: "extended errors beside SERVFAIL (RFC 8914), in printable ASCII",
+    rcode: 2,
+    header: {
+      extendedErrors: [
+        { code: 6, text: "validation failure <www.example. A IN>" },
+        { code: 4711, text: "\u0000\u00ff" },
+      ],
+    },
+    want: {
+      kind: "trouble",
+      trouble: "servfail",
+      detail: "RCODE 2, DNSSEC Bogus: validation failure <www.example. A IN>, Unknown Error: ??",
+      cause: "DNSSEC Bogus, Unknown Error",
+    },
+  },
+  {
+    says: "no more than 100 characters of an extended error",
+    rcode: 2,
+    header: { extendedErrors: [{ code: 22, text: "x".repeat(60_000) }] },
+    want: { kind: "trouble", detail: `RCODE 2, No Reachable Authority: ${"x".repeat(100)}` },
+  },
+  {
+    says: "an extended error beside BADVERS",
+    header: { extendedRcode: 1, extendedErrors: [{ code: 21, text: "" }] },
+    want: { kind: "trouble", detail: "RCODE 16, Not Supported", mayBeEdns: true },
+  },
+  {
+    says: "SERVFAIL without a question",
+    rcode: 2,
+    header: { withoutQuestion: true, extendedErrors: [{ code: 23, text: "" }] },
+    want: { kind: "trouble", trouble: "servfail", cause: "Network Error" },
+  },
+  {
     says: "a referral",
     header: { recursionAvailable: false },
     authority: [NS],

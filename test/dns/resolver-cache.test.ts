@@ -69,15 +69,6 @@ describe("the resolver's cache", () => {
     await world.ask("fail.example", "A");
     expect(server.queries.length).toBe(2);
   });
-
-  test("forgets everything when flushed", async () => {
-    await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address]);
-    await world.ask("a.example", "A");
-    world.resolver.flush();
-    await world.ask("a.example", "A");
-    expect(server.queries.length).toBe(2);
-  });
 });
 
 describe("equal queries in flight", () => {

@@ -80,7 +80,9 @@ describe("without servers in the settings", () => {
     });
 
     writeFileSync(path, "nameserver fe80::2%none0\n");
-    await vi.waitFor(() => expect(world.troubles).toContainEqual({ resolv_conf: path, servers: "[fe80::2%none0]:53" }));
+    await vi.waitFor(() =>
+      expect(world.events).toContainEqual({ kind: "servers", path, servers: "[fe80::2%none0]:53" }),
+    );
     expect(await world.ask("b.example", "A")).toMatchObject({ detail: expect.stringContaining("[fe80::2%none0]:53") });
     rmSync(folder, { recursive: true });
   });

@@ -1,9 +1,12 @@
 import { describe, expect, test, vi } from "vitest";
-import { startDnsServer } from "../helpers/dns-server.ts";
+import { encodeReply } from "../helpers/dns-message.ts";
+import { type Quirk, startDnsServer } from "../helpers/dns-server.ts";
 import { a, answersOf, testResolver } from "./resolving.ts";
 
 const WORLD = answersOf({ "A a.example": { answers: [a("a.example")] }, "A b.example": { answers: [a("b.example")] } });
 const OTHER_WORLD = answersOf({ "A a.example": { answers: [a("a.example", "192.0.2.99")] } });
+const NOTHING = { rcode: 0, answers: [], authority: [] };
+
 /** A port that nobody listens on: of a server that has stopped. */
 async function deadAddress(): Promise<string> {
   const server = await startDnsServer(WORLD);
@@ -16,20 +19,23 @@ describe("a single server", () => {
     { quirk: "drop", trouble: "timeout" },
     { quirk: { rcode: 2 }, trouble: "servfail" },
     { quirk: { rcode: 5 }, trouble: "refused" },
-    { quirk: { rcode: 4 }, trouble: "notimp" },
-    { quirk: { rcode: 1 }, trouble: "formerr" },
+    { quirk: { rcode: 4 }, trouble: "notimp", asked: 4 },
+    { quirk: { rcode: 1 }, trouble: "formerr", asked: 4 },
     { quirk: { rcode: 6 }, trouble: "rcode" },
-    { quirk: { extendedRcode: 1 }, trouble: "rcode" },
-    { quirk: "cut", trouble: "malformed" },
-  ] as const)("that says $quirk is asked twice, and reported as $trouble", async ({ quirk, trouble }) => {
-    await using server = await startDnsServer(WORLD, { quirk: () => quirk });
-    await using world = testResolver([server.address]);
-    expect(await world.ask("a.example", "A")).toMatchObject({ status: "error", trouble });
-    const withEdns = server.queries.filter(({ payloadBytes }) => payloadBytes !== undefined);
-    expect(withEdns.length).toBe(2);
-    expect(world.outcomes.at(-1)).toBe(`A ${trouble}`);
-    expect(world.troubles).toMatchObject([{ server: server.address, trouble, name: "a.example", type: "A" }]);
-  });
+    { quirk: { extendedRcode: 1 }, trouble: "rcode", asked: 4 },
+    { quirk: "cut", trouble: "malformed", asked: 4 },
+  ] as { quirk: Quirk; trouble: string; asked?: number }[])(
+    "that says $quirk is asked twice, and reported as $trouble",
+    async ({ quirk, trouble, asked = 2 }) => {
+      await using server = await startDnsServer(WORLD, { quirk: () => quirk });
+      await using world = testResolver([server.address]);
+      expect(await world.ask("a.example", "A")).toMatchObject({ status: "error", trouble });
+      // Once more each time without EDNS, if that may be the trouble.
+      expect(server.queries.length).toBe(asked);
+      expect(world.outcomes.at(-1)).toBe(`A ${trouble}`);
+      expect(world.events).toMatchObject([{ server: server.address, trouble, name: "a.example", type: "A" }]);
+    },
+  );
 
   test("that is not there is network trouble", async () => {
     await using world = testResolver([await deadAddress()]);
@@ -43,16 +49,6 @@ describe("a single server", () => {
     await using world = testResolver([server.address]);
     expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok" });
     expect(world.outcomes).toEqual(["A servfail", "A noerror"]);
-  });
-
-  test("that does not know EDNS is asked without it", async () => {
-    await using server = await startDnsServer(WORLD, {
-      quirk: ({ payloadBytes }) => (payloadBytes === undefined ? undefined : "without-question"),
-    });
-    await using world = testResolver([server.address]);
-    expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok" });
-    expect(world.outcomes).toEqual(["A formerr", "A noerror"]);
-    expect(world.troubles).toEqual([]);
   });
 
   test("may answer late, while it is asked a second time", async () => {
@@ -116,6 +112,46 @@ describe("TCP", () => {
     expect(server.queries.filter(({ transport }) => transport === "tcp").length).toBe(2);
   });
 
+  test("that nobody serves is told as that", async () => {
+    await using server = await startDnsServer(WORLD, { quirk: () => "truncate" });
+    await server.closeTcp();
+    await using world = testResolver([server.address]);
+    expect(await world.ask("a.example", "A")).toEqual({
+      status: "error",
+      trouble: "network",
+      detail: `${server.address} network (reply over UDP truncated, and no answer over TCP: connect ECONNREFUSED ${server.address})`,
+      cause: "reply over UDP truncated, and no answer over TCP",
+    });
+    expect(world.events).toMatchObject([
+      { kind: "trouble", detail: expect.stringContaining("over TCP: connect ECONNREFUSED") },
+    ]);
+  });
+
+  test("that a firewall swallows is told as that, to an asker with a deadline too", async () => {
+    await using server = await startDnsServer(WORLD, {
+      quirk: ({ transport }) => (transport === "udp" ? "truncate" : "drop"),
+    });
+    await using world = testResolver([server.address], { timeoutMs: 100 });
+    const cause = "reply over UDP truncated, and no answer over TCP";
+    expect(await world.ask("a.example", "A", 150)).toMatchObject({ trouble: "timeout", cause });
+    expect(await world.ask("b.example", "A")).toMatchObject({
+      trouble: "timeout",
+      detail: `${server.address} timeout (${cause}: no reply in 100 ms)`,
+      cause,
+    });
+  });
+
+  test("with a reply that is truncated again is not asked for ever", async () => {
+    const truncated = (id: number) => encodeReply({ id, name: "a.example", type: "A", truncated: true }, NOTHING);
+    await using server = await startDnsServer(WORLD, { quirk: ({ id }) => ({ bytes: truncated(id) }) });
+    await using world = testResolver([server.address]);
+    expect(await world.ask("a.example", "A")).toMatchObject({
+      trouble: "malformed",
+      cause: "reply over TCP truncated",
+    });
+    expect(server.queries.map(({ transport }) => transport)).toEqual(["udp", "tcp", "udp", "tcp"]);
+  });
+
   test("is given up with the query", async () => {
     await using server = await startDnsServer(WORLD, {
       quirk: ({ transport }) => (transport === "udp" ? "truncate" : "drop"),
@@ -132,15 +168,18 @@ describe("of two servers", () => {
     { quirk: { rcode: 2 } },
     { quirk: { rcode: 5 } },
     { quirk: { rcode: 9 } },
-    { quirk: "cut" },
-    { quirk: { extendedRcode: 1 } },
-  ] as const)("the second answers when the first says $quirk", async ({ quirk }) => {
-    await using first = await startDnsServer(WORLD, { quirk: () => quirk });
-    await using second = await startDnsServer(OTHER_WORLD);
-    await using world = testResolver([first.address, second.address]);
-    expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok", records: ["192.0.2.99"] });
-    expect(first.queries.length).toBe(1);
-  });
+    { quirk: "cut", asked: 2 },
+    { quirk: { extendedRcode: 1 }, asked: 2 },
+  ] as { quirk: Quirk; asked?: number }[])(
+    "the second answers when the first says $quirk",
+    async ({ quirk, asked = 1 }) => {
+      await using first = await startDnsServer(WORLD, { quirk: () => quirk });
+      await using second = await startDnsServer(OTHER_WORLD);
+      await using world = testResolver([first.address, second.address]);
+      expect(await world.ask("a.example", "A")).toMatchObject({ status: "ok", records: ["192.0.2.99"] });
+      expect(first.queries.length).toBe(asked);
+    },
+  );
 
   test("the second answers when the first is not there, and is asked first from then on", async () => {
     const dead = await deadAddress();
@@ -187,9 +226,46 @@ describe("of two servers", () => {
     expect(await world.ask("a.example", "A")).toEqual({
       status: "error",
       trouble: "servfail",
+      cause: undefined,
       detail: `${first.address} timeout (no reply in 60 ms), ${second.address} servfail (RCODE 2)`,
     });
     expect([first.queries.length, second.queries.length]).toEqual([2, 2]);
+  });
+});
+
+describe("what a server says beside the RCODE (RFC 8914)", () => {
+  test("is in the answer and in the event; another server's cause does not hide it", async () => {
+    const extendedErrors = [
+      { code: 22, text: "" },
+      { code: 6, text: "no \u001b[1mDS\r\n" },
+    ];
+    await using first = await startDnsServer(WORLD, { quirk: () => ({ rcode: 2 }) });
+    await using second = await startDnsServer(WORLD, { quirk: () => ({ extendedErrors }) });
+    await using world = testResolver([first.address, second.address], { tries: 1 });
+    const detail = "RCODE 2, No Reachable Authority, DNSSEC Bogus: no ?[1mDS??";
+    expect(await world.ask("a.example", "A")).toEqual({
+      status: "error",
+      trouble: "servfail",
+      cause: "No Reachable Authority, DNSSEC Bogus",
+      detail: `${first.address} servfail (RCODE 2), ${second.address} servfail (${detail})`,
+    });
+    expect(world.events).toContainEqual(expect.objectContaining({ server: second.address, detail }));
+  });
+});
+
+describe("when every server fails", () => {
+  test("an event says so, and another one when that is over", async () => {
+    const dead = await deadAddress();
+    await using server = await startDnsServer(WORLD, { quirk: () => ({ rcode: 5 }) });
+    await using world = testResolver([dead, server.address]);
+    for (let index = 0; index < 5; index += 1) await world.ask(`n${index}.example`, "A");
+    server.quirk = () => undefined;
+    await world.ask("a.example", "A");
+    const events = world.events.filter(({ kind }) => kind !== "trouble");
+    expect(events).toMatchObject([
+      { kind: "outage", failures: 5, detail: expect.stringMatching(`${server.address} refused .*${dead} network`) },
+      { kind: "recovered", failures: 5 },
+    ]);
   });
 });
 

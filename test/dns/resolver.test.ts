@@ -47,7 +47,7 @@ describe("the resolver answers", () => {
     await using server = await startDnsServer(WORLD);
     await using world = testResolver([server.address]);
     expect(await world.ask(name, type)).toMatchObject({ status: "ok", records: want });
-    expect(world.troubles).toEqual([]);
+    expect(world.events).toEqual([]);
   });
 
   test("3 kB of text over TCP, when UDP cannot carry it", async () => {

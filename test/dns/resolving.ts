@@ -5,6 +5,7 @@ import {
   type StubResolver,
 } from "../../src/dns/resolver.ts";
 import { parseServer, type ServerAddress } from "../../src/dns/server-address.ts";
+import type { DnsEvent } from "../../src/dns/trouble-reports.ts";
 import type { DnsAnswer, QueryOutcome, RecordType } from "../../src/dns/types.ts";
 import type { Authority, AuthorityAnswer, ZoneRecord } from "../helpers/authority.ts";
 
@@ -13,7 +14,7 @@ export interface TestResolver extends AsyncDisposable {
   readonly resolver: StubResolver;
   /** `TXT noerror` and the like, in order. */
   readonly outcomes: string[];
-  readonly troubles: Readonly<Record<string, string | number>>[];
+  readonly events: DnsEvent[];
   ask<T extends RecordType>(name: string, type: T, withinMs?: number): Promise<DnsAnswer<T>>;
 }
 
@@ -32,20 +33,20 @@ export function testResolver(
   options: ResolverOptions = {},
 ): TestResolver {
   const outcomes: string[] = [];
-  const troubles: TestResolver["troubles"] = [];
+  const events: DnsEvent[] = [];
   const clockMs = options.clockMs ?? (() => performance.now());
   const resolver = createResolver(
     { ...SETTINGS, servers: servers.map(requireServer), ...settings },
     {
       ...options,
       observeQuery: (type: RecordType, outcome: QueryOutcome) => outcomes.push(`${type} ${outcome}`),
-      onTrouble: (fields) => troubles.push(fields),
+      onEvent: (event) => events.push(event),
     },
   );
   return {
     resolver,
     outcomes,
-    troubles,
+    events,
     ask: async (name, type, withinMs = 10_000) => resolver.resolve(name, type, { deadlineMs: clockMs() + withinMs }),
     [Symbol.asyncDispose]: () => resolver.close(),
   };

@@ -67,13 +67,21 @@ export interface ReplyHeader {
   readonly withoutQuestion?: boolean;
   /** Adds an OPT record with the upper bits of the RCODE. */
   readonly extendedRcode?: number;
+  /** Adds an OPT record with these extended errors (RFC 8914). */
+  readonly extendedErrors?: readonly { readonly code: number; readonly text: string }[];
   /** Default: set, as a resolver does. */
   readonly recursionAvailable?: boolean;
 }
 
 /** The message that carries `answer`. Its names are not compressed. */
 export function encodeReply(header: ReplyHeader, answer: Exclude<AuthorityAnswer, "drop">): Buffer {
-  const { id, name, type, truncated, withoutQuestion, extendedRcode, recursionAvailable = true } = header;
+  const { id, name, type, truncated, withoutQuestion, extendedRcode = 0, recursionAvailable = true } = header;
+  const options = (header.extendedErrors ?? []).map(({ code, text }) => {
+    const data = Buffer.concat([Buffer.alloc(2), Buffer.from(text, "latin1")]);
+    data.writeUInt16BE(code);
+    return { code: 15, data };
+  });
+  const hasOpt = extendedRcode > 0 || options.length > 0;
   let flags = dnsPacket.RECURSION_DESIRED | answer.rcode;
   if (recursionAvailable) flags |= dnsPacket.RECURSION_AVAILABLE;
   if (truncated) flags |= dnsPacket.TRUNCATED_RESPONSE;
@@ -84,7 +92,7 @@ export function encodeReply(header: ReplyHeader, answer: Exclude<AuthorityAnswer
     questions: withoutQuestion ? [] : [{ name, type, class: "IN" }],
     answers: truncated ? [] : answer.answers.map(toPacketRecord),
     authorities: truncated ? [] : answer.authority.map(toPacketRecord),
-    additionals: extendedRcode === undefined ? [] : [{ name: ".", type: "OPT", extendedRcode, data: [] }],
+    additionals: hasOpt ? [{ name: ".", type: "OPT", extendedRcode, options }] : [],
   };
   return dnsPacket.encode(packet);
 }

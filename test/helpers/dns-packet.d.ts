@@ -14,6 +14,7 @@ declare module "dns-packet" {
       data?: unknown;
       udpPayloadSize?: number;
       extendedRcode?: number;
+      options?: { code: number; data: Buffer }[];
     }
 
     interface Packet {

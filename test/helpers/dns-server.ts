@@ -2,7 +2,7 @@ import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import type { Authority, AuthorityAnswer } from "./authority.ts";
-import { encodeReply, type ReadQuery, readQuery } from "./dns-message.ts";
+import { encodeReply, type ReadQuery, type ReplyHeader, readQuery } from "./dns-message.ts";
 
 /** What the server has been asked. */
 interface SeenQuery extends ReadQuery {
@@ -14,7 +14,7 @@ interface SeenQuery extends ReadQuery {
  * How to answer one query otherwise than the authority says.
  *
  * `forge` sends a false reply (to another id or question, or from another port), then the true one. `cut` sends the
- * reply without its last bytes, `bytes` sends what it is given under the query's id, `close` ends a TCP connection.
+ * reply without its last bytes, `bytes` sends what it is given under the query's id, `close` ends a TCP connection. `extendedErrors` come with SERVFAIL.
  */
 export type Quirk =
   | "drop"
@@ -26,6 +26,7 @@ export type Quirk =
   | { readonly forge: "id" | "question" | "port" }
   | { readonly rcode: number; readonly delayMs?: number }
   | { readonly extendedRcode: number }
+  | { readonly extendedErrors: NonNullable<ReplyHeader["extendedErrors"]> }
   | { readonly delayMs: number }
   | { readonly bytes: Buffer };
 
@@ -34,6 +35,8 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /** Every query, in order; those dropped too. */
   readonly queries: SeenQuery[];
+  /** Lets nobody connect over TCP any more. */
+  closeTcp(): Promise<void>;
   /** Asked for each query; `undefined` lets the authority's answer through. */
   quirk: (query: SeenQuery) => Quirk | undefined;
 }
@@ -56,12 +59,16 @@ export async function startDnsServer(authority: Authority, options: DnsServerOpt
     address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
     queries: [],
     quirk: options.quirk ?? (() => undefined),
-    [Symbol.asyncDispose]: async () => {
+    closeTcp: async () => {
       for (const connection of connections) connection.destroy();
+      if (!tcp.listening) return;
+      tcp.close();
+      await once(tcp, "close");
+    },
+    [Symbol.asyncDispose]: async () => {
       udp.close();
       stranger.close();
-      tcp.close();
-      await Promise.all([once(udp, "close"), once(tcp, "close")]);
+      await Promise.all([once(udp, "close"), server.closeTcp()]);
     },
   };
 
@@ -120,6 +127,9 @@ function encodeFor(query: SeenQuery, quirk: Quirk | undefined, answer: Exclude<A
   if (typeof quirk === "object" && "rcode" in quirk) return encodeReply(query, { ...FORGED, rcode: quirk.rcode });
   if (typeof quirk === "object" && "extendedRcode" in quirk) {
     return encodeReply({ ...query, extendedRcode: quirk.extendedRcode }, { ...FORGED, rcode: 0 });
+  }
+  if (typeof quirk === "object" && "extendedErrors" in quirk) {
+    return encodeReply({ ...query, extendedErrors: quirk.extendedErrors }, { ...FORGED, rcode: 2 });
   }
   if (typeof quirk === "object" && "bytes" in quirk) {
     const bytes = Buffer.from(quirk.bytes);

@@ -240,6 +240,17 @@ describe("A temperror says", () => {
     expect(resolver.questions.at(-1)).toMatch(/^PTR /);
   });
 
+  test("what the servers said beside that they fail", async () => {
+    const resolver = {
+      resolve: () => ({ status: "error", trouble: "servfail", detail: "", cause: "DNSSEC Bogus" }),
+    } as unknown as Resolver;
+    const settings = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => 0 };
+    expect(await createSpfChecker(settings).checkHost(QUERY)).toMatchObject({
+      result: "temperror",
+      problem: 'Cannot look up TXT of "example.com": servfail (DNSSEC Bogus)',
+    });
+  });
+
   test("that the time was up while the answer was waited for", async () => {
     const { clock } = setUp({});
     const late = (): DnsAnswer<"TXT"> => {
@@ -249,7 +260,7 @@ describe("A temperror says", () => {
     const resolver = { resolve: async () => late() } as Resolver;
     const settings = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => clock.nowMs };
     const verdict = await createSpfChecker(settings).checkHost(QUERY);
-    expect(verdict).toMatchObject({ result: "temperror", problem: "Cannot finish the check: out of time" });
+    expect(verdict).toMatchObject({ result: "temperror", problem: 'Cannot look up TXT of "example.com": out of time' });
   });
 
   test("nothing when only a reverse name could not be looked up: then it does not match", async () => {
