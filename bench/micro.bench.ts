@@ -70,6 +70,8 @@ const metrics = createMetrics({
   connections: () => none,
   ownDomains: () => none,
   ownDomainsLastSuccess: () => none,
+  secrets: () => 1,
+  storeUp: () => undefined,
 });
 
 const KEYS = 1024;

@@ -1,8 +1,9 @@
 /** What lies in deploy/ is what the programs that read it accept. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { createMetrics } from "../src/metrics/metrics.ts";
 import { blocks, commandsOf } from "./e2e/lab/pages.ts";
 import { scratch } from "./helpers/daemon.ts";
 import { requirePrograms } from "./helpers/requires.ts";
@@ -14,7 +15,46 @@ test.skipIf(promtool !== undefined)(`promtool accepts the alert rules ${promtool
   const { status, stdout } = spawnSync("promtool", ["check", "rules", join(DEPLOY, "prometheus/postvouch.rules.yml")], {
     encoding: "utf8",
   });
-  expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("7 rules found") });
+  expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("11 rules found") });
+});
+
+describe.skipIf(promtool !== undefined)(`the tests of the alert rules ${promtool ?? ""}`, () => {
+  const directory = join(DEPLOY, "prometheus");
+  const rules = readFileSync(join(directory, "postvouch.rules.yml"), "utf8");
+  const tests = readFileSync(join(directory, "postvouch.test.yml"), "utf8");
+
+  test("pass, and fail without what they test", () => {
+    const run = (cwd: string) => spawnSync("promtool", ["test", "rules", "postvouch.test.yml"], { cwd }).status;
+    expect(run(directory)).toBe(0);
+    using dir = scratch();
+    dir.write("postvouch.test.yml", tests);
+    dir.write("postvouch.rules.yml", rules.replaceAll("expr: ", "expr: 0 * "));
+    expect(run(dir.path)).not.toBe(0);
+  });
+
+  test("have each rule fire and not fire", () => {
+    const names = [...rules.matchAll(/alert: (\w+)/g)].map((match) => match[1] ?? "");
+    const cases = [...tests.matchAll(/alertname="(\w+)".*\n.*\n +exp_samples: \[(.*)\]/g)];
+    const seen = (name: string, fires: boolean): boolean =>
+      cases.some(([, alert, samples]) => alert === name && (samples !== "") === fires);
+    expect(names.filter((name) => !seen(name, true))).toEqual([]);
+    expect(names.filter((name) => !seen(name, false))).toEqual([]);
+  });
+
+  test("know every metric that the rules name", async () => {
+    const metrics = createMetrics({
+      version: "0",
+      dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
+      connections: () => new Map(),
+      ownDomains: () => new Map(),
+      ownDomainsLastSuccess: () => new Map(),
+      secrets: () => 1,
+      storeUp: () => true,
+    });
+    const { body } = await metrics.scrape();
+    const named = [...rules.matchAll(/\b((?:postvouch|process)_\w+)\b/g)].map((match) => match[1] ?? "");
+    expect(named.filter((name) => !body.includes(`# TYPE ${name} `))).toEqual([]);
+  });
 });
 
 const systemd = requirePrograms("systemd-analyze");

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PARAMETERS } from "../src/config/parameters.ts";
+import { createMetrics } from "../src/metrics/metrics.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -48,4 +49,23 @@ test("every document is reached from the README", () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
   expect(docs.filter((name) => !readme.includes(relative(ROOT, join(ROOT, "docs", name))))).toEqual([]);
+});
+
+test("docs/metrics.md has every metric, and no other", async () => {
+  const { body } = await createMetrics({
+    version: "0",
+    dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
+    connections: () => new Map(),
+    ownDomains: () => new Map(),
+    ownDomainsLastSuccess: () => new Map(),
+    secrets: () => 1,
+    storeUp: () => true,
+  }).scrape();
+  const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");
+  const table = page.slice(page.indexOf("| metric"), page.indexOf("Beside these"));
+  const documented = [...table.matchAll(/^\|(.*?)\|/gm)].flatMap((row) =>
+    [...(row[1] ?? "").matchAll(/`(\w+)`/g)].map((match) => match[1] ?? ""),
+  );
+  const counted = [...body.matchAll(/^# TYPE postvouch_(\w+) /gm)].map((match) => match[1] ?? "");
+  expect(documented.filter((name) => name !== "postvouch_").sort()).toEqual(counted.sort());
 });

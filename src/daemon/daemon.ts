@@ -62,6 +62,8 @@ export class Daemon {
       connections: () => listeners.connections(),
       ownDomains: () => ownDomains.counts(),
       ownDomainsLastSuccess: () => ownDomains.lastSuccess(),
+      secrets: () => this.#current?.secrets ?? 0,
+      storeUp: () => this.#current?.storeUp,
     });
     const hooks = serveHooks(metrics, logger);
     const follow = (protocol: Protocol, service: keyof Services): Wanted["accept"] =>
@@ -73,7 +75,7 @@ export class Daemon {
       policy: follow("policy", "policy"),
       status: serveStatus({
         scrape: () => metrics.scrape(),
-        notReady: () => (this.#isStopping ? "stopping" : undefined),
+        notReady: () => (this.#isStopping ? "stopping" : this.#current?.notReady()),
       }),
     };
     this.#lasting = { logger, metrics, ownDomains, listeners, messages: new Messages(), now, accept };

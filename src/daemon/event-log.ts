@@ -48,10 +48,30 @@ export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void 
   };
 }
 
-/** Told once when the store goes and once when it is back, not for each lookup. */
-export function storeLog(logger: Logger): StoreHooks {
-  return {
-    onFailed: (problem) => logger.log("error", "store", { state: "does not answer", problem }),
-    onRecovered: () => logger.log("info", "store", { state: "recovered" }),
-  };
+/** What is known of a store. It is logged once when it goes and once when it is back, not for each lookup. */
+export class StoreWatch implements StoreHooks {
+  isUp = true;
+  /** Whether it was ever there. */
+  hasAnswered = false;
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** It was opened, which says whether it is there. */
+  onOpened(): void {
+    this.hasAnswered = this.isUp;
+  }
+
+  onFailed(problem: string): void {
+    this.isUp = false;
+    this.#logger.log("error", "store", { state: "does not answer", problem });
+  }
+
+  onRecovered(): void {
+    this.isUp = true;
+    this.hasAnswered = true;
+    this.#logger.log("info", "store", { state: "recovered" });
+  }
 }

@@ -16,7 +16,7 @@ import { ownDomainSettings, type Setup } from "../setup/setup.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import { openStore } from "../store/open.ts";
 import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
-import { storeLog } from "./event-log.ts";
+import { StoreWatch } from "./event-log.ts";
 import { createServices, type Services } from "./services.ts";
 
 /** What outlives a reload. */
@@ -48,19 +48,44 @@ export interface PreparedGeneration {
   close(): Promise<void>;
 }
 
-export class Generation {
+interface GenerationParts {
   readonly resolver: StubResolver;
+  readonly store: AddressStore | undefined;
+  readonly watch: StoreWatch;
+  readonly secrets: number;
+}
+
+export class Generation {
   readonly #services: Services;
-  readonly #store: AddressStore | undefined;
+  readonly #parts: GenerationParts;
   /** Requests that wait for an answer. */
   #pending = 0;
   #onIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
 
-  constructor(services: Services, resolver: StubResolver, store: AddressStore | undefined) {
+  constructor(services: Services, parts: GenerationParts) {
     this.#services = services;
-    this.resolver = resolver;
-    this.#store = store;
+    this.#parts = parts;
+  }
+
+  get resolver(): StubResolver {
+    return this.#parts.resolver;
+  }
+
+  /** How many secrets are in force. */
+  get secrets(): number {
+    return this.#parts.secrets;
+  }
+
+  /** Whether the store answers; `undefined` without one. */
+  get storeUp(): boolean | undefined {
+    return this.#parts.store === undefined ? undefined : this.#parts.watch.isUp;
+  }
+
+  /** What a new mail host would miss. A store that went away later is an outage, not a start that is not done. */
+  notReady(): string | undefined {
+    const isMissing = this.#parts.store !== undefined && !this.#parts.watch.hasAnswered;
+    return isMissing ? "the store (srs.store.url) has not answered yet" : undefined;
   }
 
   createDecoder(service: keyof Services): ReturnType<Services["forward"]["createDecoder"]> {
@@ -87,7 +112,7 @@ export class Generation {
 
   async #close(): Promise<void> {
     await this.resolver.close();
-    await this.#store?.close();
+    await this.#parts.store?.close();
   }
 
   #await(reply: Promise<string>): void {
@@ -117,14 +142,16 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   });
   undo.defer(() => resolver.close());
   const url = config["srs.store.url"];
-  const store = url === "" ? undefined : await openStore(url, storeLog(logger), now);
+  const watch = new StoreWatch(logger);
+  const store = url === "" ? undefined : await openStore(url, watch, now);
   undo.defer(() => store?.close());
+  watch.onOpened();
   const services = createServices(setup, { ...lasting, resolver, store });
   const listeners = await prepareListeners(setup, lasting);
   undo.defer(() => listeners.close());
   const opened = undo.move();
   return {
-    generation: new Generation(services, resolver, store),
+    generation: new Generation(services, { resolver, store, watch, secrets: setup.secrets.length }),
     warnings: ownDomains.report.warnings,
     commit() {
       ownDomains.commit();

@@ -23,7 +23,11 @@ export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Met
     if (suppressed !== undefined) logger.log(level, event, suppressed === 0 ? fields : { ...fields, suppressed });
   };
   return {
-    now: () => performance.now(),
+    now() {
+      const clockMs = performance.now();
+      metrics.srsLastLookup.clockMs = clockMs;
+      return clockMs;
+    },
     looked(map, key, result, elapsedMs) {
       metrics.srsLookups.add(slots[map]?.[result.outcome] ?? 0);
       metrics.srsDuration.observeMs(elapsedMs);
@@ -31,7 +35,8 @@ export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Met
         if (map !== "forward-transport" && logger.enabled("info"))
           logger.log("info", "srs", { map, from: key, to: result.value });
       } else if (result.status === "tempFail") {
-        limited(limits.trouble, "error", "srs", refusal(map, key, result));
+        metrics.srsTempFails.inc(result.part);
+        limited(limits.trouble, "error", "srs", { ...refusal(map, key, result), part: result.part });
       } else if (REFUSED.has(result.outcome)) {
         limited(limits.refused, "warn", "srs", refusal(map, key, result));
       }

@@ -24,6 +24,7 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       const { kind } = outcome.answer;
       metrics.policyRequests.add(kinds[kind]);
       metrics.policyDuration.observeMs(elapsedMs);
+      metrics.policyLastRequest.clockMs = performance.now();
       if (outcome.would !== undefined) metrics.policyWould.inc(outcome.would.kind);
       const level = kind === "error" ? "error" : "info";
       if (logger.enabled(level)) logger.log(level, "spf", logFields(request, outcome, elapsedMs));

@@ -1,12 +1,12 @@
 /** Every metric, in one list. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
-import { OUTCOMES } from "../net/lookup.ts";
+import { OUTCOMES, TEMPFAIL_PARTS } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
 import { ACTION_KINDS } from "../policy/action.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { MAPS } from "../srs/table.ts";
-import { PlainCounter, PlainHistogram } from "./plain.ts";
+import { LastTime, PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
 
@@ -26,6 +26,10 @@ export interface MetricSources {
   ownDomains(): ReadonlyMap<string, number>;
   /** Unix seconds of the last good reading, by source. */
   ownDomainsLastSuccess(): ReadonlyMap<string, number>;
+  /** Secrets in force. */
+  secrets(): number;
+  /** Whether the store answers; `undefined` without one. */
+  storeUp(): boolean | undefined;
 }
 
 /** What the daemon counts into. */
@@ -34,8 +38,11 @@ export interface Metrics {
   readonly policyRequests: PlainCounter;
   readonly policyWould: PlainCounter;
   readonly policyDuration: PlainHistogram;
+  readonly policyLastRequest: LastTime;
   readonly srsLookups: PlainCounter;
   readonly srsDuration: PlainHistogram;
+  readonly srsLastLookup: LastTime;
+  readonly srsTempFails: PlainCounter;
   readonly dnsQueries: PlainCounter;
   readonly dnsDuration: PlainHistogram;
   readonly protocolErrors: PlainCounter;
@@ -57,6 +64,11 @@ export function createMetrics(sources: MetricSources): Metrics {
     registerHistogram(registry, name, help, plain);
     return plain;
   };
+  const lastTime = (name: string, help: string): LastTime => {
+    const last = new LastTime();
+    registerGauge(registry, name, help, "", () => new Map([["", last.unixSeconds()]]));
+    return last;
+  };
   const reload = registerSources(registry, sources);
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -77,12 +89,23 @@ export function createMetrics(sources: MetricSources): Metrics {
       "Time from a policy request to its answer.",
       REQUEST_BUCKETS,
     ),
+    policyLastRequest: lastTime(
+      "policy_last_request_timestamp_seconds",
+      "When the last policy request was answered; 0 before the first.",
+    ),
     srsLookups: counter("srs_lookups_total", "SRS lookups by map, protocol and outcome.", {
       map: MAPS,
       protocol: ["tcp_table", "socketmap"],
       outcome: OUTCOMES,
     }),
     srsDuration: histogram("srs_lookup_duration_seconds", "Time from an SRS lookup to its answer.", LOOKUP_BUCKETS),
+    srsLastLookup: lastTime(
+      "srs_last_lookup_timestamp_seconds",
+      "When the last SRS lookup was answered; 0 before the first.",
+    ),
+    srsTempFails: counter("srs_tempfails_total", "SRS lookups put off, by what did not answer.", {
+      part: TEMPFAIL_PARTS,
+    }),
     dnsQueries: counter("dns_queries_total", "Queries sent to DNS servers, by type and outcome.", {
       type: RECORD_TYPES,
       outcome: QUERY_OUTCOMES,
@@ -134,6 +157,8 @@ function registerGauge(
     registers: [registry],
     collect() {
       this.reset();
+      // Without labels a reset leaves a sample of 0, which is not what an absent one says.
+      if (labelName === "") this.remove();
       for (const [label, value] of read()) this.set(labelName === "" ? {} : { [labelName]: label }, value);
     },
   });
@@ -183,6 +208,11 @@ function registerSources(registry: Registry, sources: MetricSources): Pick<Metri
     "source",
     () => sources.ownDomainsLastSuccess(),
   );
+  registerGauge(registry, "srs_secrets", "Secrets in force.", "", () => single(sources.secrets()));
+  registerGauge(registry, "store_up", "1 while the store of long addresses answers; absent without one.", "", () => {
+    const isUp = sources.storeUp();
+    return isUp === undefined ? new Map() : single(isUp ? 1 : 0);
+  });
   let successful = 1;
   let at = Date.now() / 1000;
   registerGauge(

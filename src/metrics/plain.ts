@@ -56,6 +56,18 @@ function combine(labels: readonly [string, readonly string[]][]): Record<string,
   return values.flatMap((value) => combine(rest).map((others) => ({ [name]: value, ...others })));
 }
 
+/** When something happened last: a clock reading is kept, and the time of day made of it when somebody scrapes. */
+export class LastTime {
+  /** On the clock of performance.now(); NaN before the first time. */
+  clockMs = Number.NaN;
+
+  /** Unix seconds, 0 before the first time. */
+  unixSeconds(): number {
+    if (Number.isNaN(this.clockMs)) return 0;
+    return (Date.now() - (performance.now() - this.clockMs)) / 1000;
+  }
+}
+
 /** Durations in fixed buckets. */
 export class PlainHistogram {
   /** Upper bounds in seconds, ascending. */

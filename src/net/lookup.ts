@@ -14,6 +14,11 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** What did not answer, as the `part` label of `postvouch_srs_tempfails_total` spells it. */
+export const TEMPFAIL_PARTS = ["store", "own_domains"] as const;
+
+export type TempFailPart = (typeof TEMPFAIL_PARTS)[number];
+
 /** What a table answers for one key. All text is latin1: one character is one byte on the wire. */
 export type LookupResult =
   /** The address to use instead of the key, in external (RFC 5321, quoted where needed) form. */
@@ -21,7 +26,7 @@ export type LookupResult =
   /** The key stays as it is. Postfix believes this for good, so it is only for facts of the data. */
   | { readonly status: "notFound"; readonly outcome: Outcome; readonly reason: string }
   /** Trouble of ours: Postfix keeps the mail and asks again later. */
-  | { readonly status: "tempFail"; readonly outcome: "tempfail"; readonly reason: string };
+  | { readonly status: "tempFail"; readonly outcome: "tempfail"; readonly part: TempFailPart; readonly reason: string };
 
 /**
  * One map, as tcp_table(5) and socketmap_table(5) both see it: the seam between SRS and the lookup protocols.

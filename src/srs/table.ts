@@ -1,7 +1,7 @@
 /** The three maps that Postfix asks: which addresses are rewritten, which are not, and why. */
 import { createHash } from "node:crypto";
 import { type Mailbox, parseMailbox } from "../mail/mailbox.ts";
-import type { LookupResult, LookupTable, Outcome } from "../net/lookup.ts";
+import type { LookupResult, LookupTable, Outcome, TempFailPart } from "../net/lookup.ts";
 import { errorText } from "../process/exit.ts";
 import { type SrsTag, srsTag } from "./form.ts";
 import { MAX_ADDRESS_BYTES, type Rewrite, type Rewriter } from "./rewriter.ts";
@@ -93,7 +93,9 @@ function withForeignSender(srs: SrsTables, key: string, next: (sender: ForeignSe
   };
   if (srs.alwaysRewrite) return decide(false);
   const own = srs.ownDomains.has(mailbox.domain);
-  return typeof own === "boolean" ? decide(own) : own.then(decide).catch(tempFail);
+  return typeof own === "boolean"
+    ? decide(own)
+    : own.then(decide).catch((error: unknown) => tempFail("own_domains", error));
 }
 
 /** The rewritten sender, why there is none, or that the sender goes to the store: the same for both forward maps. */
@@ -123,13 +125,14 @@ async function storeAddress(srs: SrsTables, address: string, day: number): Promi
     // A stamp is good on the day before its own, on its own and maxAgeDays after it: the address must not be gone before.
     await srs.store?.put(alias, address, (srs.maxAgeDays + 2) * 86_400);
   } catch (error) {
-    return tempFail(error);
+    return tempFail("store", error);
   }
   return toResult(srs.rewriter.forward({ local: alias, domain: ALIAS_HOST }, undefined, day));
 }
 
 async function fetchAddress(store: AddressStore | undefined, alias: string): Promise<LookupResult> {
-  if (store === undefined) return tempFail(new Error("the address is kept in a store, and srs.store.url names none"));
+  if (store === undefined)
+    return tempFail("store", new Error("the address is kept in a store, and srs.store.url names none"));
   try {
     const address = await store.get(alias);
     if (address === undefined) return noLongerStored;
@@ -138,7 +141,7 @@ async function fetchAddress(store: AddressStore | undefined, alias: string): Pro
     const value = address.startsWith("@") ? `""${address}` : address;
     return { status: "found", outcome: "rewritten", value };
   } catch (error) {
-    return tempFail(error);
+    return tempFail("store", error);
   }
 }
 
@@ -172,8 +175,8 @@ function notFound(outcome: Outcome, reason: string): LookupResult {
   return { status: "notFound", outcome, reason };
 }
 
-function tempFail(error: unknown): LookupResult {
-  return { status: "tempFail", outcome: "tempfail", reason: errorText(error) };
+function tempFail(part: TempFailPart, error: unknown): LookupResult {
+  return { status: "tempFail", outcome: "tempfail", part, reason: errorText(error) };
 }
 
 function toResult(rewrite: Rewrite): LookupResult {

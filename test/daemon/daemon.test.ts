@@ -2,10 +2,11 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { freePorts, Peer, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { requirePrograms } from "../helpers/requires.ts";
+import { startServer } from "../helpers/server-process.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
 
 const NOW = { POSTVOUCH_NOW: "1577836860" };
@@ -381,8 +382,15 @@ describe("what the daemon counts", () => {
       'postvouch_protocol_errors_total{protocol="tcp_table"} 1',
       'postvouch_own_domains{source="domains"} 0',
       "postvouch_config_last_reload_successful 1",
+      "postvouch_srs_secrets 1",
+      'postvouch_srs_tempfails_total{part="store"} 0',
     ]) {
       expect(lines).toContain(line);
+    }
+    expect(text).not.toContain("\npostvouch_store_up ");
+    for (const name of ["srs_last_lookup", "policy_last_request"]) {
+      const seconds = new RegExp(`^postvouch_${name}_timestamp_seconds (\\S+)$`, "m").exec(text)?.[1];
+      expect(Math.abs(Number(seconds) - Date.now() / 1000)).toBeLessThan(60);
     }
     for (const name of [
       "own_domains_last_success_timestamp_seconds{",
@@ -393,6 +401,28 @@ describe("what the daemon counts", () => {
     }
     expect(text).toContain("\nprocess_resident_memory_bytes ");
   });
+
+  const redis = requirePrograms("redis-server");
+  test.skipIf(redis !== undefined)(
+    `is whether the store is up; ready only when it was there once ${redis ?? ""}`,
+    async () => {
+      using dir = scratch();
+      const socket = join(dir.path, "redis");
+      await using d = await start({ more: `[srs.store]\nurl = "redis+unix:${socket}"\n` });
+      const state = async () => [
+        (await d.http("/readyz")).status,
+        /^postvouch_store_up (\d)$/m.exec((await d.http("/metrics")).text)?.[1],
+      ];
+      const becomes = (wanted: unknown) => vi.waitFor(async () => expect(await state()).toEqual(wanted), 10_000);
+      expect(await state()).toEqual([503, "0"]);
+      expect((await d.http("/readyz")).text).toBe("the store (srs.store.url) has not answered yet\n");
+      const options = ["--port", "0", "--save", "", "--dir", dir.path, "--unixsocket", socket];
+      const server = await startServer("redis-server", options, { isReady: () => existsSync(socket) });
+      await becomes([200, "1"]);
+      await server.kill();
+      await becomes([200, "0"]);
+    },
+  );
 
   const promtool = requirePrograms("promtool");
   test.skipIf(promtool !== undefined)(

@@ -18,6 +18,8 @@ function setUp(level: LogLevel = "info") {
     connections: () => new Map(),
     ownDomains: () => new Map(),
     ownDomainsLastSuccess: () => new Map(),
+    secrets: () => 1,
+    storeUp: () => undefined,
   });
   const counted = (): string[] =>
     [...metrics.srsLookups.values(), ...metrics.protocolErrors.values()]
@@ -60,13 +62,30 @@ describe("A lookup", () => {
     },
     {
       map: "forward",
-      result: { status: "tempFail", outcome: "tempfail", reason: "down" } as const,
-      lines: ["error srs map=forward from=a@b outcome=tempfail reason=down"],
+      result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "down" } as const,
+      lines: ["error srs map=forward from=a@b outcome=tempfail reason=down part=store"],
     },
   ])("of $map that is $result.outcome is logged when it says something", ({ map, result, lines: expected }) => {
     const { observer, lines } = setUp();
     observer.looked(map, "a@b", result, 1);
     expect(lines).toEqual(expected);
+  });
+
+  test("that was put off is counted by what did not answer", () => {
+    const { observer, metrics } = setUp();
+    for (const part of ["store", "own_domains", "store"] as const)
+      observer.looked("forward", "a@b", { status: "tempFail", outcome: "tempfail", part, reason: "down" }, 1);
+    expect(metrics.srsTempFails.values().map(({ labels, value }) => [labels.part, value])).toEqual([
+      ["store", 2],
+      ["own_domains", 1],
+    ]);
+  });
+
+  test("leaves the time of the last one, 0 before the first", () => {
+    const { observer, metrics } = setUp();
+    expect(metrics.srsLastLookup.unixSeconds()).toBe(0);
+    observer.now();
+    expect(Math.abs(metrics.srsLastLookup.unixSeconds() - Date.now() / 1000)).toBeLessThan(5);
   });
 
   test("that was rewritten is not logged above info", () => {

@@ -20,6 +20,8 @@ function setUp(level: LogLevel = "info") {
     connections: () => new Map(),
     ownDomains: () => new Map(),
     ownDomainsLastSuccess: () => new Map(),
+    secrets: () => 1,
+    storeUp: () => undefined,
   });
   return { lines, metrics, observer: policyObserver(metrics, logger) };
 }

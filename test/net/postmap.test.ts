@@ -19,7 +19,7 @@ const missing = requirePrograms("postmap");
 /** Forward and reverse with the tests' defaults, and a key that nobody can answer just now. */
 const [forward, reverse] = [forwardTable, reverseTable].map((createTable): LookupTable => {
   const table = createTable(srsTables());
-  const trouble = { status: "tempFail", outcome: "tempfail", reason: "the store is down" } as const;
+  const trouble = { status: "tempFail", outcome: "tempfail", part: "store", reason: "the store is down" } as const;
   return { name: table.name, get: (key) => (key === "down@example.org" ? trouble : table.get(key)) };
 }) as [LookupTable, LookupTable];
 

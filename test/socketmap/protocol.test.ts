@@ -56,7 +56,11 @@ test.each<{ name: string; result: LookupResult; reply: string }>([
     reply: "9:OK caf\xe9@x,",
   },
   { name: "not found", result: { status: "notFound", outcome: "own", reason: "own" }, reply: "12:NOTFOUND own," },
-  { name: "trouble", result: { status: "tempFail", outcome: "tempfail", reason: "a\nb" }, reply: "8:TEMP a?b," },
+  {
+    name: "trouble",
+    result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "a\nb" },
+    reply: "8:TEMP a?b,",
+  },
 ])("encodeReply writes $name", ({ result, reply }) => {
   expect(encodeReply(result)).toBe(reply);
 });

@@ -145,6 +145,7 @@ describe("With own domains that have to be asked for", () => {
     expect(await table.get("alice@example.org")).toEqual({
       status: "tempFail",
       outcome: "tempfail",
+      part: "own_domains",
       reason: "the table does not answer",
     });
   });
@@ -269,7 +270,7 @@ describe("With a store", () => {
     const good = srsTables({ store: memoryStore() });
     const rewritten = essence(await forwardTable(good).get("alice@example.org"));
     const bad = srsTables({ store: down });
-    const trouble = { status: "tempFail", outcome: "tempfail", reason: "down" };
+    const trouble = { status: "tempFail", outcome: "tempfail", part: "store", reason: "down" };
     expect(await forwardTable(bad).get("alice@example.org")).toEqual(trouble);
     expect(await reverseTable(bad).get(rewritten)).toEqual(trouble);
   });

@@ -88,10 +88,14 @@ test.each<{ name: string; result: LookupResult; line: string }>([
     line: '200 "a%20%25%0a%7f%e9"@x\n',
   },
   { name: "not found", result: { status: "notFound", outcome: "own", reason: "our own" }, line: "500 our%20own\n" },
-  { name: "trouble", result: { status: "tempFail", outcome: "tempfail", reason: "store" }, line: "400 store\n" },
+  {
+    name: "trouble",
+    result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "store" },
+    line: "400 store\n",
+  },
   {
     name: "trouble that has a line end",
-    result: { status: "tempFail", outcome: "tempfail", reason: "a\r\n200 b\xe9" },
+    result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "a\r\n200 b\xe9" },
     line: "400 a%0d%0a200%20b%e9\n",
   },
 ])("encodeReply writes $name", ({ result, line }) => {

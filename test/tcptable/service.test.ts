@@ -7,7 +7,7 @@ import { recordingObserver } from "../net/observer.ts";
 const ANSWERS: Readonly<Record<string, LookupResult | Promise<LookupResult>>> = {
   known: { status: "found", outcome: "rewritten", value: "a b@c" },
   slow: Promise.resolve<LookupResult>({ status: "found", outcome: "rewritten", value: "later@c" }),
-  down: Promise.resolve<LookupResult>({ status: "tempFail", outcome: "tempfail", reason: "store down" }),
+  down: Promise.resolve<LookupResult>({ status: "tempFail", outcome: "tempfail", part: "store", reason: "store down" }),
 };
 const table: LookupTable = {
   name: "forward",
