@@ -24,7 +24,8 @@ export function asciiName(text: string): string | undefined {
  * when it is no domain name, such as an address literal or garbage: such a domain is never own.
  */
 export function lookupName(domain: string): LookupName | undefined {
-  const plain = normalizeName(domain);
+  // Not normalizeName: what holds bytes beyond ASCII is no plain name, and each lookup comes through here.
+  const plain = (domain.endsWith(".") ? domain.slice(0, -1) : domain).toLowerCase();
   const ascii = isDomainName(plain) ? plain : asciiName(decodeUtf8(domain));
   if (ascii === undefined) return undefined;
   const unicode = ascii.includes("xn--") ? domainToUnicode(ascii) : "";

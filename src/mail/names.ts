@@ -1,4 +1,5 @@
 /** Domain names and mailboxes as lists match them: without case, at label boundaries. Text is latin1, one character a byte. */
+import { isIPv4 } from "node:net";
 import { lowerCase } from "../dns/name.ts";
 
 /** The form in which names are compared: lower case, one trailing dot taken off. */
@@ -7,13 +8,39 @@ export function normalizeName(name: string): string {
 }
 
 const MAX_NAME_BYTES = 253;
-/** Labels of RFC 1123 section 2.1, with the underscore that is found in the wild; not an IPv4 address. */
-const DOMAIN_NAME =
-  /^(?!\d+(?:\.\d+){3}$)[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*$/;
+const MAX_LABEL_BYTES = 63;
 
-/** Whether a name is a host or domain name in A-labels, without a trailing dot. */
+/**
+ * Whether a name is a host or domain name in A-labels, without a trailing dot: labels of RFC 1123 section 2.1, with the
+ * underscore that is found in the wild, and no IPv4 address. Each lookup asks this: a regular expression takes half as
+ * long again.
+ */
 export function isDomainName(name: string): boolean {
-  return name.length <= MAX_NAME_BYTES && DOMAIN_NAME.test(name);
+  if (name.length > MAX_NAME_BYTES) return false;
+  let labelStart = 0;
+  let last: number = HYPHEN;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    if (code === DOT) {
+      if (last === HYPHEN || i - labelStart > MAX_LABEL_BYTES) return false;
+      labelStart = i + 1;
+      last = HYPHEN;
+      continue;
+    }
+    if (NAME_CHARACTER[code] !== 1 && (code !== HYPHEN || i === labelStart)) return false;
+    last = code;
+  }
+  return last !== HYPHEN && name.length - labelStart <= MAX_LABEL_BYTES && !(isDigit(last) && isIPv4(name));
+}
+
+const DOT = 0x2e;
+const HYPHEN = 0x2d;
+const NAME_CHARACTER = Uint8Array.from({ length: 256 }, (_, code) =>
+  /[A-Za-z0-9_]/.test(String.fromCharCode(code)) ? 1 : 0,
+);
+
+function isDigit(code: number): boolean {
+  return code >= 0x30 && code <= 0x39;
 }
 
 /** The domain of a mailbox: what stands behind its last "@" (a quoted local part may hold others), or nothing. */
