@@ -72,6 +72,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "config",
       "dns",
       "domains",
+      "mail/special-use.ts",
       "metrics",
       "net",
       "policy",

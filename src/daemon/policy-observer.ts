@@ -1,4 +1,6 @@
 /** Metrics and log lines for what the policy service decides. */
+import { RateLimit } from "../collections/rate-limit.ts";
+import { hiddenClientText } from "../mail/special-use.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 import { ACTION_KINDS, type ActionKind } from "../policy/action.ts";
@@ -11,6 +13,10 @@ import { SPF_RESULTS } from "../spf/verdict.ts";
 /** Stands for a result where an identity was not checked, or where the other one had decided. */
 const NOT_CHECKED = "not-checked";
 
+/** Log lines about requests that name no client: at most so many in a period. */
+const LINES_PER_PERIOD = 10;
+const PERIOD_MS = 10_000;
+
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
   const kindSlots = ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)] as const);
@@ -18,7 +24,15 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
   const checks = slotTable(["helo", "mailfrom"], SPF_RESULTS, (identity, result) =>
     metrics.spfChecks.slot(identity, result),
   );
+  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  const knownHidden = new Set<string>();
   return {
+    clientHidden(clientAddress, kind) {
+      if (knownHidden.has(kind)) return;
+      knownHidden.add(kind);
+      const problem = `${hiddenClientText(clientAddress, kind)} (logged once for all such addresses)`;
+      logger.log("warn", "hidden_client", { client: clientAddress, problem });
+    },
     spfChecked: (identity, result) => metrics.spfChecks.add(checks[identity][result]),
     decided(request, outcome, elapsedMs) {
       const { kind } = outcome.answer;
@@ -27,12 +41,16 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       metrics.policyLastRequest.clockMs = performance.now();
       if (outcome.would !== undefined) metrics.policyWould.inc(outcome.would.kind);
       const level = kind === "error" ? "error" : "info";
-      if (logger.enabled(level)) logger.log(level, "spf", logFields(request, outcome, elapsedMs));
+      if (!logger.enabled(level)) return;
+      // Any program that reaches the port can send thousands of empty requests in one packet.
+      const namesClient = request.client_address !== "" && outcome.unchecked !== "client_address";
+      const suppressed = namesClient ? 0 : limit.pass(performance.now());
+      if (suppressed !== undefined) logger.log(level, "spf", logFields(request, outcome, elapsedMs, suppressed));
     },
   };
 }
 
-function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number): LogFields {
+function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number, suppressed: number): LogFields {
   const { answer, would, judgement } = outcome;
   const isRefused = answer.kind === "reject" || answer.kind === "defer" || answer.kind === "other";
   return {
@@ -44,6 +62,8 @@ function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number):
     instance: request.instance,
     helo_result: judgement?.helo?.result ?? NOT_CHECKED,
     mailfrom_result: judgement?.mailFrom?.result ?? NOT_CHECKED,
+    mechanism: judgement?.deciding.mechanism,
+    problem: problemText(outcome),
     unchecked: outcome.unchecked,
     action: answer.kind,
     reply: isRefused ? answer.action : undefined,
@@ -51,5 +71,17 @@ function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number):
     would_reply: would?.action,
     ms: Math.round(elapsedMs * 100) / 100,
     lookups: (judgement?.helo?.lookups ?? 0) + (judgement?.mailFrom?.lookups ?? 0),
+    suppressed: suppressed === 0 ? undefined : suppressed,
   };
+}
+
+/** What went wrong: with the identity that decides, with the other one, with the allow lists. */
+function problemText({ judgement, isExemptionUnknown }: Outcome): string | undefined {
+  if (judgement === undefined) return undefined;
+  const { helo, mailFrom, deciding } = judgement;
+  const problems = deciding.problem === undefined ? [] : [deciding.problem];
+  if (helo?.problem !== undefined && helo !== deciding) problems.push(`HELO: ${helo.problem}`);
+  if (mailFrom?.problem !== undefined && mailFrom !== deciding) problems.push(`MAIL FROM: ${mailFrom.problem}`);
+  if (isExemptionUnknown === true) problems.push("DNS trouble hides whether the client is on an allow list");
+  return problems.length === 0 ? undefined : problems.join("; ");
 }

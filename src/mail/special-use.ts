@@ -1,5 +1,5 @@
 /** Client addresses that no domain's SPF record can name: the client that the Internet knows is hidden behind them. */
-import { AddressSet, parseAddress, parseCidr } from "./ip.ts";
+import { AddressSet, type ClientAddress, parseCidr } from "./ip.ts";
 
 const KINDS: readonly (readonly [name: string, ranges: readonly string[]])[] = [
   ["a loopback address", ["127.0.0.0/8", "::1"]],
@@ -16,7 +16,15 @@ const SETS = KINDS.map(([name, ranges]) => ({
 }));
 
 /** What kind of address it is, with its article; `undefined` for one of the Internet. */
-export function specialUse(address: string): string | undefined {
-  const client = parseAddress(address);
-  return client === undefined ? undefined : SETS.find(({ set }) => set.has(client))?.name;
+export function specialUse(client: ClientAddress): string | undefined {
+  return SETS.find(({ set }) => set.has(client))?.name;
+}
+
+/** What a client address of `kind` means and what to do about it, in one sentence. */
+export function hiddenClientText(clientAddress: string, kind: string): string {
+  return (
+    `${clientAddress} is ${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own, and no ` +
+    "record can name it: let a proxy pass the client's address on (smtpd_upstream_proxy_protocol), list a relay of " +
+    "our own in policy.skip_addresses"
+  );
 }

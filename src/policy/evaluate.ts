@@ -2,6 +2,8 @@
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
 import { type AllowQuery, createAllowList, type Exemption, type Membership } from "../mail/allow-list.ts";
+import type { ClientAddress } from "../mail/ip.ts";
+import { specialUse } from "../mail/special-use.ts";
 import type { SpfIdentity, SpfQuery, SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, toAnswer } from "./action.ts";
 import { type Check, createChecks, type NoCheck } from "./check.ts";
@@ -33,23 +35,30 @@ export interface Outcome {
   readonly judgement?: Judgement;
   /** Why none was made. */
   readonly unchecked?: NoCheck | Exemption;
+  /** DNS trouble hides whether the client is on an allow list: a reject has become a defer. */
+  readonly isExemptionUnknown?: boolean;
 }
 
-/** Called once for each check_host() of an identity: a message's further recipients cost none. */
-export type CheckListener = (identity: SpfIdentity, result: SpfResult) => void;
+/** Called with what is learnt from the checks. */
+export interface CheckObserver {
+  /** Called once for each check_host() of an identity: a message's further recipients cost none. */
+  spfChecked(identity: SpfIdentity, result: SpfResult): void;
+  /** Called for each request that is checked for a client with an address that no SPF record can name. */
+  clientHidden(clientAddress: string, kind: string): void;
+}
 
 /** Answers requests, without the wire and without memory of its own. */
 export class Evaluator {
   /** What is to be checked for a request, or why nothing is. */
   readonly checkFor: (request: PolicyRequest, clockMs: number) => Check | NoCheck;
   readonly #sources: PolicySources;
-  readonly #onChecked: CheckListener;
+  readonly #observe: CheckObserver;
   readonly #exemptionOf: (query: AllowQuery) => Eventual<Exemption>;
 
-  constructor(sources: PolicySources, onChecked: CheckListener) {
+  constructor(sources: PolicySources, observe: CheckObserver) {
     const { settings, hostname, resolver } = sources;
     this.#sources = sources;
-    this.#onChecked = onChecked;
+    this.#observe = observe;
     this.checkFor = createChecks(settings, hostname);
     this.#exemptionOf = createAllowList(settings.allow, {
       resolver,
@@ -61,6 +70,7 @@ export class Evaluator {
   evaluate(check: Check, message: Message): Eventual<Outcome> {
     return chain(this.#exempt(check, message), (exemption) => {
       if (exemption === "none" || exemption === "unknown") {
+        this.#lookAtAddress(check.client);
         return chain(this.judge(check, message), (judgement) => this.#conclude(check, message, judgement, exemption));
       }
       const { authservId } = this.#sources.settings;
@@ -80,7 +90,7 @@ export class Evaluator {
     const { client, heloName, sender, deadlineMs } = check;
     const query: SpfQuery = { identity, clientAddress: client.text, heloName, sender, deadlineMs };
     return chain(this.#sources.checkHost(query), (verdict) => {
-      this.#onChecked(identity, verdict.result);
+      this.#observe.spfChecked(identity, verdict.result);
       return verdict;
     });
   }
@@ -89,6 +99,12 @@ export class Evaluator {
   #exempt({ client, heloName, deadlineMs }: Check, message: Message): Eventual<Exemption> {
     const listDeadlineMs = deadlineMs - this.#sources.settings.timeLimitMs / 2;
     return findOnce(message, "exemption", () => this.#exemptionOf({ client, heloName, deadlineMs: listDeadlineMs }));
+  }
+
+  /** A prospective address is of the admin's own choice. */
+  #lookAtAddress(client: ClientAddress): void {
+    const kind = this.#sources.settings.prospectiveAddress === "" ? specialUse(client) : undefined;
+    if (kind !== undefined) this.#observe.clientHidden(client.text, kind);
   }
 
   /** Known forwarders are checked as postmaster of their domain. */
@@ -102,13 +118,19 @@ export class Evaluator {
 
   #conclude(check: Check, message: Message, judgement: Judgement, exemption: Exemption): Outcome {
     const { settings } = this.#sources;
-    const ruling = exemption === "unknown" ? deferredReject(judgement.ruling) : judgement.ruling;
+    const isExemptionUnknown = exemption === "unknown";
+    const ruling = isExemptionUnknown ? deferredReject(judgement.ruling) : judgement.ruling;
     if (ruling.kind === "tag") {
       return { answer: addHeader(check, message, judgement, settings.authservId), judgement };
     }
     const refusal = toAnswer(ruling, judgement.deciding, check);
-    if (check.profile.mode === "enforce") return { answer: refusal, judgement };
-    return { answer: addHeader(check, message, judgement, settings.authservId), would: refusal, judgement };
+    if (check.profile.mode === "enforce") return { answer: refusal, judgement, isExemptionUnknown };
+    return {
+      answer: addHeader(check, message, judgement, settings.authservId),
+      would: refusal,
+      judgement,
+      isExemptionUnknown,
+    };
   }
 }
 

@@ -3,7 +3,7 @@ import { chain, type Eventual } from "../collections/eventual.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { DUNNO } from "./action.ts";
 import type { Check } from "./check.ts";
-import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
+import { type CheckObserver, Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import type { Judgement } from "./judge.ts";
 import { Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
@@ -42,7 +42,7 @@ export function evaluatePolicy(sources: PolicySources, query: ReportQuery): Even
   const message = new Message(true, Number.POSITIVE_INFINITY);
   const request: PolicyRequest = { ...NO_ATTRIBUTES, ...query };
   const clockMs = sources.clockMs();
-  const evaluator = new Evaluator(sources, ignore);
+  const evaluator = new Evaluator(sources, IGNORE);
   const check = evaluator.checkFor(request, clockMs);
   return chain(judgeAll(sources, request, message, clockMs), (judged) => {
     const outcome =
@@ -64,7 +64,7 @@ function judgeAll(
   clockMs: number,
 ): Eventual<Judged | undefined> {
   const settings = { ...sources.settings, skipAuthenticated: false, skipAddresses: [] };
-  const evaluator = new Evaluator({ ...sources, settings }, ignore);
+  const evaluator = new Evaluator({ ...sources, settings }, IGNORE);
   const check = evaluator.checkFor(request, clockMs);
   if (check === "client_address") {
     throw new RangeError(`Cannot check client address "${request.client_address}": want an IPv4 or IPv6 address`);
@@ -100,4 +100,4 @@ const NO_ATTRIBUTES: PolicyRequest = {
   sasl_username: "",
 };
 
-function ignore(): void {}
+const IGNORE: CheckObserver = { spfChecked() {}, clientHidden() {} };

@@ -1,18 +1,15 @@
 /** The policy service: one answer for each request, and one header of each type for each message. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { RequestService } from "../net/session.ts";
-import type { SpfIdentity, SpfResult } from "../spf/verdict.ts";
 import { DUNNO, ERROR } from "./action.ts";
-import { Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
+import { type CheckObserver, Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
 import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
 
 /** Called with what the service does, to count and log it. */
-export interface PolicyObserver {
+export interface PolicyObserver extends CheckObserver {
   /** Called once for each request, also for one that ends in trouble of ours. */
   decided(request: PolicyRequest, outcome: Outcome, elapsedMs: number): void;
-  /** Called once for each check_host() of an identity: a message's further recipients cost none. */
-  spfChecked(identity: SpfIdentity, result: SpfResult): void;
 }
 
 /** What the service is made of. */
@@ -28,7 +25,7 @@ export interface PolicyServiceOptions extends PolicySources {
  */
 export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
   const { observe, clockMs, messages = new Messages() } = options;
-  const evaluator = new Evaluator(options, (identity, result) => observe.spfChecked(identity, result));
+  const evaluator = new Evaluator(options, observe);
 
   return {
     protocol: "policy",

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { policyObserver } from "../../src/daemon/policy-observer.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
 import { ACTION_KINDS } from "../../src/policy/action.ts";
@@ -56,6 +56,51 @@ describe("A policy request", () => {
       "info spf client=192.0.2.10 helo=mail.sender.test sender=<> recipient=bob@rcpt.test queue_id=NOQUEUE " +
         'instance=1001.68f0.1.0 helo_result=none mailfrom_result=fail action=reject reply="550 no" ms=1.23 lookups=3',
     ]);
+  });
+
+  test("is logged with what decided, and with all that went wrong", () => {
+    const { observer, lines } = setUp();
+    const helo = verdict("temperror", { identity: "helo", problem: "no answer for mail.sender.test" });
+    const mailFrom = verdict("fail", { mechanism: "-all" });
+    const judgement = { helo, mailFrom, ruling: { kind: "reject" }, deciding: mailFrom } as const;
+    const answer = { kind: "defer", action: "DEFER_IF_PERMIT no" } as const;
+    observer.decided(policyRequest(), { answer, judgement }, 1);
+    observer.decided(policyRequest(), { answer, judgement: { ...judgement, deciding: helo } }, 1);
+    observer.decided(policyRequest(), { answer, judgement, isExemptionUnknown: true }, 1);
+    expect(lines.map((line) => /mechanism.*(?= action=)|problem.*(?= action=)/.exec(line)?.[0])).toEqual([
+      'mechanism=-all problem="HELO: no answer for mail.sender.test"',
+      'problem="no answer for mail.sender.test"',
+      'mechanism=-all problem="HELO: no answer for mail.sender.test; DNS trouble hides whether the client is on an allow list"',
+    ]);
+  });
+
+  test("for a hidden client is warned of once for each kind of address", () => {
+    const { observer, lines } = setUp();
+    for (const last of [1, 2, 3]) observer.clientHidden(`10.0.0.${last}`, "a private address (RFC 1918)");
+    observer.clientHidden("fe80::1", "a link-local address");
+    expect(lines).toEqual([
+      expect.stringMatching(/^warn hidden_client client=10\.0\.0\.1 problem="10\.0\.0\.1 is a private address .*once/),
+      expect.stringMatching(/^warn hidden_client client=fe80::1 problem="fe80::1 is a link-local address, /),
+    ]);
+  });
+
+  test.each(["", "unknown"])("from the client %j is logged ten times in ten seconds, and then counted", (client) => {
+    vi.useFakeTimers();
+    const { observer, lines, metrics } = setUp();
+    const request = policyRequest({ client_address: client });
+    for (let i = 0; i < 65_536; i++) observer.decided(request, { ...dunno, unchecked: "client_address" }, 0);
+    expect(lines).toHaveLength(10);
+    vi.advanceTimersByTime(10_000);
+    observer.decided(request, { ...dunno, unchecked: "client_address" }, 0);
+    expect(lines.slice(10)).toEqual([expect.stringMatching(/ suppressed=65526$/)]);
+    expect(metrics.policyRequests.values().find(({ labels }) => labels.action === "dunno")?.value).toBe(65_537);
+    vi.useRealTimers();
+  });
+
+  test("that names a client is always logged", () => {
+    const { observer, lines } = setUp();
+    for (let i = 0; i < 50; i++) observer.decided(policyRequest(), { ...dunno, unchecked: "authenticated" }, 0);
+    expect(lines).toHaveLength(50);
   });
 
   test("that was not checked is logged with the reason", () => {

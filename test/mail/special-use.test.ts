@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { specialUse } from "../../src/mail/special-use.ts";
+import { parseAddress } from "../../src/mail/ip.ts";
+import { hiddenClientText, specialUse } from "../../src/mail/special-use.ts";
 
 test.each([
   ["127.0.0.1", "a loopback address"],
@@ -21,7 +22,14 @@ test.each([
   ["100.128.0.1", undefined],
   ["2001:db8::1", undefined],
   ["64:ff9a::1", undefined],
-  ["unknown", undefined],
 ])("specialUse says of %s: %s", (address, wanted) => {
-  expect(specialUse(address)).toBe(wanted);
+  const client = parseAddress(address);
+  if (client === undefined) throw new Error("bad row");
+  expect(specialUse(client)).toBe(wanted);
+});
+
+test("hiddenClientText names the address and what to do", () => {
+  expect(hiddenClientText("10.1.2.3", "a private address (RFC 1918)")).toMatch(
+    /^10\.1\.2\.3 is a private address \(RFC 1918\), so .*policy\.skip_addresses$/,
+  );
 });

@@ -118,13 +118,20 @@ interface Decision {
 }
 
 /** An observer that keeps what it is called with. */
-export function recorder(): PolicyObserver & { readonly decisions: Decision[]; readonly checks: string[] } {
+export function recorder(): PolicyObserver & {
+  readonly decisions: Decision[];
+  readonly checks: string[];
+  readonly hidden: string[];
+} {
   const decisions: Decision[] = [];
   const checks: string[] = [];
+  const hidden: string[] = [];
   return {
     decisions,
     checks,
+    hidden,
     decided: (request, outcome, elapsedMs) => decisions.push({ request, outcome, elapsedMs }),
+    clientHidden: (clientAddress, kind) => hidden.push(`${clientAddress}: ${kind}`),
     spfChecked: (identity, result) => checks.push(`${identity} ${result}`),
   };
 }

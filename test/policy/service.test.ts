@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Messages } from "../../src/policy/messages.ts";
+import type { PolicyRequest } from "../../src/policy/protocol.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
 import type { PolicySettings } from "../../src/policy/settings.ts";
 import { answers, cidr, FORGED, FROM, HELO, override, summary } from "./answers.ts";
@@ -149,6 +150,7 @@ describe("what the observer is called with", () => {
         outcome: {
           answer: { kind: "reject", action: FORGED },
           judgement: { helo, mailFrom, ruling: { kind: "reject" }, deciding: mailFrom },
+          isExemptionUnknown: false,
         },
         elapsedMs: 5,
       },
@@ -198,6 +200,42 @@ describe("what the observer is called with", () => {
       expect(await decide(results, more)).toMatchObject([{ outcome: want }]);
     },
   );
+
+  test("a refusal that has become a deferral, because an allow list could not be read", async () => {
+    const observe = recorder();
+    const allow = { addresses: [], spfDomains: ["fwd.test"], heloNames: [], ptrDomains: [] };
+    const given = sources({ "fwd.test": "temperror", [FROM]: "fail" }, { settings: settings({ allow }) });
+    await createPolicyService({ ...given, observe }).answer(policyRequest());
+    expect(observe.decisions).toMatchObject([{ outcome: { answer: { kind: "defer" }, isExemptionUnknown: true } }]);
+  });
+
+  test.each<{ name: string; request?: Partial<PolicyRequest>; more?: Partial<PolicySettings>; hidden: string[] }>([
+    {
+      name: "a private client",
+      request: { client_address: "192.168.1.1" },
+      hidden: ["192.168.1.1: a private address (RFC 1918)"],
+    },
+    {
+      name: "a unique local client",
+      request: { client_address: "FD00:0::1" },
+      hidden: ["fd00::1: a unique local address (RFC 4193)"],
+    },
+    { name: "no client of the Internet", hidden: [] },
+    { name: "no client that is skipped", request: { client_address: "127.0.0.1" }, hidden: [] },
+    { name: "no authenticated client", request: { client_address: "10.0.0.1", sasl_username: "joe" }, hidden: [] },
+    {
+      name: "no client on an allow list",
+      request: { client_address: "10.0.0.1" },
+      more: { allow: { addresses: [cidr("10.0.0.0/8")], spfDomains: [], heloNames: [], ptrDomains: [] } },
+      hidden: [],
+    },
+    { name: "no prospective address", more: { prospectiveAddress: "10.0.0.1" }, hidden: [] },
+  ])("$name as a hidden client", async ({ request = {}, more = {}, hidden }) => {
+    const observe = recorder();
+    const given = sources({}, { settings: settings(more) });
+    await createPolicyService({ ...given, observe }).answer(policyRequest(request));
+    expect(observe.hidden).toEqual(hidden);
+  });
 
   test("a skipped client", async () => {
     expect(await decide({}, {}, policyRequest({ sasl_username: "joe" }))).toMatchObject([

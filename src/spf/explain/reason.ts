@@ -1,7 +1,7 @@
 /** The reason of a verdict, in words for a reader. */
 import { isIPv6 } from "node:net";
 import { parseAddress } from "../../mail/ip.ts";
-import { specialUse } from "../../mail/special-use.ts";
+import { hiddenClientText, specialUse } from "../../mail/special-use.ts";
 import { findSyntaxError } from "../../mailauth/spf.ts";
 import { inWrittenNetwork } from "../network.ts";
 import { nameOddCharacter } from "../odd-character.ts";
@@ -77,19 +77,13 @@ function recordsOf(record: TraceRecord | undefined): readonly TraceRecord[] {
 /** @param all the term that decided, if the record has one */
 function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | undefined): string {
   const { clientAddress, domain } = trace;
-  const client = parseAddress(clientAddress)?.groups ?? [];
+  const client = parseAddress(clientAddress);
   const late = recordsOf(trace.record)
     .flatMap(termsBehindAll)
-    .find(({ text }) => inWrittenNetwork(client, text.replace(/^\+?ip[46]:/i, "")));
+    .find(({ text }) => inWrittenNetwork(client?.groups ?? [], text.replace(/^\+?ip[46]:/i, "")));
   if (late !== undefined) return `${clientAddress} is named by "${late.text}", but not where it counts.`;
-  const kind = specialUse(clientAddress);
-  if (kind !== undefined) {
-    return (
-      `${clientAddress} is ${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own, and no ` +
-      "record can name it: let a proxy pass the client's address on (smtpd_upstream_proxy_protocol), list a relay of " +
-      "our own in policy.skip_addresses."
-    );
-  }
+  const kind = client === undefined ? undefined : specialUse(client);
+  if (kind !== undefined) return `${hiddenClientText(clientAddress, kind)}.`;
   const where = all === undefined ? "" : ` before "${all.text}"`;
   return (
     `${clientAddress} is not among the servers that the record of ${fullNameOf(record)} names; ` +
