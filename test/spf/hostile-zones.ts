@@ -21,6 +21,8 @@ const ODD_TEXTS = [
   ")",
   "=?utf-8?q?x?=",
   "a".repeat(300),
+  "-".repeat(250),
+  ":x".repeat(150),
   ".".repeat(20),
   " ".repeat(40),
   "__proto__",
@@ -55,7 +57,7 @@ export function hostileCase(seed: number): HostileCase {
   );
   for (let i = random.below(3); i > 0; i--) disturb(random, zone);
   if (random.onceIn(3)) decideBySender(random, zone, given);
-  const odd = (text: string) => (random.onceIn(12) ? insert(random, text, random.pick(ODD_TEXTS)) : text);
+  const odd = (text: string) => (random.onceIn(6) ? insert(random, text, random.pick(ODD_TEXTS)) : text);
   const { resolver, asked } = hostileResolver(random, zone);
   return { zone, ip: given.ip, sender: odd(given.sender), helo: odd(given.helo), resolver, asked };
 }
@@ -73,7 +75,8 @@ function decideBySender(random: Random, zone: Record<string, ZoneEntry[]>, { ip,
 /** Changes one thing about the zone. */
 function disturb(random: Random, zone: Record<string, ZoneEntry[]>): void {
   const names = Object.keys(zone);
-  const name = random.pick(names);
+  // The first ones have the records.
+  const name = random.pick(random.onceIn(3) ? names : names.slice(0, 3));
   const entries = zone[name] ?? [];
   switch (random.below(9)) {
     case 0:
@@ -135,7 +138,7 @@ function hostileResolver(random: Random, zone: ZoneData): Pick<HostileCase, "res
     const decide = new Random(
       seed + [...`${type} ${name.toLowerCase()}`].reduce((sum, c) => sum * 31 + c.charCodeAt(0), 0),
     );
-    if (decide.onceIn(60)) return { status: "error", trouble: decide.pick(TROUBLES), detail: "\r\n\x1b[31m" };
+    if (decide.onceIn(40)) return { status: "error", trouble: decide.pick(TROUBLES), detail: "\r\n\x1b[31m" };
     return copied(inner.resolve(name, type, { deadlineMs: 1 }) as DnsAnswer<T>);
   };
   let queries = 0;
