@@ -7,6 +7,7 @@ import { readSetup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
 import { renderTrace } from "../spf/explain/render.ts";
 import type { Trace } from "../spf/trace.ts";
+import { withTrialRecord } from "../spf/trial-record.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
 import { type Output, printable } from "./output.ts";
 import type { Call } from "./table.ts";
@@ -25,15 +26,24 @@ interface Explained {
  * @throws {Failure} on a wrong setup or an address that is none
  */
 export async function runSpf({ around, options, output }: Call): Promise<number> {
-  const { ip, helo = "", sender: givenSender = "" } = options;
+  const { ip, helo = "", record, domain } = options;
   if (ip === undefined) throw new Failure(EXIT.usage, ["spf: want --ip with the client's address"]);
+  if ((record === undefined) !== (domain === undefined)) {
+    throw new Failure(EXIT.usage, ["spf: want --record and --domain together: a policy, and who would publish it"]);
+  }
+  const givenSender = options.sender ?? (domain === undefined ? "" : `postmaster@${domain}`);
   const setup = await readSetup(around, "skip");
   if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
-  const resolver = createResolver(resolverSettings(setup.config));
+  const stub = createResolver(resolverSettings(setup.config));
   try {
+    const resolver =
+      record === undefined || domain === undefined ? stub : withTrialRecord(stub, toLatin1(domain), toLatin1(record));
+    if (resolver === undefined) {
+      throw new Failure(EXIT.usage, [`Cannot try a record for "${domain}": want a domain name of several labels`]);
+    }
     const checker = createChecker(setup, resolver);
-    const sender = Buffer.from(givenSender.replace(/^<(.*)>$/, "$1"), "utf8").toString("latin1");
-    const heloName = Buffer.from(helo, "utf8").toString("latin1");
+    const sender = toLatin1(givenSender.replace(/^<(.*)>$/, "$1"));
+    const heloName = toLatin1(helo);
     const all: Explained[] = [];
     const query = { client_address: ip, helo_name: heloName, sender };
     // Explained as it is found out the first time: a second look would show the cache's times instead of the servers'.
@@ -61,8 +71,13 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
     if (error instanceof RangeError) throw new Failure(EXIT.dataError, [error.message], { cause: error });
     throw error;
   } finally {
-    await resolver.close();
+    await stub.close();
   }
+}
+
+/** As text comes from Postfix and DNS: one character for each byte of UTF-8. */
+function toLatin1(text: string): string {
+  return Buffer.from(text, "utf8").toString("latin1");
 }
 
 function toJson(report: PolicyReport, explained: readonly Explained[]): Record<string, unknown> {
@@ -125,4 +140,7 @@ function printReport(report: PolicyReport, explained: readonly Explained[], outp
   if (report.unchecked !== undefined) print(`the service does not check this client: ${report.unchecked}`);
   if (report.wouldAction !== undefined) print(`would be: ${report.wouldAction}`);
   print(`Postfix is answered: ${report.action}`);
+  if (explained.length > 0) {
+    print("DNS was asked anew: a running daemon may go by older answers until their ttl is over.");
+  }
 }

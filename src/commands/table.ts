@@ -10,6 +10,8 @@ export const OPTIONS = {
   ip: { type: "string" },
   helo: { type: "string" },
   sender: { type: "string" },
+  record: { type: "string" },
+  domain: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;
@@ -106,14 +108,20 @@ Exits 0 when all is well, 78 when not.`,
     load: async () => (await import("./srs-secret.ts")).printSecret,
   },
   spf: {
-    usage: "spf --ip IP [--helo NAME] [--sender ADDRESS] [--config FILE] [--json] [--explain]",
+    usage:
+      "spf --ip IP [--helo NAME] [--sender ADDRESS] [--record RECORD --domain NAME] [--config FILE] [--json] [--explain]",
     summary: "check HELO and MAIL FROM as the service would",
     help: `Checks HELO and MAIL FROM as the policy service would, and says what Postfix
 would be answered. Without --sender the null sender is checked, which is
 postmaster at the HELO name.
+--record tries a policy before it is published: RECORD takes the place of what
+NAME publishes, for NAME itself and where others include it. The sender is then
+postmaster@NAME unless --sender says otherwise.
 --explain prints the evaluation: records, mechanisms, lookups, answers, times,
-and the reason of the verdict in a sentence. --json prints one object.`,
-    options: ["config", "json", "explain", "ip", "helo", "sender"],
+and the reason of the verdict in a sentence. --json prints one object. DNS is
+asked anew; a running daemon may still go by older answers, for as long as
+their ttl says.`,
+    options: ["config", "json", "explain", "ip", "helo", "sender", "record", "domain"],
     load: async () => (await import("./spf.ts")).runSpf,
   },
   "help config": {

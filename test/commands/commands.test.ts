@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -509,6 +509,82 @@ describe("postvouch spf", () => {
       mailFrom: { result: "pass", identity: "mailfrom" },
     });
     expect(Object.keys(bounce.mailFrom ?? {}).sort()).toEqual([...keys].sort());
+  });
+
+  test("tries a record before it is published, for the name itself and for those that include it", async () => {
+    const trial = ["--record", "v=spf1 ip4:192.0.2.99 -all", "--domain", "Pass.Example."];
+    const { stdout } = await check("--ip", "192.0.2.99", "--json", ...trial);
+    expect(JSON.parse(stdout)).toMatchObject({ mailFrom: { result: "pass", mechanism: "ip4:192.0.2.99" } });
+    const { stdout: other } = await check("--ip", "192.0.2.1", "--helo", "", "--json", ...trial);
+    expect(JSON.parse(other)).toMatchObject({
+      result: "fail",
+      domain: "pass.example",
+      action: expect.stringMatching(/^550/),
+    });
+    const { stdout: text } = await check(
+      "--ip",
+      "192.0.2.99",
+      "--explain",
+      "--record",
+      "v=spf1 ipv4:192.0.2.99 \u2013all",
+      "--domain",
+      "pass.example",
+    );
+    expect(text).toContain("U+2013 (en dash)");
+  });
+
+  test("does what docs/spf.md shows", async () => {
+    using dir = scratch();
+    const zone = { ...ZONE, "pass.example": [{ TXT: "v=spf1 include:_spf.pass.example -all" }] };
+    await using dns = await startDnsServer(zoneAuthority(zone));
+    const config = srsConfig(dir, `[dns]\nservers = ["${dns.address}"]`);
+    const page = readFileSync(join(import.meta.dirname, "../../docs/spf.md"), "utf8");
+    const results: string[] = [];
+    for (const [line] of page.matchAll(/^postvouch spf .*$/gm)) {
+      // As a shell splits it.
+      const words = [...line.matchAll(/'([^']*)'|(\S+)/g)].map((word) => word[1] ?? word[2] ?? "");
+      const { status, stdout } = await postvouchAsync([...words.slice(1), "--config", config]);
+      expect(status).toBe(0);
+      results.push(/^MAIL FROM: .*$/m.exec(stdout)?.[0].slice(0, 60) ?? stdout);
+    }
+    expect(results).toEqual([
+      expect.stringContaining("MAIL FROM: permerror (pass.example)"),
+      expect.stringContaining("MAIL FROM: pass by ip4:192.0.2.0/24 (pass.example)"),
+      expect.stringContaining("MAIL FROM: pass by include:_spf.pass.example (pass.exam"),
+    ]);
+  });
+
+  test("takes postmaster of the domain for the sender of a record that is tried", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const args = [
+      "--ip",
+      "2001:db8::1",
+      "--record",
+      "v=spf1 ip6:2001:db8::/32 -all",
+      "--domain",
+      "new.example",
+      "--json",
+    ];
+    const { stdout } = postvouch(["spf", "--config", config, ...args]);
+    expect(JSON.parse(stdout)).toMatchObject({ result: "pass", identity: "mailfrom", domain: "new.example" });
+  });
+
+  test.each([
+    [["--record", "v=spf1 -all"], "want --record and --domain together"],
+    [["--domain", "pass.example"], "want --record and --domain together"],
+    [["--record", "v=spf1 -all", "--domain", "localhost"], 'Cannot try a record for "localhost"'],
+  ])("refuses %j with 64", (args, says) => {
+    using dir = scratch();
+    const { status, stderr } = postvouch(["spf", "--config", srsConfig(dir), "--ip", "192.0.2.1", ...args]);
+    expect({ status, stderr }).toEqual({ status: 64, stderr: expect.stringContaining(says) });
+  });
+
+  test("says with an explanation that the daemon may know older answers, and nowhere else", async () => {
+    const remark =
+      /DNS was asked anew:\s+a\s+running\s+daemon\s+may\s+go\s+by\s+older\s+answers\s+until\s+their\s+ttl\s+is\s+over/;
+    expect((await check("--ip", "192.0.2.1", "--explain")).stdout).toMatch(remark);
+    expect((await check("--ip", "192.0.2.1")).stdout).not.toMatch(remark);
   });
 
   test("names an address that is none with 65", async () => {
