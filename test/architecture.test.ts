@@ -37,7 +37,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   domains: { imports: ["mail", "postfix", "srs/seams.ts"] },
   store: { imports: ["srs/seams.ts"] },
   metrics: {
-    imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts", "srs/table.ts"],
+    imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts"],
   },
   status: { imports: [] },
   config: {

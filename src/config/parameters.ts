@@ -209,7 +209,7 @@ export const PARAMETERS = {
   "srs.store.url": parameter(
     storeUrl,
     "",
-    'Where addresses go whose rewritten local part would exceed 64 octets: "sqlite:/path" or "redis://host:6379/0". Empty: they are rewritten all the same, and counted.',
+    'Where addresses go whose rewritten local part would exceed 64 bytes: "sqlite:/path" or "redis://host:6379/0". Empty: they are rewritten all the same, and counted.',
   ),
   "srs.store.mode": parameter(
     oneOf("long", "all"),

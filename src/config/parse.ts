@@ -6,7 +6,7 @@ import { type Config, type OverrideTable, PARAMETERS, type Parameter } from "./p
 import type { ValueProblem } from "./value.ts";
 
 export interface ParsedConfig {
-  /** Where a key is wrong, its default stands here: good enough to look for further problems. */
+  /** Has the default where a key is wrong, so that further problems can be found. */
   readonly config: Config;
   /** One line for each thing that is wrong, naming the key, what it got and what it wants. */
   readonly problems: readonly string[];
@@ -15,7 +15,7 @@ export interface ParsedConfig {
 /**
  * Reads the text of a configuration file; `""` gives the defaults.
  *
- * @param source what problems name the file by
+ * @param source the name of the file in problems
  */
 export function parseConfig(toml: string, source: string): ParsedConfig {
   let tree: Record<string, unknown>;
@@ -91,7 +91,7 @@ function suggest(name: string): string {
   return near === undefined ? "" : ` (is ${near} meant?)`;
 }
 
-/** What is wrong only in combination. */
+/** Problems of keys that are wrong only together. */
 function checkTogether(config: Config): string[] {
   const problems: string[] = [];
   const [length, min] = [config["srs.hash_length"], config["srs.hash_min_length"]];

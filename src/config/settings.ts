@@ -4,7 +4,7 @@ import type { Disposition, IdentityChange, IdentitySettings, Override, PolicySet
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
 import type { Config, OverrideTable } from "./parameters.ts";
 
-/** @param hostname what an empty authserv_id stands for */
+/** [policy] as the policy service wants it. An empty authserv_id is `hostname`. */
 export function policySettings(config: Config, hostname: string): PolicySettings {
   return {
     mode: config["policy.mode"],

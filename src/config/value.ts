@@ -1,9 +1,9 @@
-/** How single values of the configuration are read: what is wanted, in words, and the value in the unit that code uses. */
+/** Kinds of values in the configuration: how each is read, into the unit that code uses, and what is wanted, in words. */
 import { type Cidr, parseCidr } from "../mail/ip.ts";
 import { isDomainName } from "../mail/names.ts";
 import { type Endpoint, parseEndpoint } from "../net/endpoint.ts";
 
-/** Something wrong with a value: where (below the key that was read), what it was, and what was wanted. */
+/** A problem of a value. */
 export interface ValueProblem {
   /** The rest of the key, e.g. `[2]` or `.mail_from.fail`; empty for the value itself. */
   readonly path: string;
@@ -22,7 +22,7 @@ export interface Kind<T> {
   parse(value: unknown): Parsed<T>;
 }
 
-/** A kind from a function that gives `undefined` for what it does not take. */
+/** Makes a kind of a function that returns `undefined` for a wrong value. */
 export function kind<T>(want: string, read: (value: unknown) => T | undefined): Kind<T> {
   return {
     want,

@@ -1,4 +1,4 @@
-/** The running system on one page: what lasts, the generation in force, reload and stop. */
+/** The running system on one page: lasting parts, the generation in force, reload and stop. */
 import type { Socket } from "node:net";
 import { createOwnDomainSources } from "../domains/sources.ts";
 import { createMetrics } from "../metrics/metrics.ts";
@@ -15,7 +15,7 @@ import { type Generation, type Lasting, type PreparedGeneration, prepareGenerati
 import type { Services } from "./services.ts";
 
 export interface DaemonOptions {
-  /** Called when everything is had, before the first request is answered. */
+  /** Called when everything is open, before the first request is answered. */
   readonly onReady: () => void;
   readonly logger: Logger;
   readonly version: string;
@@ -23,13 +23,13 @@ export interface DaemonOptions {
   readonly now: () => number;
 }
 
-/** Longest time for what is under way when the daemon stops, in milliseconds. */
+/** Longest time that a stop waits for requests under way, in milliseconds. */
 const DRAIN_MS = 5_000;
 
 export class Daemon {
   readonly #lasting: Lasting;
   #current: Generation | undefined;
-  /** Those before it, while requests still wait for them. */
+  /** Earlier generations that still owe an answer. */
   readonly #retired = new Set<Generation>();
   /** Cache hits and misses of resolvers that are closed: the counters never step back. */
   readonly #dnsBefore = { hits: 0, misses: 0 };
@@ -38,7 +38,7 @@ export class Daemon {
   /**
    * Opens everything that `setup` wants.
    *
-   * @throws {Failure} naming what could not be had; nothing stays open then
+   * @throws {Failure} naming what could not be opened; nothing stays open then
    */
   static async start(setup: Setup, options: DaemonOptions): Promise<Daemon> {
     const daemon = new Daemon(options);
@@ -84,7 +84,7 @@ export class Daemon {
   /**
    * Takes over a reading of the configuration. Connections stay; what they ask next is answered by the new rules.
    *
-   * @throws {Failure} naming what could not be had; everything is as it was then
+   * @throws {Failure} naming what could not be opened; everything is as it was then
    */
   async reload(setup: Setup): Promise<void> {
     const prepared = await prepareGeneration(setup, this.#lasting);
@@ -162,7 +162,7 @@ export class Daemon {
   }
 }
 
-/** Gives a listener's sockets to an HTTP server, which ends them by its own timeouts. */
+/** Hands sockets to an HTTP server, which ends them by its own timeouts. */
 function serveStatus(status: Parameters<typeof createStatusServer>[0]): (socket: Socket) => Accepted {
   const server = createStatusServer(status);
   return (socket) => {

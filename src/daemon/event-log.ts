@@ -1,5 +1,4 @@
-/** Log lines and counts for what happens beside the requests. */
-
+/** Log lines and metrics for what happens outside a request: broken protocols, DNS, own domains, the store. */
 import { RateLimit } from "../collections/rate-limit.ts";
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";

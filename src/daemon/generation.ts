@@ -1,7 +1,7 @@
 /**
- * What one reading of the configuration brings into being: own domains, resolver, store, services and listeners. It is
- * prepared aside, whole, and then takes the place of the one before it in one step that cannot fail; or it leaves
- * nothing behind. A start is the first generation, a reload the next.
+ * The parts that one reading of the configuration makes: own domains, resolver, store, services and listeners. All of
+ * them are prepared first. Then they replace those before in one step that cannot fail, or all are closed again. The
+ * start is the first generation, each reload the next.
  */
 import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
 import { resolverSettings } from "../config/settings.ts";
@@ -29,7 +29,7 @@ export interface Lasting {
   readonly messages: Messages;
   /** The clock that SRS and its store read, in milliseconds since 1970. */
   readonly now: () => number;
-  /** What takes the connections of a listener, by the `service` of LISTENERS. */
+  /** Serves the connections of a listener, by the `service` of LISTENERS. */
   readonly accept: Readonly<Record<keyof Services | "status", Wanted["accept"]>>;
 }
 
@@ -44,7 +44,7 @@ export interface PreparedGeneration {
    * @returns the endpoints that were opened
    */
   commit(): readonly Wanted[];
-  /** Closes all that was opened. */
+  /** Closes everything that was opened. */
   close(): Promise<void>;
 }
 
@@ -92,20 +92,20 @@ export class Generation {
     return this.#services[service].createDecoder();
   }
 
-  /** As of the service. What it was asked before a reload it can answer after it. */
+  /** The answer of a service. Its parts stay open until it has answered, also after a reload. */
   answer(service: keyof Services, request: unknown): string | Promise<string> {
     const reply = this.#services[service].answer(request);
     if (typeof reply !== "string") this.#await(reply);
     return reply;
   }
 
-  /** Closes the parts when nothing waits for them any more. No request comes after this. */
+  /** Closes the parts when every request is answered. No request comes after this call. */
   async retire(): Promise<void> {
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.close();
   }
 
-  /** Closes the parts at once, also when `retire` waits to do so. */
+  /** Closes the parts at once, also while `retire` waits. */
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
@@ -125,9 +125,9 @@ export class Generation {
 }
 
 /**
- * Prepares all that `setup` wants.
+ * Prepares the parts that `setup` wants.
  *
- * @throws {Failure} naming what could not be had; nothing stays open then, and nothing has changed
+ * @throws {Failure} naming what could not be opened; nothing stays open then, and nothing has changed
  */
 export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise<PreparedGeneration> {
   await using undo = new AsyncDisposableStack();

@@ -1,11 +1,10 @@
 /** Every metric, in one list. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
-import { OUTCOMES, TEMPFAIL_PARTS } from "../net/lookup.ts";
-import { PROTOCOLS } from "../net/session.ts";
-import { ACTION_KINDS } from "../policy/action.ts";
-import { SPF_RESULTS } from "../spf/verdict.ts";
-import { MAPS } from "../srs/table.ts";
+import { QUERY_OUTCOMES, type QueryOutcome, RECORD_TYPES, type RecordType } from "../dns/types.ts";
+import { MAPS, type MapName, OUTCOMES, type Outcome, TEMPFAIL_PARTS, type TempFailPart } from "../net/lookup.ts";
+import { PROTOCOLS, type Protocol } from "../net/session.ts";
+import { ACTION_KINDS, type ActionKind } from "../policy/action.ts";
+import { SPF_RESULTS, type SpfIdentity, type SpfResult } from "../spf/verdict.ts";
 import { LastTime, PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
@@ -16,7 +15,7 @@ const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total",
 const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01, 0.1, 1, 10];
 const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
-/** What is read at each scrape because something else keeps the number. */
+/** Numbers that something else keeps: read at each scrape. */
 export interface MetricSources {
   readonly version: string;
   dnsStats(): { readonly cacheEntries: number; readonly cacheHits: number; readonly cacheMisses: number };
@@ -34,18 +33,18 @@ export interface MetricSources {
 
 /** What the daemon counts into. */
 export interface Metrics {
-  readonly spfChecks: PlainCounter;
-  readonly policyRequests: PlainCounter;
-  readonly policyWould: PlainCounter;
+  readonly spfChecks: PlainCounter<[SpfIdentity, SpfResult]>;
+  readonly policyRequests: PlainCounter<[ActionKind]>;
+  readonly policyWould: PlainCounter<[ActionKind]>;
   readonly policyDuration: PlainHistogram;
   readonly policyLastRequest: LastTime;
-  readonly srsLookups: PlainCounter;
+  readonly srsLookups: PlainCounter<[MapName, Protocol, Outcome]>;
   readonly srsDuration: PlainHistogram;
   readonly srsLastLookup: LastTime;
-  readonly srsTempFails: PlainCounter;
-  readonly dnsQueries: PlainCounter;
+  readonly srsTempFails: PlainCounter<[TempFailPart]>;
+  readonly dnsQueries: PlainCounter<[RecordType, QueryOutcome]>;
   readonly dnsDuration: PlainHistogram;
-  readonly protocolErrors: PlainCounter;
+  readonly protocolErrors: PlainCounter<[Protocol]>;
   /** Whether the last reload went well, and when it was (unix seconds). */
   reloaded(successful: boolean, unixSeconds: number): void;
   /** The text of a scrape. */
@@ -54,8 +53,12 @@ export interface Metrics {
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const counter = (name: string, help: string, labels: Readonly<Record<string, readonly string[]>>): PlainCounter => {
-    const plain = new PlainCounter(labels);
+  const counter = <Values extends readonly string[]>(
+    name: string,
+    help: string,
+    labels: Readonly<Record<string, readonly string[]>>,
+  ): PlainCounter<Values> => {
+    const plain = new PlainCounter<Values>(labels);
     registerCounter(registry, name, help, Object.keys(labels), () => plain.values());
     return plain;
   };
@@ -164,7 +167,7 @@ function registerGauge(
   });
 }
 
-/** prom-client's Histogram has no way in for counts that others keep; a registry takes anything with this form. */
+/** Registers an object of a Histogram's form: prom-client's own class cannot take over counts that others keep. */
 function registerHistogram(registry: Registry, shortName: string, help: string, plain: PlainHistogram): void {
   const name = PREFIX + shortName;
   const get = async () => {

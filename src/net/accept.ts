@@ -1,40 +1,39 @@
 /**
  * Takes the connections of a server as sockets that all read into one buffer.
  *
- * For each read Node has a buffer of 64 KiB made, cut to size and collected later, which is a fifth of what a lookup
- * costs: 71,600 lookups a second that way, 87,600 this way (tcp forward, 100 connections); 102,800 and 116,500 when
- * the answer is "not found". net.Socket reads into a buffer of ours when it is told so (`onread`), but net.Server tells
- * it nothing: so the sockets are made here, of the handles that the server is given. `_handle`, `onconnection` and the
- * option `handle` are not documented: where they are not what they are in Node 24, all goes the usual way.
+ * Node makes a buffer of 64 KiB for each read, cuts it to size and collects it later: a large part of what a lookup
+ * costs. net.Socket can read into a buffer of ours (`onread`), but net.Server has no option for that. So the sockets are
+ * made here, from the handles that the server gets. `_handle`, `onconnection` and the option `handle` are not
+ * documented: where they are not as in Node 24, connections come as Node makes them.
  */
 import { type Server, Socket, type SocketConstructorOpts } from "node:net";
 
-const BUFFER_OCTETS = 65_536;
+const BUFFER_BYTES = 65_536;
 
-/** Holds what was read until it has become text, which is before the next read of any connection. */
-const shared = Buffer.allocUnsafeSlow(BUFFER_OCTETS);
+/** Bytes that were read, until they are text: that is before the next read of any connection. */
+const shared = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-/** What is needed of a connection's libuv handle. */
+/** The part of a connection's libuv handle that is used here. */
 interface ClientHandle {
   readonly useUserBuffer: unknown;
-  /** TCP alone has it. */
+  /** Only TCP has it. */
   readonly setNoDelay?: (enable: boolean) => void;
 }
 
-/** What is needed of the libuv handle of a server that listens. */
+/** The part of a listening server's libuv handle that is used here. */
 interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
-/** A server that listens while it is not known yet who serves it. What connects meanwhile waits, unread. */
+/** A server that listens, and holds its connections, unread, until somebody serves them. */
 export interface HeldServer {
-  /** Those that wait, and all that come. `isText` is asked for each: text services get latin1, others a socket of Node's. */
+  /** Hands over the connections that wait and all that come. `isText` is called for each: true for a service that wants latin1. */
   serve(onConnection: (socket: Socket) => void, isText: () => boolean): void;
-  /** Closes the server and hangs up on those that wait. */
+  /** Closes the server and the connections that wait. */
   refuse(): void;
 }
 
-/** Takes the connections of `server`, which listens with `pauseOnConnect`, into custody. */
+/** Holds the connections of `server`, which listens with `pauseOnConnect`. */
 export function holdConnections(server: Server): HeldServer {
   const held: Socket[] = [];
   const hold = (socket: Socket): void => void held.push(socket);
@@ -54,8 +53,8 @@ export function holdConnections(server: Server): HeldServer {
 }
 
 /**
- * Hands every connection of `server`, which listens already, to `onConnection`: half-open allowed, without Nagle's
- * delay, and what is read comes as text (latin1). They are not among those that the server counts and waits for.
+ * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay, latin1 text where
+ * `isText` says so. The server does not count text connections and does not wait for them.
  */
 function acceptShared(server: Server, onConnection: (socket: Socket) => void, isText: () => boolean): void {
   server.on("connection", (socket) => {
@@ -74,8 +73,8 @@ function acceptShared(server: Server, onConnection: (socket: Socket) => void, is
 function toSocket(handle: ClientHandle): Socket {
   const onread = {
     buffer: shared,
-    callback(octets: number): boolean {
-      socket.emit("data", shared.toString("latin1", 0, octets));
+    callback(bytes: number): boolean {
+      socket.emit("data", shared.toString("latin1", 0, bytes));
       return true;
     },
   };

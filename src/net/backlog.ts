@@ -1,12 +1,12 @@
-/** Something that has more to do than it may do at once. */
+/** Something with more work than it may do at once. */
 export interface Worker {
-  /** Does a bounded share of what is left, and adds itself again when that was not all. */
+  /** Does a bounded share of the work, and adds itself again when more is left. */
   takeTurn(): void;
 }
 
 /**
- * Those that have too much to do take turns: one of them in each turn of the event loop. So all of them together slow
- * down the others no more than one of them does.
+ * Workers with too much work take turns: one of them in each turn of the event loop. So many of them delay everything
+ * else no more than one does.
  */
 export class Backlog {
   #first: Worker[] = [];

@@ -1,3 +1,4 @@
+/** Endpoints: where a service listens, as the configuration writes it. */
 import { isIP, isIPv6 } from "node:net";
 
 /** Where a service listens: an address and a port, or the path of a unix-domain socket. */
@@ -5,7 +6,7 @@ export type Endpoint =
   | { readonly type: "inet"; readonly host: string; readonly port: number }
   | { readonly type: "unix"; readonly path: string };
 
-/** What a socket address holds (unix(7)), less the NUL at its end. */
+/** Longest path that a socket address holds (unix(7)), without the NUL at its end. */
 const MAX_PATH_BYTES = 107;
 
 /**

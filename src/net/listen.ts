@@ -33,19 +33,19 @@ export interface ListenOptions {
 }
 
 /**
- * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not. Who takes the
- * connections has to say so before the next turn of the event loop, and resumes them.
+ * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not. Connections come
+ * paused; a listener for them has to be there before the next turn of the event loop.
  *
  * @throws {ListenError}
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Server> {
   // allowHalfOpen: Exim's readsocket and others close their half before they read the answer.
-  // pauseOnConnect: a connection is not read before somebody takes it.
+  // pauseOnConnect: nothing is read before a service takes the connection.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   try {
     if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
     await new Promise<void>((resolve, reject) => {
-      // It stays: a connection that cannot be accepted (no file descriptors left) must not end the process.
+      // Stays: a connection that cannot be accepted (no file descriptors left) must not end the process.
       server.on("error", reject);
       server.listen(
         endpoint.type === "unix"
@@ -81,7 +81,7 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-/** libuv says EACCES when the directory of a socket does not exist, because other systems do. */
+/** The system's code. Where the directory of a socket does not exist, libuv says EACCES as other systems do. */
 function codeOf(endpoint: Endpoint, cause: unknown): string {
   const isLost = endpoint.type === "unix" && !existsSync(dirname(endpoint.path));
   return isLost ? "ENOENT" : errorCode(cause);

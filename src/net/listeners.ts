@@ -14,11 +14,11 @@ export interface Wanted {
   readonly endpoint: Endpoint;
   /** Takes a new connection. */
   accept(socket: Socket): Accepted;
-  /** It speaks HTTP: sockets come as Node makes them, and it stays open while the others drain, to tell how that goes. */
+  /** Speaks HTTP: it gets sockets as Node makes them, and closes after the others, so that /readyz can say "stopping". */
   readonly isStatus?: boolean;
 }
 
-/** A connection in somebody's care. */
+/** A connection that is served. */
 export interface Accepted {
   /** Hang up when nothing is under way. */
   drain(): void;
@@ -50,7 +50,7 @@ export interface PreparedListeners {
    * @returns the endpoints that were opened
    */
   commit(): readonly Wanted[];
-  /** Closes what was opened. Who came meanwhile is hung up on. */
+  /** Closes what was opened, and the connections that came meanwhile. */
   close(): void;
 }
 
@@ -75,13 +75,13 @@ interface Opened {
 
 interface Served {
   readonly connection: Accepted;
-  /** What the endpoint was when it was accepted. */
+  /** The name of the endpoint when the connection was accepted. */
   readonly name: string;
 }
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
-  /** Closed by a reload, with peers that have not left. */
+  /** Closed by a reload, while peers are still connected. */
   #closing: Open[] = [];
 
   /**

@@ -1,3 +1,10 @@
+/** The seam between SRS and the lookup protocols. All text is latin1, one character a byte. */
+
+/** The maps, as socketmap clients and the `map` label spell them. */
+export const MAPS = ["forward", "reverse", "forward-transport"] as const;
+
+export type MapName = (typeof MAPS)[number];
+
 /** The outcomes of an SRS lookup, as the `outcome` label of `postvouch_srs_lookups_total` spells them. */
 export const OUTCOMES = [
   "rewritten",
@@ -19,7 +26,7 @@ export const TEMPFAIL_PARTS = ["store", "own_domains"] as const;
 
 export type TempFailPart = (typeof TEMPFAIL_PARTS)[number];
 
-/** What a table answers for one key. All text is latin1: one character is one byte on the wire. */
+/** What a table answers for one key. */
 export type LookupResult =
   /** The address to use instead of the key, in external (RFC 5321, quoted where needed) form. */
   | { readonly status: "found"; readonly outcome: Outcome; readonly value: string }
@@ -29,34 +36,33 @@ export type LookupResult =
   | { readonly status: "tempFail"; readonly outcome: "tempfail"; readonly part: TempFailPart; readonly reason: string };
 
 /**
- * One map, as tcp_table(5) and socketmap_table(5) both see it: the seam between SRS and the lookup protocols.
- * The answer is a plain value unless something outside the process has to be asked.
+ * One map, as tcp_table(5) and socketmap_table(5) both see it. The answer is a plain value unless something outside the
+ * process has to be asked.
  */
 export interface LookupTable {
-  /** The map's name, as socketmap clients and the `map` label spell it. */
-  readonly name: string;
+  readonly name: MapName;
   get(key: string): LookupResult | Promise<LookupResult>;
 }
 
-/** Is told of every lookup: how counters and log lines come about without the tables knowing of them. */
+/** Called with every lookup: so counters and log lines come about without the tables knowing of them. */
 export interface LookupObserver {
-  /** The time of day for durations, in milliseconds on a clock that never steps back. */
-  now(): number;
-  looked(map: string, key: string, result: LookupResult, elapsedMs: number): void;
+  /** Milliseconds on a monotonic clock, for durations. */
+  clockMs(): number;
+  looked(map: MapName, key: string, result: LookupResult, elapsedMs: number): void;
   /** A request that broke its protocol but could be answered. */
   badRequest(problem: string): void;
 }
 
-/** Asks the table and tells the observer. A table that fails for want of something of ours is a temporary failure. */
+/** Asks the table, calls the observer and encodes the result. */
 export function answerLookup(
   table: LookupTable,
   key: string,
   observer: LookupObserver,
   encode: (result: LookupResult) => string,
 ): string | Promise<string> {
-  const startedMs = observer.now();
+  const startMs = observer.clockMs();
   const finish = (result: LookupResult): string => {
-    observer.looked(table.name, key, result, observer.now() - startedMs);
+    observer.looked(table.name, key, result, observer.clockMs() - startMs);
     return encode(result);
   };
   const result = table.get(key);

@@ -1,23 +1,22 @@
-/** Something that holds an answer until the end of a turn. */
+/** Something that holds answers until the end of a turn of the event loop. */
 export interface Sender {
-  /** Writes what it holds; nothing, if that has gone already. */
+  /** Writes the answers that it still holds. */
   flush(): void;
 }
 
 /**
- * Answers wait for the end of the event loop's turn, and leave one right after the other.
- *
- * A peer that was woken by one answer is still awake for the next then, and a processor that is to be woken from its
- * idle state costs us 5 us in a virtual machine. And who writes a hundred times finds the kernel's way in the cache. Of
- * what a request costs that saves 5 % (tcp forward) to 15 % (unix), at 100 connections.
+ * Collects answers until the end of the turn, so that they leave one right after the other. A peer's processor that one
+ * answer has woken is still awake for the next, and waking an idle one is dear in a virtual machine; the kernel's code
+ * for a write stays in the cache. docs/performance.md has the figures.
  */
 export class Outbox {
   readonly #due: Sender[] = [];
   #last: Sender | undefined;
 
   /**
-   * Whether the answer of `sender` has to wait, until its `flush` is called. Who answers twice in a row is the only one
-   * who is asked now: there is no company to wait for.
+   * Adds `sender` to those whose `flush` is called at the end of the turn.
+   *
+   * @returns false where it should write at once: it was the last one too, so it is the only one that is asked now
    */
   defers(sender: Sender): boolean {
     if (this.#last === sender) return false;

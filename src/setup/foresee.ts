@@ -1,4 +1,4 @@
-/** What `serve` would stumble over when it opens ports, sockets and the store: seen without opening any. */
+/** Problems that `serve` would meet when it opens sockets and the store, found without opening any. */
 import { accessSync, constants, existsSync, lstatSync } from "node:fs";
 import { dirname } from "node:path";
 import { LISTENER_KEYS } from "../config/listeners.ts";
@@ -39,7 +39,7 @@ function checkDirectory(directory: string, path: string): string[] {
   return isAllowed(directory) ? [] : [`Cannot make "${path}": no permission to write its directory`];
 }
 
-/** The directories on the way are made, too. */
+/** As checkDirectory, for a file whose directories `serve` makes. */
 function checkCreatable(path: string): string[] {
   const parent = dirname(path);
   if (parent === path || existsSync(parent)) return checkDirectory(parent, path);

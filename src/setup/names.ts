@@ -1,3 +1,4 @@
+/** The names that the configuration leaves open. */
 import { hostname as systemHostname } from "node:os";
 import type { Config } from "../config/parameters.ts";
 import { isDomainName } from "../mail/names.ts";
@@ -10,7 +11,7 @@ export interface Names {
   readonly srsDomain: string;
 }
 
-/** The names that the configuration leaves open: Postfix's own where Postfix is installed, else the system's. */
+/** Takes Postfix's own names where Postfix is installed, else the system's. */
 export async function readNames(config: Config): Promise<Names> {
   const asksPostfix = config.hostname === "" || config["srs.domain"] === "";
   const postfix = asksPostfix ? await readPostfixNames() : new Map<string, string>();
@@ -24,7 +25,7 @@ async function readPostfixNames(): Promise<Map<string, string>> {
   try {
     return await readParameters(["myhostname", "mydomain"], {});
   } catch {
-    // No Postfix here, or not set up yet: the system's name has to do.
+    // No Postfix here, or not set up yet.
     return new Map();
   }
 }

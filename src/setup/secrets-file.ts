@@ -4,7 +4,7 @@ import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
 import { makeSecret } from "./new-secret.ts";
 
-/** Whose permission bits make a secret known to others: everybody's, reading or writing. */
+/** Permission bits of others: with one of them set, every user of the machine knows the secret or can change it. */
 const OTHERS = 0o006;
 
 export interface SecretsFile {

@@ -35,7 +35,7 @@ export interface Setup {
 const CREDENTIAL = "srs.secrets";
 
 /**
- * Reads it all, and goes on after a problem to find the others.
+ * Reads everything, and goes on after a problem to find the others.
  *
  * @param absentSecrets what a missing secrets file means: `create`: it is made; `skip`: it will be made by `serve`;
  *   `refuse`: it is a problem, because no address under way can be read without
@@ -73,7 +73,7 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
   };
 }
 
-/** For who looks for the secrets from outside the service, which alone is told of its credentials. */
+/** A hint for commands: systemd tells only the service where its credentials are. */
 const WHERE_SECRETS_ARE =
   " (with LoadCredential=srs.secrets:FILE in the unit only the service has it; for a command, as root: CREDENTIALS_DIRECTORY=/run/credentials/postvouch.service)";
 
@@ -84,7 +84,7 @@ function unusedSecretsFile(config: Config, secretsFile: string): string[] {
   return [`srs.secrets_file: "${unused}" is not in use, "${secretsFile}" is; remove one`];
 }
 
-/** What [srs.own_domains] names, and our own names, which are own in any case. */
+/** [srs.own_domains] as the sources want it. Our own names are own in any case. */
 export function ownDomainSettings(setup: Setup): OwnDomainSettings {
   const { config } = setup;
   return {

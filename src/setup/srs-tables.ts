@@ -7,7 +7,7 @@ import type { Setup } from "./setup.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What the maps ask. */
+/** What the maps ask outside themselves. */
 export interface SrsParts {
   readonly ownDomains: OwnDomains;
   readonly store: AddressStore | undefined;

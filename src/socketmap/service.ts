@@ -8,7 +8,7 @@ export function socketmapService(
   tables: readonly LookupTable[],
   observer: LookupObserver,
 ): RequestService<SocketmapRequest | typeof TOO_LONG> {
-  const byName = new Map(tables.map((table) => [table.name, table]));
+  const byName = new Map<string, LookupTable>(tables.map((table) => [table.name, table]));
   const tooLong = encodeReply({ status: "notFound", outcome: "too_long", reason: `over ${MAX_QUERY_BYTES} bytes` });
   return {
     protocol: "socketmap",

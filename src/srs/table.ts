@@ -8,9 +8,6 @@ import { MAX_ADDRESS_BYTES, type Rewrite, type Rewriter } from "./rewriter.ts";
 import type { AddressStore, OwnDomains } from "./seams.ts";
 import { dayOf } from "./stamp.ts";
 
-/** The maps by name, as socketmap clients and the metrics' `map` label spell them. */
-export const MAPS = ["forward", "reverse", "forward-transport"] as const;
-
 export interface SrsTables {
   readonly rewriter: Rewriter;
   readonly ownDomains: OwnDomains;

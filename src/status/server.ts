@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 export interface Status {
   /** The text of a scrape. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** Why the daemon cannot serve, or `undefined` while it can: what /readyz answers. */
+  /** Why the daemon cannot serve: the answer of /readyz. `undefined` while it can. */
   notReady(): string | undefined;
 }
 

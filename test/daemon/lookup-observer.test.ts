@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
 import { createMetrics } from "../../src/metrics/metrics.ts";
-import type { LookupResult } from "../../src/net/lookup.ts";
+import type { LookupResult, MapName } from "../../src/net/lookup.ts";
 import { formatLine, LOG_LEVELS, type Logger, type LogLevel } from "../../src/process/log.ts";
 
 function setUp(level: LogLevel = "info") {
@@ -45,8 +45,13 @@ describe("A lookup", () => {
     expect(metrics.srsDuration.snapshot().cumulative.at(-1)).toBe(3);
   });
 
-  test.each([
+  test.each<{ map: MapName; result: LookupResult; lines: string[] }>([
     { map: "forward", result: rewritten, lines: ['info srs map=forward from=a@b to="SRS0=a=b=c=d@x"'] },
+    {
+      map: "forward",
+      result: { status: "found", outcome: "too_long", value: `SRS0=${"x".repeat(70)}@x` },
+      lines: [`info srs map=forward from=a@b to="SRS0=${"x".repeat(70)}@x" local_part_bytes=75`],
+    },
     { map: "forward-transport", result: rewritten, lines: [] },
     { map: "forward", result: notFound("own"), lines: [] },
     { map: "forward", result: notFound("null"), lines: [] },
@@ -62,7 +67,7 @@ describe("A lookup", () => {
     },
     {
       map: "forward",
-      result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "down" } as const,
+      result: { status: "tempFail", outcome: "tempfail", part: "store", reason: "down" },
       lines: ["error srs map=forward from=a@b outcome=tempfail reason=down part=store"],
     },
   ])("of $map that is $result.outcome is logged when it says something", ({ map, result, lines: expected }) => {
@@ -84,7 +89,7 @@ describe("A lookup", () => {
   test("leaves the time of the last one, 0 before the first", () => {
     const { observer, metrics } = setUp();
     expect(metrics.srsLastLookup.unixSeconds()).toBe(0);
-    observer.now();
+    observer.clockMs();
     expect(Math.abs(metrics.srsLastLookup.unixSeconds() - Date.now() / 1000)).toBeLessThan(5);
   });
 

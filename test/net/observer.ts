@@ -3,9 +3,9 @@ import type { LookupObserver } from "../../src/net/lookup.ts";
 /** An observer that writes down what it is told, and a clock that goes on by one millisecond at each look. */
 export function recordingObserver(): { readonly observer: LookupObserver; readonly events: readonly string[] } {
   const events: string[] = [];
-  let nowMs = 0;
+  let clockMs = 0;
   const observer: LookupObserver = {
-    now: () => nowMs++,
+    clockMs: () => clockMs++,
     looked: (map, key, result) => events.push(`${map} ${key} ${result.outcome}`),
     badRequest: (problem) => events.push(`bad ${problem}`),
   };

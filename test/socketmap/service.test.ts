@@ -5,7 +5,7 @@ import { socketmapService } from "../../src/socketmap/service.ts";
 import { converse } from "../net/converse.ts";
 import { recordingObserver } from "../net/observer.ts";
 
-const TABLES: readonly LookupTable[] = ["forward", "reverse"].map((name) => ({
+const TABLES: readonly LookupTable[] = (["forward", "reverse"] as const).map((name) => ({
   name,
   get: (key) => ({ status: "found", outcome: "rewritten", value: `${name}:${key}` }),
 }));

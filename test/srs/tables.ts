@@ -65,5 +65,5 @@ export function memoryStore(addresses = new Map<string, string>()): AddressStore
   };
 }
 
-/** An observer that hears nothing. */
-export const SILENT: LookupObserver = { now: () => 0, looked: () => {}, badRequest: () => {} };
+/** An observer that does nothing. */
+export const SILENT: LookupObserver = { clockMs: () => 0, looked: () => {}, badRequest: () => {} };
