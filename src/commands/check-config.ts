@@ -3,7 +3,7 @@
 import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
-import { readSetup } from "../setup/setup.ts";
+import { ownDomainSettings, readSetup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
 import type { Call } from "./table.ts";
 
@@ -12,13 +12,15 @@ export async function checkConfig({ around, output }: Call): Promise<number> {
   const read = await readSetup(around, "skip");
   const setup = { ...read, problems: [...read.problems, ...foresee(read)] };
   const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
-  const counted = [...ownDomains.counts()].map(([source, count]) => `${source}: ${count}`);
+  const counted = [...ownDomains.counts()].filter(([source, count]) => source !== "domains" || count > 0);
   ownDomains.close();
   const srsDomain = await srsDomainWarning(setup);
   for (const warning of [...setup.warnings, ...warnings, srsDomain ?? []].flat()) output.problem(`warning: ${warning}`);
   output.line(`${setup.configFile ?? "no configuration file, so the defaults"}: ok`);
   output.line(`hostname ${setup.hostname}, srs.domain ${setup.srsDomain}`);
   output.line(`secrets: ${setup.secrets.length} in ${setup.secretsFile}`);
-  output.line(`own domains: ${[setup.srsDomain, setup.hostname, ...counted].join(", ")}`);
+  const always = new Set(ownDomainSettings(setup).always);
+  const sources = counted.map(([source, count]) => `${count} from srs.own_domains.${source}`);
+  output.line(`own domains: ${[...always, ...sources].join(", ")}`);
   return EXIT.ok;
 }

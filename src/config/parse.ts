@@ -1,8 +1,10 @@
 /** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
 import { parse as parseToml, TomlError } from "smol-toml";
+import { nearest } from "../collections/nearest.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
 import { type Config, type OverrideTable, PARAMETERS, type Parameter } from "./parameters.ts";
+import { describeTomlError, foreignFile } from "./toml-error.ts";
 import type { ValueProblem } from "./value.ts";
 
 export interface ParsedConfig {
@@ -18,14 +20,14 @@ export interface ParsedConfig {
  * @param source the name of the file in problems
  */
 export function parseConfig(toml: string, source: string): ParsedConfig {
+  const foreign = foreignFile(toml);
+  if (foreign !== undefined) return { ...parseConfig("", source), problems: [`${source}: ${foreign}`] };
   let tree: Record<string, unknown>;
   try {
     tree = parseToml(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    const { config } = parseConfig("", source);
-    return { config, problems: [`${source}:${error.line}:${error.column}: not valid TOML: ${what}`] };
+    return { ...parseConfig("", source), problems: describeTomlError(toml, source, error) };
   }
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
@@ -82,13 +84,23 @@ function show(value: unknown): string {
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
 }
 
-/** The key that may have been meant: the same word in the same section, else in another one. */
+/** The key or section that may have been meant: the same word in the same section, else in another, else one like it. */
 function suggest(name: string): string {
   const plain = name.replaceAll("-", "_").toLowerCase();
   const last = plain.slice(plain.lastIndexOf(".") + 1);
   const names = Object.keys(PARAMETERS);
-  const near = names.find((one) => one === plain) ?? names.find((one) => one === last || one.endsWith(`.${last}`));
+  const sections = names.flatMap((one) => [...one.matchAll(/\./g)].map(({ index }) => one.slice(0, index)));
+  const beside = [...names, ...sections].filter((one) => parentOf(one) === parentOf(plain));
+  const near =
+    names.find((one) => one === plain) ??
+    names.find((one) => one === last || one.endsWith(`.${last}`)) ??
+    nearest(plain, beside) ??
+    nearest(plain, names);
   return near === undefined ? "" : ` (is ${near} meant?)`;
+}
+
+function parentOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf(".")));
 }
 
 /** Problems of keys that are wrong only together. */

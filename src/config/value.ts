@@ -95,10 +95,25 @@ function readDuration(value: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 0);
 }
 
-export const endpoint: Kind<Endpoint> = kind(
-  '"address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)',
-  (value) => (typeof value === "string" ? parseEndpoint(value) : undefined),
-);
+const ENDPOINT_WISH = '"address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)';
+
+export const endpoint: Kind<Endpoint> = {
+  want: ENDPOINT_WISH,
+  parse(value) {
+    const parsed = typeof value === "string" ? parseEndpoint(value) : undefined;
+    return parsed === undefined ? wrong(value, ENDPOINT_WISH + endpointHint(value)) : { ok: true, value: parsed };
+  },
+};
+
+/** What may have been meant by something that is no endpoint. */
+function endpointHint(value: unknown): string {
+  const text = String(value);
+  const [, host = "", port = ""] = /^(?:inet:)?(.*?):?(\d+)$/.exec(text) ?? [];
+  if (Number(port) > 65_535) return "; ports go up to 65535";
+  const address = { "": "127.0.0.1", localhost: "127.0.0.1", "*": "0.0.0.0" }[host] ?? host;
+  const meant = [`${address}:${port}`, `[${address}]:${port}`].find((one) => parseEndpoint(one) !== undefined);
+  return meant === undefined || !(text.includes(":") || host === "") ? "" : `; is "${meant}" meant?`;
+}
 
 /** A mode as chmod(1) takes it. */
 export const fileMode: Kind<number> = kind('file permissions in octal, such as "0666"', (value) =>

@@ -173,7 +173,10 @@ async function prepareListeners(setup: Setup, { listeners, accept }: Lasting): P
     return await listeners.prepare(wanted, { socketMode: config.socket_mode, reusePort: config.reuse_port });
   } catch (error) {
     if (!(error instanceof ListenFailure)) throw error;
-    const lines = error.errors.map((one) => `${one.message}; free it, or set ${one.listener} to another endpoint`);
+    const lines = error.errors.map((one) => {
+      const isTaken = one.code === "EADDRINUSE";
+      return `${one.message}; ${isTaken ? "free it, or " : ""}set ${one.listener} to another endpoint`;
+    });
     const [first] = error.errors;
     throw new Failure(LISTEN_EXIT[first?.code ?? ""] ?? EXIT.cannotCreate, lines, { cause: error });
   }

@@ -4,6 +4,7 @@ import { connect, createServer, type Server } from "node:net";
 import { dirname } from "node:path";
 import { errorCode } from "../process/exit.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
+import { ownerOf } from "./port-owner.ts";
 
 /** Connections that may wait for us to accept them. The kernel caps it (net.core.somaxconn). */
 const BACKLOG = 4096;
@@ -17,7 +18,9 @@ export class ListenError extends Error {
 
   constructor(listener: string, endpoint: Endpoint, cause: unknown) {
     const code = codeOf(endpoint, cause);
-    super(`Cannot listen on ${formatEndpoint(endpoint)} for ${listener}: ${describe(code, cause)}`, { cause });
+    super(`Cannot listen on ${formatEndpoint(endpoint)} for ${listener}: ${describe(code, endpoint, cause)}`, {
+      cause,
+    });
     this.code = code;
     this.listener = listener;
   }
@@ -87,13 +90,21 @@ function codeOf(endpoint: Endpoint, cause: unknown): string {
   return isLost ? "ENOENT" : errorCode(cause);
 }
 
-function describe(code: string, cause: unknown): string {
+/** Ports below this are for root and for who has CAP_NET_BIND_SERVICE. */
+const FIRST_FREE_PORT = 1024;
+
+function describe(code: string, endpoint: Endpoint, cause: unknown): string {
   switch (code) {
-    case "EADDRINUSE":
-      return "another process has it (EADDRINUSE)";
+    case "EADDRINUSE": {
+      const owner = ownerOf(endpoint);
+      return `another process has it (EADDRINUSE)${owner === undefined ? "" : `: ${owner}`}`;
+    }
     case "EACCES":
-    case "EPERM":
-      return `no permission (${code})`;
+    case "EPERM": {
+      const isPrivileged = endpoint.type === "inet" && endpoint.port < FIRST_FREE_PORT;
+      const wish = `ports below ${FIRST_FREE_PORT} want root or CAP_NET_BIND_SERVICE`;
+      return `no permission (${code})${isPrivileged ? `; ${wish}` : ""}`;
+    }
     case "EADDRNOTAVAIL":
       return "this machine has no such address (EADDRNOTAVAIL)";
     case "ENOENT":

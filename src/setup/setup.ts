@@ -68,6 +68,7 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
       ...file.warnings,
       ...news,
       ...decoy,
+      ...timeWarnings(config),
       ...(isProblem ? [] : absence.map((line) => `${line}; serve will make it${WHERE_SECRETS_ARE}`)),
     ],
   };
@@ -76,6 +77,14 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
 /** A hint for commands: systemd tells only the service where its credentials are. */
 const WHERE_SECRETS_ARE =
   " (with LoadCredential=srs.secrets:FILE in the unit only the service has it; for a command, as root: CREDENTIALS_DIRECTORY=/run/credentials/postvouch.service)";
+
+/** A DNS server that is silent for longer than a request may take leaves no time for the next. */
+function timeWarnings(config: Config): string[] {
+  const [timeoutMs, limitMs] = [config["dns.timeout"], config["policy.time_limit"]];
+  if (timeoutMs < limitMs || config["policy.listen"].length === 0) return [];
+  const wish = "want a fraction of it: a second DNS server would never be asked";
+  return [`dns.timeout: ${timeoutMs} ms is not below policy.time_limit (${limitMs} ms), ${wish}`];
+}
 
 /** Secrets in state_dir that are not those in use: they would sign if the credential went missing. */
 function unusedSecretsFile(config: Config, secretsFile: string): string[] {

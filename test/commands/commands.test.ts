@@ -209,6 +209,18 @@ listen = ["unix:${dir.path}/none/s", "unix:${dir.path}/file"]`,
     expect(stderr).toContain("is open to every user of this machine (mode 0644), want 0600");
   });
 
+  test("warns of a DNS server's time that leaves none for the next, and counts own domains by their key", () => {
+    using dir = scratch();
+    const config = srsConfig(
+      dir,
+      '[srs.own_domains]\ndomains = ["a.example", "b.example"]\n[policy]\ntime_limit = "5s"\n[dns]\ntimeout = "30s"\n',
+    );
+    const { status, stdout, stderr } = postvouch(["check-config", "--config", config]);
+    expect(status).toBe(0);
+    expect(stderr).toContain("warning: dns.timeout: 30000 ms is not below policy.time_limit (5000 ms)");
+    expect(stdout).toContain("own domains: example.com, mx.example.com, 2 from srs.own_domains.domains\n");
+  });
+
   test("warns of secrets in state_dir when others are in use", () => {
     using dir = scratch();
     const used = dir.write("used", "tops3cr3t\n");

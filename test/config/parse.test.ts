@@ -9,6 +9,21 @@ import { SPF_RESULTS } from "../../src/spf/verdict.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
+/** What is no endpoint, and the hint behind what is wanted. */
+const ENDPOINTS: readonly (readonly [unknown, string])[] = [
+  ["127.0.0.1", ""],
+  ["localhost:1", '; is "127.0.0.1:1" meant?'],
+  ["inet:127.0.0.1:10001", '; is "127.0.0.1:10001" meant?'],
+  ["*:10001", '; is "0.0.0.0:10001" meant?'],
+  ["10001", '; is "127.0.0.1:10001" meant?'],
+  [10001, '; is "127.0.0.1:10001" meant?'],
+  ["::1:10001", '; is "[::1]:10001" meant?'],
+  ["127.0.0.1:65536", "; ports go up to 65535"],
+  ["127.0.0.1:99999", "; ports go up to 65535"],
+  ["mail.example.org:10001", ""],
+  ["unix:relative", ""],
+];
+
 /** What stands in a file, and every problem that it must give, word for word. */
 const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
   {
@@ -22,7 +37,7 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     problems: [
       "srs.hash_length: got 44, want a whole number from 1 to 20",
       'srs.max_age: got "three weeks", want a duration from "1d" to "1000d", such as "20s", "5m" or "21d"',
-      "srs.seperator: unknown key",
+      "srs.seperator: unknown key (is srs.separator meant?)",
     ],
   },
   {
@@ -58,12 +73,22 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     problems: ['dns: got "127.0.0.1", want a table'],
   },
   {
-    name: "an endpoint without a port, one with a host name, one with port 65536",
-    toml: '[tcptable]\nforward = ["127.0.0.1", "localhost:1", "127.0.0.1:65536"]',
-    problems: [0, 1, 2].map(
-      (i) =>
-        `tcptable.forward[${i}]: got ${JSON.stringify(["127.0.0.1", "localhost:1", "127.0.0.1:65536"][i])}, want "address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)`,
+    name: "endpoints as others write them, with what may have been meant",
+    toml: `[tcptable]\nforward = ${JSON.stringify(ENDPOINTS.map(([got]) => got))}`,
+    problems: ENDPOINTS.map(
+      ([got, hint], i) =>
+        `tcptable.forward[${i}]: got ${JSON.stringify(got)}, want "address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)${hint}`,
     ),
+  },
+  {
+    name: "misspelt keys and sections",
+    toml: "[srs]\ndomian = 1\n[polcy]\nx = 1\n[srs.own_domain]\nfiles = []\n[quite]\nother = 1",
+    problems: [
+      "srs.domian: unknown key (is srs.domain meant?)",
+      "srs.own_domain: unknown key (is srs.own_domains meant?)",
+      "polcy: unknown key (is policy meant?)",
+      "quite: unknown key",
+    ],
   },
   {
     name: "DNS servers that serve could not ask: an IPv4 address in brackets, a name, port 0, no address",
@@ -129,9 +154,7 @@ describe("parseConfig", () => {
   });
 
   test("names line and column of what is not TOML", () => {
-    expect(parseConfig('[srs]\ndomain = "x', "a.toml").problems).toEqual([
-      expect.stringMatching(/^a\.toml:2:\d+: not valid TOML: /),
-    ]);
+    expect(parseConfig('[srs]\ndomain = "x', "a.toml").problems[0]).toMatch(/^a\.toml:2:\d+: not valid TOML: /);
   });
 
   test("gives a default where a value is wrong, so that further problems can be looked for", () => {

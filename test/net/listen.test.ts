@@ -25,6 +25,9 @@ function leaveStaleSocket(path: string): void {
   spawnSync(process.execPath, ["-e", script, path]);
 }
 
+/** The owner is this process: the kernel shows it. */
+const TAKEN = `another process has it \\(EADDRINUSE\\): .+, pid ${process.pid}`;
+
 describe("A unix-domain socket", () => {
   test.each([0o600, 0o660, 0o666])("gets the mode that was asked for (%o)", async (mode) => {
     using directory = temporaryDirectory();
@@ -49,7 +52,7 @@ describe("A unix-domain socket", () => {
     const first = await open({ type: "unix", path });
     await expect(open({ type: "unix", path })).rejects.toMatchObject({
       code: "EADDRINUSE",
-      message: `Cannot listen on unix:${path} for tcptable.forward: another process has it (EADDRINUSE)`,
+      message: expect.stringMatching(`^Cannot listen on unix:${path} for tcptable.forward: ${TAKEN}$`),
     });
     expect(first.listening && existsSync(path)).toBe(true);
   });
@@ -78,8 +81,20 @@ describe("A port", () => {
     expect(refused).toMatchObject({
       code: "EADDRINUSE",
       listener: "tcptable.forward",
-      message: `Cannot listen on 127.0.0.1:${endpoint.port} for tcptable.forward: another process has it (EADDRINUSE)`,
+      message: expect.stringMatching(`^Cannot listen on 127.0.0.1:${endpoint.port} for tcptable.forward: ${TAKEN}$`),
     });
+  });
+
+  test("of all addresses is seen to be taken, too", async () => {
+    const port = await freePort();
+    await open({ type: "inet", host: "0.0.0.0", port });
+    await expect(open({ type: "inet", host: "127.0.0.1", port })).rejects.toThrow(new RegExp(TAKEN));
+  });
+
+  test("below 1024 says who may have it", () => {
+    const endpoint = { type: "inet", host: "127.0.0.1", port: 27 } as const;
+    const error = new ListenError("tcptable.forward", endpoint, Object.assign(new Error("listen"), { code: "EACCES" }));
+    expect(error.message).toMatch(/no permission \(EACCES\); ports below 1024 want root or CAP_NET_BIND_SERVICE$/);
   });
 
   test("of an address that is not ours is refused with that reason", async () => {

@@ -1,0 +1,94 @@
+/**
+ * What is wrong with text that is no TOML, for an admin who has never heard of TOML: the line, a caret, and what was
+ * meant. Files of the programs that we take the place of are known by their options.
+ */
+
+/** Files that are given in place of ours, by a line that only they have, and the page that tells their options. */
+const FOREIGN: readonly { readonly line: RegExp; readonly name: string; readonly page: string }[] = [
+  {
+    line: /^\s*(?:HELO_reject|Mail_From_reject|PermError_reject|TempError_Defer|debugLevel|defaultSeedOnly|TestOnly)\s*=/m,
+    name: "policyd-spf.conf",
+    page: "docs/from-policyd-spf.md",
+  },
+  {
+    line: /^\s*(?:srs-domain|domains-file|secrets-file|original-envelope|envelope-database|unprivileged-user)\s*=/m,
+    name: "postsrsd.conf of postsrsd 2",
+    page: "docs/from-postsrsd.md",
+  },
+  {
+    line: /^\s*#?\s*(?:SRS_DOMAIN|SRS_SECRET|SRS_EXCLUDE_DOMAINS)=/m,
+    name: "/etc/default/postsrsd of postsrsd 1",
+    page: "docs/from-postsrsd.md",
+  },
+];
+
+/** Whose configuration a text is, when it is another program's. */
+export function foreignFile(text: string): string | undefined {
+  const file = FOREIGN.find(({ line }) => line.test(text));
+  return file && `this is a ${file.name}, which postvouch does not read; ${file.page} tells what its options are here`;
+}
+
+/** Where a parser stopped, and what it says. Lines and columns begin with 1. */
+interface ParseError {
+  readonly message: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** The problem, the line that it is in, and a caret below the place. */
+export function describeTomlError(text: string, source: string, error: ParseError): string[] {
+  const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
+  const line = (text.split(/\r?\n/)[error.line - 1] ?? "").replaceAll("\t", " ");
+  const hint = hintFor(what, withoutPassword(line), error.column - 1);
+  return [
+    `${source}:${error.line}:${error.column}: not valid TOML: ${what}${hint === undefined ? "" : `; ${hint}`}`,
+    `  ${withoutPassword(line)}`,
+    `  ${" ".repeat(error.column - 1)}^`,
+  ];
+}
+
+/** As long as before, so that the caret stays where it belongs. */
+function withoutPassword(line: string): string {
+  return line.replace(/\/\/[^/"\s]*@/g, (found) => `//${"*".repeat(found.length - 3)}@`);
+}
+
+const UNCLOSED = "the closing quote is missing";
+
+function hintFor(what: string, line: string, column: number): string | undefined {
+  const [, key = "", value = ""] = /^\s*([^=]*?)\s*=\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? [];
+  switch (what) {
+    case "invalid value":
+    case "illegal leading zero":
+    case "illegal character in numeric literal":
+      return valueHint(key, value);
+    case "trying to redefine an already defined table or value":
+      return line.startsWith("[")
+        ? `${line.trim()} stands in the file twice: put its keys together`
+        : `${key} is set twice`;
+    case "unfinished string":
+      return UNCLOSED;
+    case "control characters are not allowed in strings":
+      return column >= line.length ? UNCLOSED : undefined;
+    case "each key-value declaration must be followed by an end-of-line":
+      return "a section or a key has its line for itself";
+    case "illegal character in key":
+      return keyHint(line, column);
+    default:
+      return undefined;
+  }
+}
+
+function valueHint(key: string, value: string): string | undefined {
+  const word = /^(?:true|yes|on)$/i.test(value) ? "true" : /^(?:false|no|off)$/i.test(value) ? "false" : undefined;
+  if (word !== undefined) return `is ${key} = ${word} meant?`;
+  const bare = value.replace(/^[“”„‘’«»']+|[“”„‘’«»']+$/g, "");
+  // In a list or a table one cannot tell which part is meant.
+  if (bare === "" || /^["'[{]|[,"]/.test(bare)) return 'text wants straight quotes: "…"';
+  return `text wants quotes: ${key} = "${bare}"`;
+}
+
+function keyHint(line: string, column: number): string | undefined {
+  if (line.startsWith("[")) return "the closing bracket is missing";
+  if (/=\s*\{/.test(line.slice(0, column))) return 'a list is written ["…", "…"]';
+  return line.includes("=") ? undefined : 'want key = value, as in domain = "example.org"';
+}
