@@ -23,7 +23,7 @@ export interface AllowSettings {
 /** The list that holds a client; `none`, or `unknown` when DNS trouble hides whether one does. */
 export type Exemption = "addresses" | "helo_names" | "ptr_domains" | "spf_domains" | "none" | "unknown";
 
-/** The client that is looked for, and until when (on the clock of `performance.now()`). */
+/** The client to look for, and by when (on the clock of `performance.now()`). */
 export interface AllowQuery {
   readonly client: ClientAddress;
   readonly heloName: string;
@@ -33,7 +33,7 @@ export interface AllowQuery {
 /** Whether a list holds the client; `unknown` when DNS did not tell. */
 export type Membership = "yes" | "no" | "unknown";
 
-/** What the lists ask the outside world. */
+/** How the lists look things up. */
 export interface AllowSources {
   readonly resolver: Resolver;
   /** Whether `domain` lets the client send for it, by SPF. */

@@ -1,7 +1,7 @@
-/** The lexical forms of header fields, for values that anybody may have chosen. Text is latin1: one character is one byte. */
+/** Values in header fields, quoted as needed: strangers choose them. Text is latin1: one character is one byte. */
 import { asciiLine, safeLine } from "./text.ts";
 
-/** Letters, digits, "-", "_" and "+" with single dots between: a part of what RFC 5322's dot-atom and RFC 2045's token have in common. */
+/** Letters, digits, "-", "_" and "+" with single dots between: a dot-atom of RFC 5322 and a token of RFC 2045. */
 const PLAIN = /^[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*$/;
 
 /** Printable ASCII without `"` and `\`: nearly every address, which needs quotes for its `@` or `:` and nothing else. */
@@ -11,8 +11,8 @@ const QUOTABLE = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 const PLAIN_COMMENT = /^[\x20-\x27\x2a-\x5b\x5d-\x7e]*$/;
 
 /**
- * A value as dot-atom where it is plain, else as quoted-string (RFC 5322 3.2.3 and 3.2.4), which RFC 7208 9.1 and
- * RFC 8601 2.2 both take. UTF-8 stays (RFC 6532 3.2), control characters become "?".
+ * A value as dot-atom where it is plain, else as quoted-string (RFC 5322 sections 3.2.3 and 3.2.4): both are legal in
+ * Received-SPF and Authentication-Results. UTF-8 stays (RFC 6532 section 3.2), control characters become "?".
  */
 export function headerValue(text: string): string {
   if (PLAIN.test(text)) return text;
@@ -20,7 +20,7 @@ export function headerValue(text: string): string {
   return `"${safeLine(text).replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** The same for a value that ASCII must do for: one that comes from HELO must not make the message an SMTPUTF8 one. */
+/** The same in ASCII alone: a value that comes from HELO must not make the message one that needs SMTPUTF8. */
 export function asciiHeaderValue(text: string): string {
   return PLAIN.test(text) ? text : headerValue(asciiLine(text));
 }

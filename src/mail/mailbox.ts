@@ -1,6 +1,6 @@
 /** Addresses as Postfix writes them into lookup keys and reads them from answers (RFC 5321 section 4.1.2). */
 
-/** A mailbox with its local part in internal form: no quotes around it, no backslashes. Text is latin1 octets. */
+/** A mailbox with its local part in internal form: no quotes around it, no backslashes. Text is latin1. */
 export interface Mailbox {
   readonly local: string;
   readonly domain: string;
@@ -8,7 +8,7 @@ export interface Mailbox {
 
 /**
  * Splits an address at the `@` that ends its local part: the one after the quoted string, else the last one.
- * Both forms that Postfix asks with are understood: external (`"john doe"@example.org`) and internal
+ * Both forms that Postfix uses in lookup keys are understood: external (`"john doe"@example.org`) and internal
  * (`john doe@example.org`).
  *
  * @returns `undefined` without an `@`
@@ -55,8 +55,8 @@ function quote(local: string): string {
 }
 
 /**
- * Whether a local part can stand without quotes: atext of RFC 5321, octets over 127 (RFC 6531) and dots. Dots that RFC
- * 5321 would have quoted (`a..b`, in daily use at Japanese carriers) stay as they came, as Postfix itself takes them.
+ * Whether a local part can stand without quotes: atext of RFC 5321, bytes over 127 (RFC 6531) and dots. Dots that RFC
+ * 5321 would have quoted (`a..b`, in daily use at Japanese carriers) need no quotes either: Postfix takes them.
  */
 export function isBare(local: string): boolean {
   for (let i = 0; i < local.length; i++) {

@@ -43,7 +43,7 @@ function isDigit(code: number): boolean {
   return code >= 0x30 && code <= 0x39;
 }
 
-/** The domain of a mailbox: what stands behind its last "@" (a quoted local part may hold others), or nothing. */
+/** The domain of a mailbox: what follows its last "@" (a quoted local part may hold others), or "". */
 export function domainOf(mailbox: string): string {
   const at = mailbox.lastIndexOf("@");
   return at === -1 ? "" : mailbox.slice(at + 1);

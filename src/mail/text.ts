@@ -1,4 +1,4 @@
-/** What text from outside must become before it may stand in a reply or a header. Text is latin1: one character is one byte. */
+/** Text from outside made fit for a reply or a header. Text is latin1: one character is one byte. */
 import { isUtf8 } from "node:buffer";
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
@@ -8,13 +8,13 @@ const NOT_ASCII = /[^\x00-\x7f]/g;
 /** U+0080 to U+009F in UTF-8: control characters that some readers take for line ends. */
 const C1_CONTROL = /\xc2[\x80-\x9f]/g;
 
-/** One line of printable ASCII: every other octet becomes "?". */
+/** One line of printable ASCII: every other byte becomes "?". */
 export function asciiLine(text: string): string {
   return PRINTABLE_ASCII.test(text) ? text : text.replace(NOT_PRINTABLE_ASCII, "?");
 }
 
 /**
- * One line of valid UTF-8: control characters become "?", and where the octets are not UTF-8, every octet beyond ASCII
+ * One line of valid UTF-8: control characters become "?", and where the bytes are not UTF-8, every byte beyond ASCII
  * does. For values that may be internationalised (RFC 6532).
  */
 export function safeLine(text: string): string {

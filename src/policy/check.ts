@@ -1,4 +1,4 @@
-/** From a request to what is to be checked, before anybody is asked. */
+/** From a request to what is to be checked, before anything is looked up. */
 import { type ClientAddress, parseAddress } from "../mail/ip.ts";
 import { createSkip, type SkipReason } from "../mail/skip.ts";
 import type { Plan } from "./judge.ts";

@@ -1,13 +1,13 @@
 /**
- * Whether a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: the domain itself, then each
- * domain above it. It needs no public suffix list.
+ * Whether a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: the record of the domain itself,
+ * then that of each domain above it. No public suffix list is needed.
  */
 
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 
-/** A name with more labels is asked for itself, then from this many labels on: at most 8 queries for any name. */
+/** Of a longer name the walk visits itself and then the names of this many labels and fewer: at most 8 queries. */
 const MAX_PARENT_LABELS = 7;
 
 const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;

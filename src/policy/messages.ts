@@ -106,7 +106,7 @@ export class Messages {
   /** Messages without an instance so far. With smtpd_delay_reject = yes, the default, there are none. */
   readonly #sessions = new RecentMap<Message>(MAX_SESSIONS);
 
-  /** The message that `request` belongs to, known already or new. */
+  /** The message that `request` is about, known or new. */
   of(request: PolicyRequest, clockMs: number): Message {
     return request.instance === "" ? this.#inSession(request, clockMs) : this.#identified(request, clockMs);
   }

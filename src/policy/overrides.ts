@@ -24,22 +24,22 @@ export interface Profile {
   readonly mailFrom: IdentitySettings;
 }
 
-type Test = (request: PolicyRequest, client: ClientAddress) => boolean;
+type Condition = (request: PolicyRequest, client: ClientAddress) => boolean;
 
 /** Prepares `settings` and returns a function that gives the profile for a request from `client`. */
 export function createProfiles(settings: PolicySettings): (request: PolicyRequest, client: ClientAddress) => Profile {
   const rows = settings.overrides.map((override) => ({
-    matches: createTest(override.match),
+    matches: createCondition(override.match),
     profile: changed(settings, override),
   }));
   return (request, client) => rows.find((row) => row.matches(request, client))?.profile ?? settings;
 }
 
-/** Each list that is not empty must hold the request. */
-function createTest(match: OverrideMatch): Test {
-  const tests: Test[] = [];
-  const add = (list: readonly unknown[], test: Test) => {
-    if (list.length > 0) tests.push(test);
+/** Whether each list that is not empty holds the request. */
+function createCondition(match: OverrideMatch): Condition {
+  const conditions: Condition[] = [];
+  const add = (list: readonly unknown[], condition: Condition) => {
+    if (list.length > 0) conditions.push(condition);
   };
   const recipients = new MailboxList(match.recipients);
   add(match.recipients, (request) => recipients.has(request.recipient));
@@ -51,7 +51,7 @@ function createTest(match: OverrideMatch): Test {
   add(match.heloNames, (request) => heloNames.has(request.helo_name));
   const clients = new AddressSet(match.clientAddresses);
   add(match.clientAddresses, (_request, client) => clients.has(client));
-  return (request, client) => tests.every((test) => test(request, client));
+  return (request, client) => conditions.every((holds) => holds(request, client));
 }
 
 function changed(base: PolicySettings, { change }: Override): Profile {

@@ -17,7 +17,7 @@ export type Disposition =
   | { readonly kind: "reject-unless-dmarc" }
   /** Reject only when the domain's whole policy is `v=spf1 -all`, otherwise tag. */
   | { readonly kind: "reject-no-mail" }
-  /** Answer this access(5) action as it stands. */
+  /** Answer with this access(5) action. */
   | { readonly kind: "action"; readonly action: string };
 
 /** The dispositions that are one word in the configuration. */
@@ -41,7 +41,7 @@ export function parseDisposition(text: string): Disposition | undefined {
   return /^[\x20-\x7e]{1,512}$/.test(action) ? { kind: "action", action } : undefined;
 }
 
-/** What stands for `{name}` in `reject_message` and `defer_message`. */
+/** The names that `reject_message` and `defer_message` may hold in braces. */
 export const PLACEHOLDERS = [
   "result",
   "explanation",
@@ -56,7 +56,7 @@ export const PLACEHOLDERS = [
 /** What a reply text may look like, for error messages and `--help`. */
 export const REPLY_TEXT_WISH = "one line of printable ASCII without unknown placeholders";
 
-/** Reads the text of a reply; `undefined` when it is not one line, or when a placeholder in it means nothing. */
+/** Reads the text of a reply; `undefined` when it is not one line, or when it holds an unknown placeholder. */
 export function parseReplyText(text: string): string | undefined {
   const names: readonly string[] = PLACEHOLDERS;
   const areKnown = [...text.matchAll(/\{(\w+)\}/g)].every(([, name = ""]) => names.includes(name));
@@ -146,6 +146,6 @@ export interface PolicySettings {
   readonly helo: IdentitySettings;
   readonly mailFrom: IdentitySettings;
   readonly allow: AllowSettings;
-  /** The first that matches counts, alone. */
+  /** The first that matches applies, and no other. */
   readonly overrides: readonly Override[];
 }
