@@ -5,7 +5,7 @@ import { hiddenClientText, specialUse } from "../../mail/special-use.ts";
 import { findSyntaxError } from "../../mailauth/spf.ts";
 import { inWrittenNetwork } from "../network.ts";
 import { nameOddCharacter } from "../odd-character.ts";
-import type { Trace, TraceRecord, TraceTerm } from "../trace.ts";
+import type { Trace, TraceLookup, TraceRecord, TraceTerm } from "../trace.ts";
 import type { SpfVerdict } from "../verdict.ts";
 import { ownerOf, remarks, termsBehindAll } from "./remarks.ts";
 import { type Hint, isNearlyRecord, suggestAscii, suggestInstead, suggestTerms } from "./typo.ts";
@@ -82,6 +82,13 @@ function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | und
     .flatMap(termsBehindAll)
     .find(({ text }) => inWrittenNetwork(client?.groups ?? [], text.replace(/^\+?ip[46]:/i, "")));
   if (late !== undefined) return `${clientAddress} is named by "${late.text}", but not where it counts.`;
+  const refused = namedButRefused(record);
+  if (refused !== undefined) {
+    return (
+      `${clientAddress} is named by "${refused.term.text}" in the record of ${fullNameOf(refused.record)}, but with ` +
+      `${refused.record.result}: an include counts only what passes there.`
+    );
+  }
   const kind = client === undefined ? undefined : specialUse(client);
   if (kind !== undefined) return `${hiddenClientText(clientAddress, kind)}.`;
   const where = all === undefined ? "" : ` before "${all.text}"`;
@@ -91,6 +98,19 @@ function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | und
   );
 }
 
+/** The term of an included record that names the client, though not to let it pass. */
+function namedButRefused(record: TraceRecord): { readonly term: TraceTerm; readonly record: TraceRecord } | undefined {
+  for (const { record: inner } of record.terms) {
+    const deciding = decidingRecord(inner);
+    const term = matchOf(deciding);
+    if (deciding === undefined || deciding.result === "pass") continue;
+    if (term !== undefined && term.mechanism !== "all") return { term, record: deciding };
+    const deeper = namedButRefused(deciding);
+    if (deeper !== undefined) return deeper;
+  }
+  return undefined;
+}
+
 function ownTerm(clientAddress: string): string {
   return `${isIPv6(clientAddress) ? "ip6" : "ip4"}:${clientAddress}`;
 }
@@ -98,6 +118,9 @@ function ownTerm(clientAddress: string): string {
 function explainNone(trace: Trace, verdict: SpfVerdict): string {
   if (trace.record === undefined) return `Nothing was checked: ${verdict.explanation}.`;
   const near = trace.record.lookups.flatMap((lookup) => lookup.answers).find(isNearlyRecord);
+  if (trace.record.lookups[0]?.outcome === "nxdomain") {
+    return `${fullNameOf(trace.record)} does not exist in DNS, so nothing is said about ${trace.clientAddress}.`;
+  }
   if (near === undefined) {
     return `${fullNameOf(trace.record)} publishes no SPF record, so it says nothing about ${trace.clientAddress}.`;
   }
@@ -150,15 +173,25 @@ function brokenRecord(record: TraceRecord): TraceRecord {
 }
 
 function explainVoids(trace: Trace): string {
-  const names = collect(trace.record, (term) => (isVoid(term) ? [`"${term.text}"`] : []));
-  const { maxVoidLookups, domain } = trace;
-  return `More than ${maxVoidLookups} terms of ${domain} name what does not exist: ${names.join(", ")}; remove them.`;
+  const voids = collect(trace.record, (term) => {
+    const lookup = voidLookup(term);
+    return lookup === undefined ? [] : [{ term, lookup }];
+  });
+  const names = voids.map(({ term, lookup: { type, outcome } }) => {
+    return `"${term.text}" (${outcome === "nxdomain" ? "no such name" : `no ${type} record`})`;
+  });
+  const lacksIpv6 = voids.some(({ lookup }) => lookup.type === "AAAA" && lookup.outcome === "nodata");
+  return (
+    `More than ${trace.maxVoidLookups} terms of ${trace.domain} find nothing for ${trace.clientAddress}: ` +
+    `${names.join(", ")}. Remove what is gone${lacksIpv6 ? ", and write hosts without IPv6 as ip4: networks" : ""}.`
+  );
 }
 
-function isVoid(term: TraceTerm): boolean {
+/** The term's own lookup that found nothing. */
+function voidLookup(term: TraceTerm): TraceLookup | undefined {
   const own =
     term.record?.lookups ?? term.lookups.filter((lookup) => lookup.name === term.target || lookup.type === "PTR");
-  return own.some((lookup) => lookup.outcome === "nodata" || lookup.outcome === "nxdomain");
+  return own.find((lookup) => lookup.outcome === "nodata" || lookup.outcome === "nxdomain");
 }
 
 function explainLimit(trace: Trace, stopped: TraceTerm): string {
@@ -182,6 +215,6 @@ function asksDns({ mechanism }: TraceTerm): boolean {
   return /^(?:include|a|mx|ptr|exists|redirect)$/.test(mechanism);
 }
 
-function collect(record: TraceRecord | undefined, pick: (term: TraceTerm) => string[]): string[] {
+function collect<T>(record: TraceRecord | undefined, pick: (term: TraceTerm) => readonly T[]): T[] {
   return (record?.terms ?? []).flatMap((term) => [...pick(term), ...collect(term.record, pick)]);
 }

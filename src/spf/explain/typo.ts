@@ -40,7 +40,7 @@ export function suggestTerms(terms: readonly string[], index: number): Hint | un
 
 /** What was meant by a term that is valid, but hardly what its author wanted: `ip4=192.0.2.1`, `include:a.example,b.example`. */
 export function suggestInstead(text: string): Hint | undefined {
-  const suggestion = mechanismAsModifier(text) ?? splitAtCommas(text) ?? splitBeforeAll(text);
+  const suggestion = mechanismAsModifier(text) ?? splitAtCommas(text) ?? splitBeforeAll(text) ?? splitBeforeName(text);
   if (suggestion === undefined || suggestion === text || letsEverybodySend(suggestion)) return undefined;
   return { text, suggestion };
 }
@@ -120,6 +120,7 @@ const RULES: readonly Rule[] = [
   withOneQualifier,
   writtenNetworks,
   splitBeforeAll,
+  splitBeforeName,
   withoutUrl,
   modifierAsMechanism,
   mechanismAsModifier,
@@ -179,6 +180,15 @@ function writtenNetworks(text: string): string | undefined {
 function splitBeforeAll(text: string): string | undefined {
   const [, before, all] = /^(.*[a-z\d].*?)([-~?]all)[.;,]?$/is.exec(text) ?? [];
   return before === undefined || /[:=]$/.test(before) ? undefined : `${before} ${all}`;
+}
+
+/** `ip4:192.0.2.1include:_spf.example.com`, and a name that stands there twice: `include:include:_spf.example.com` */
+function splitBeforeName(text: string): string | undefined {
+  const [, qualifier, twice, rest] =
+    /^([+\-?~]?)((?:ip[46]|include|exists|a|mx|redirect)[:=])\2+(.+)$/is.exec(text) ?? [];
+  if (twice !== undefined) return `${qualifier}${twice}${rest}`;
+  const [, before, name] = /^(.*[a-z\d].*?[a-z\d])((?:(?:ip[46]|include|exists):|redirect=).+)$/is.exec(text) ?? [];
+  return before === undefined || text.includes("%{") ? undefined : `${before} ${name}`;
 }
 
 /** `include:https://_spf.example.com/`, `a:mail.example.com:25` */

@@ -142,7 +142,7 @@ const REASONS: readonly (readonly [string, ZoneData, string])[] = [
       "example.com": [{ TXT: "v=spf1 a:x.example include:c.example mx:y.example -all" }],
       "c.example": [{ TXT: "v=spf1 exists:z.example" }],
     },
-    `More than 2 terms of example.com name what does not exist: "a:x.example", "exists:z.example", "mx:y.example"; remove them.`,
+    `More than 2 terms of example.com find nothing for 192.0.2.7: "a:x.example" (no such name), "exists:z.example" (no such name), "mx:y.example" (no such name). Remove what is gone.`,
   ],
   [
     "DNS trouble",
@@ -186,6 +186,17 @@ const NAMED: readonly (readonly [string, ZoneData, string])[] = [
     },
     `192.0.2.7 is named by "ip4:192.0.2.7", but not where it counts. "ip4:192.0.2.7" stands behind "?all" in the record of b.example, where nothing is looked at: move it before "?all".`,
   ],
+  [
+    "an included record that names the client, but not to let it pass",
+    {
+      "example.com": [{ TXT: "v=spf1 include:a.example -all" }],
+      "a.example": [{ TXT: "v=spf1 include:b.example ?all" }],
+      "b.example": [{ TXT: "v=spf1 redirect=c.example" }],
+      "c.example": [{ TXT: "v=spf1 ~ip4:192.0.2.0/24 -all" }],
+    },
+    `192.0.2.7 is named by "~ip4:192.0.2.0/24" in the record of c.example, but with softfail: an include counts only what passes there.`,
+  ],
+  ["a domain that does not exist", {}, "example.com does not exist in DNS, so nothing is said about 192.0.2.7."],
   [
     "redirect= beside all",
     { "example.com": [{ TXT: "v=spf1 redirect=b.example -all" }] },
@@ -324,6 +335,18 @@ test.each(HIDDEN)("renderTrace asks nobody to publish %s, which is %s", async (c
     expect(text).toContain(`${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own`);
     expect(text).not.toMatch(/add ip[46]:/);
   }
+});
+
+test("renderTrace does not tell an IPv6 client that hosts without IPv6 should go", async () => {
+  const zone = {
+    "example.com": [{ TXT: "v=spf1 a:h1.example a:h2.example a:gone.example a:h3.example -all" }],
+    ...Object.fromEntries(["h1.example", "h2.example", "h3.example"].map((name) => [name, [{ A: "192.0.2.1" }]])),
+  };
+  expect((await render(zone, 1000, "2001:db8::7")).trimEnd().split("\n").at(-1)).toBe(
+    'More than 2 terms of example.com find nothing for 2001:db8::7: "a:h1.example" (no AAAA record), ' +
+      '"a:h2.example" (no AAAA record), "a:gone.example" (no such name). ' +
+      "Remove what is gone, and write hosts without IPv6 as ip4: networks.",
+  );
 });
 
 test("renderTrace does not suggest what would let everybody send", async () => {
