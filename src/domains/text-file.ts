@@ -1,4 +1,5 @@
 /** Text files of any length: read in one consistent state, and walked without holding up lookups. */
+import type { Stats } from "node:fs";
 import { constants, open, stat } from "node:fs/promises";
 import { errorCode, errorText, fileTrouble } from "../process/exit.ts";
 
@@ -40,15 +41,19 @@ export async function readFileText(path: string): Promise<FileText> {
 
 async function readText(path: string): Promise<string> {
   try {
-    // Opened without blocking: to open a FIFO would be to wait for its writer.
+    // To open some devices is to use them, so it is looked at first; opened without blocking, should it change in between.
+    mustBeRegular(await stat(path));
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const found = await file.stat();
-    if (!found.isFile()) throw new Error("not a regular file");
-    if (found.size > MAX_FILE_BYTES) throw new Error(`over ${MAX_FILE_BYTES} bytes`);
+    mustBeRegular(await file.stat());
     return await file.readFile("utf8");
   } catch (error) {
     throw new Error(`Cannot read "${path}": ${fileTrouble(error)}`, { cause: error });
   }
+}
+
+function mustBeRegular(found: Stats): void {
+  if (!found.isFile()) throw new Error("not a regular file");
+  if (found.size > MAX_FILE_BYTES) throw new Error(`over ${MAX_FILE_BYTES} bytes`);
 }
 
 /** The lines of a text, one at a time: a long text is not taken apart in one go. A line keeps its CR. */

@@ -1,9 +1,12 @@
-import { readFileSync } from "node:fs";
+/** The configuration file: read and parsed, with all that is wrong with it. */
 import { type ParsedConfig, parseConfig } from "../config/parse.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 /** Where the configuration is unless `--config` says otherwise. It need not exist. */
 export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";
+
+const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 export interface ConfigFile extends ParsedConfig {
   /** The file that was read; `undefined` when there is none and the defaults run. */
@@ -19,7 +22,7 @@ export function readConfigFile(path: string | undefined): ConfigFile {
   const file = path ?? DEFAULT_CONFIG_FILE;
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readRegularFile(file, MAX_FILE_BYTES).bytes.toString("utf8");
   } catch (error) {
     const isAbsent = errorCode(error) === "ENOENT";
     const { config } = parseConfig("", file);

@@ -1,38 +1,79 @@
-import { linkSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
+/** The file of SRS secrets: read with all that is wrong with it, and made when there is none. */
+import { linkSync, lstatSync, mkdirSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
 import { makeSecret } from "./new-secret.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 /** Permission bits of others: with one of them set, every user of the machine knows the secret or can change it. */
 const OTHERS = 0o006;
 
+const MAX_FILE_BYTES = 1024 * 1024;
+
+const BYTE_ORDER_MARK = Buffer.from("\ufeff");
+
 export interface SecretsFile {
-  /** `absent`: there is no such file. Without problems and not absent, there is at least one secret. */
+  /** There is no such file. Without problems and not absent, there is at least one secret. */
   readonly isAbsent: boolean;
   readonly secrets: readonly Uint8Array[];
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
 }
 
+const NOTHING: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
+
 /** Reads a secrets file. Never throws: a file that cannot be read or holds no secret is a problem. */
 export function readSecretsFile(path: string): SecretsFile {
-  const nothing: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
   try {
-    const secrets = parseSecrets(readFileSync(path));
-    const mode = statSync(path).mode & 0o777;
-    if (secrets.length === 0)
-      return { ...nothing, problems: [`${CANNOT_USE} "${path}": it is empty, want one secret per line`] };
-    if ((mode & OTHERS) === 0) return { ...nothing, secrets };
-    const warning = `srs.secrets_file: "${path}" is open to every user of this machine (mode 0${mode.toString(8)}), want 0600: who reads it can forge addresses`;
-    return { ...nothing, secrets, warnings: [warning] };
+    const { bytes, mode } = readRegularFile(path, MAX_FILE_BYTES);
+    if (isUtf16(bytes)) {
+      return unusable(path, 'it is UTF-16 text, want one byte for each character ("iconv -f UTF-16 -t UTF-8")');
+    }
+    const { secrets, cutLines } = parseSecrets(bytes);
+    if (secrets.length === 0) return unusable(path, "it is empty, want one secret per line");
+    const warnings = [...permissionWarnings(path, mode), ...textWarnings(path, bytes, cutLines)];
+    return { ...NOTHING, secrets, warnings };
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return { ...nothing, isAbsent: true };
-    return { ...nothing, problems: [`${CANNOT_USE} "${path}": ${fileTrouble(error)}`] };
+    if (errorCode(error) !== "ENOENT") return unusable(path, fileTrouble(error));
+    const target = danglingTarget(path);
+    if (target === undefined) return { ...NOTHING, isAbsent: true };
+    return unusable(path, `it is a link to "${target}", which does not exist`);
   }
 }
 
-const CANNOT_USE = "srs.secrets_file: Cannot use";
+function unusable(path: string, reason: string): SecretsFile {
+  return { ...NOTHING, problems: [`srs.secrets_file: Cannot use "${path}": ${reason}`] };
+}
+
+function permissionWarnings(path: string, mode: number): string[] {
+  if ((mode & OTHERS) === 0) return [];
+  return [
+    `srs.secrets_file: "${path}" is open to every user of this machine (mode 0${mode.toString(8)}), want 0600: who reads it can forge addresses`,
+  ];
+}
+
+function textWarnings(path: string, bytes: Buffer, cutLines: readonly number[]): string[] {
+  const warnings = cutLines.map(
+    (line) =>
+      `srs.secrets_file: line ${line} of "${path}" holds a NUL or CR, and the secret ends there, as it does for postsrsd`,
+  );
+  if (bytes.indexOf(BYTE_ORDER_MARK) !== 0) return warnings;
+  const mark = `srs.secrets_file: "${path}" begins with a byte order mark, which belongs to the first secret, as it does for postsrsd`;
+  return [mark, ...warnings];
+}
+
+/** Whether every other byte of the first characters is NUL, or a byte order mark says it. */
+function isUtf16(bytes: Buffer): boolean {
+  const mark = bytes.toString("latin1", 0, 2);
+  if (mark === "\xff\xfe" || mark === "\xfe\xff") return true;
+  return /^(?:[^\0]\0){2,}$|^(?:\0[^\0]){2,}$/.test(bytes.toString("latin1", 0, Math.min(bytes.length & ~1, 16)));
+}
+
+/** Where a link leads that leads nowhere; `undefined` when there is no link. */
+function danglingTarget(path: string): string | undefined {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
+}
 
 /**
  * Makes a secrets file with one random secret, mode 0600, and the directory around it. When another process was
@@ -41,7 +82,8 @@ const CANNOT_USE = "srs.secrets_file: Cannot use";
  * @throws {Failure} when it cannot be made
  */
 export function createSecretsFile(path: string): void {
-  const temporary = `${path}.${process.pid}`;
+  // Not named after the process: in a container its number is always the same, and it may have left one behind.
+  const temporary = `${path}.${makeSecret()}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
     writeFileSync(temporary, `${makeSecret()}\n`, { mode: 0o600, flag: "wx" });

@@ -1,5 +1,5 @@
 /** Everything that `serve` reads before it opens a port, and that SIGHUP reads again. */
-import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/parameters.ts";
 import type { OwnDomainSettings } from "../domains/load.ts";
@@ -89,7 +89,7 @@ function timeWarnings(config: Config): string[] {
 /** Secrets in state_dir that are not those in use: they would sign if the credential went missing. */
 function unusedSecretsFile(config: Config, secretsFile: string): string[] {
   const unused = join(config.state_dir, CREDENTIAL);
-  if (unused === secretsFile || !existsSync(unused)) return [];
+  if (unused === secretsFile || !isThere(unused)) return [];
   return [`srs.secrets_file: "${unused}" is not in use, "${secretsFile}" is; remove one`];
 }
 
@@ -108,7 +108,7 @@ export function ownDomainSettings(setup: Setup): OwnDomainSettings {
 function defaultSecretsFile(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   if (around.credentialsDir !== undefined) {
     const credential = join(around.credentialsDir, CREDENTIAL);
-    if (existsSync(credential)) return credential;
+    if (isThere(credential)) return credential;
   }
   return join(stateDir(config, around, mode), CREDENTIAL);
 }
@@ -128,6 +128,11 @@ function isWritable(directory: string, mode: "create" | "skip"): boolean {
   } catch {
     return false;
   }
+}
+
+/** Whether there is anything of this name, a link that leads nowhere included. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
 function nearestExisting(directory: string): string {

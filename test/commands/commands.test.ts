@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, unlinkSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -11,6 +11,10 @@ import { startDnsServer } from "../helpers/dns-server.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
 
 const NO_STACK = /^\s+at .*:\d+:\d+/m;
+
+const NO_LISTENERS = ["tcptable]\nforward = []\nreverse", "socketmap]\nlisten", "policy]\nlisten", "metrics]\nlisten"]
+  .map((lists) => `[${lists} = []\n`)
+  .join("");
 
 /** A moment of the recorded answers of postsrsd: 2020-01-01 00:01 UTC. */
 const NOW = { POSTVOUCH_NOW: "1577836860" };
@@ -153,6 +157,15 @@ describe("postvouch check-config", () => {
   test.each([
     { name: "a file that is not there", make: () => "/proc/nonexistent/postvouch.toml", says: "no such file" },
     { name: "a directory", make: (dir: { path: string }) => dir.path, says: "directory" },
+    { name: "a device without end", make: () => "/dev/zero", says: "not a regular file" },
+    {
+      name: "a FIFO",
+      make: (dir: { path: string }) => {
+        spawnSync("mkfifo", [`${dir.path}/fifo`]);
+        return `${dir.path}/fifo`;
+      },
+      says: "not a regular file",
+    },
   ])("names $name", ({ make, says }) => {
     using dir = scratch();
     const path = make(dir);
@@ -198,6 +211,24 @@ listen = ["unix:${dir.path}/none/s", "unix:${dir.path}/file"]`,
     expect(stderr).toContain("\\x1b[2Jkey\\x0afake: ok: unknown key");
     expect(stderr.split("\n").every((line) => line === "" || line.startsWith("postvouch: "))).toBe(true);
     expect(stderr.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test.each(["serve", "check-config"])("%s refuses secrets that are a link to nothing, or no file", (command) => {
+    using dir = scratch();
+    const config = dir.write("p.toml", `hostname = "mx.example"\nstate_dir = "${dir.path}"\n${NO_LISTENERS}`);
+    const secrets = join(dir.path, "srs.secrets");
+    for (const [target, reason] of [
+      ["/nonexistent/x", 'it is a link to "/nonexistent/x", which does not exist'],
+      [join(dir.path, "x"), "which does not exist"],
+      ["/dev/zero", "not a regular file"],
+    ] as const) {
+      symlinkSync(target, secrets);
+      const { status, stderr } = postvouch([command, "--config", config]);
+      expect({ status, stderr }).toEqual({ status: 78, stderr: expect.stringContaining(reason) });
+      expect(stderr).not.toMatch(NO_STACK);
+      unlinkSync(secrets);
+    }
+    expect(existsSync(join(dir.path, "x"))).toBe(false);
   });
 
   test("warns of secrets that everybody can read", () => {

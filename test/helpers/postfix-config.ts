@@ -5,7 +5,7 @@ import { join } from "node:path";
 export interface TemporaryDirectory extends Disposable {
   readonly path: string;
   /** Writes a file in it and gives its path. */
-  write(name: string, text: string): string;
+  write(name: string, text: string | Buffer): string;
 }
 
 /** A directory that goes when its scope ends. Readable by all, for programs that give up their rights. */

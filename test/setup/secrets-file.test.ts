@@ -1,11 +1,13 @@
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { EXIT, Failure } from "../../src/process/exit.ts";
 import { makeSecret } from "../../src/setup/new-secret.ts";
 import { createSecretsFile, readSecretsFile } from "../../src/setup/secrets-file.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
+import { runProgram } from "../helpers/requires.ts";
 
 const NOBODY = 65_534;
+const BIND = "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])";
 
 describe("readSecretsFile", () => {
   test.each([0o600, 0o400, 0o640])("takes a file of mode %o as it is", (mode) => {
@@ -38,6 +40,50 @@ describe("readSecretsFile", () => {
     });
   });
 
+  test.each([
+    { name: "a NUL", text: "new\nol\0d\n", secrets: ["new", "ol"], line: 2 },
+    { name: "a CR", text: "ne\rw\n", secrets: ["ne"], line: 1 },
+  ])("warns of $name in a line, of which the rest does not count", ({ text, secrets, line }) => {
+    using directory = temporaryDirectory();
+    const path = written(directory, text, 0o600);
+    expect(readSecretsFile(path)).toEqual({
+      isAbsent: false,
+      secrets: secrets.map((secret) => Buffer.from(secret)),
+      problems: [],
+      warnings: [
+        `srs.secrets_file: line ${line} of "${path}" holds a NUL or CR, and the secret ends there, as it does for postsrsd`,
+      ],
+    });
+  });
+
+  test("warns of a byte order mark, which belongs to the secret", () => {
+    using directory = temporaryDirectory();
+    const path = written(directory, "\ufeffsecret\n", 0o600);
+    const { secrets, warnings } = readSecretsFile(path);
+    expect(secrets).toEqual([Buffer.from("\ufeffsecret")]);
+    expect(warnings).toEqual([
+      `srs.secrets_file: "${path}" begins with a byte order mark, which belongs to the first secret, as it does for postsrsd`,
+    ]);
+  });
+
+  test.each([
+    { name: "little-endian, as Windows writes it", file: Buffer.from("\ufefftops3cr3t\r\n", "utf16le") },
+    { name: "big-endian", file: Buffer.from("\ufefftops3cr3t\n", "utf16le").swap16() },
+    { name: "little-endian without a mark", file: Buffer.from("tops3cr3t\n", "utf16le") },
+    { name: "big-endian without a mark", file: Buffer.from("tops3cr3t\n", "utf16le").swap16() },
+  ])("refuses UTF-16, $name: its first NUL would end the secret", ({ file }) => {
+    using directory = temporaryDirectory();
+    const path = written(directory, file, 0o600);
+    expect(readSecretsFile(path)).toEqual({
+      isAbsent: false,
+      secrets: [],
+      problems: [
+        `srs.secrets_file: Cannot use "${path}": it is UTF-16 text, want one byte for each character ("iconv -f UTF-16 -t UTF-8")`,
+      ],
+      warnings: [],
+    });
+  });
+
   test("says when there is none", () => {
     using directory = temporaryDirectory();
     expect(readSecretsFile(`${directory.path}/none`)).toMatchObject({ isAbsent: true, secrets: [], problems: [] });
@@ -48,6 +94,43 @@ describe("readSecretsFile", () => {
     expect(readSecretsFile(directory.path).problems).toEqual([
       `srs.secrets_file: Cannot use "${directory.path}": it is a directory`,
     ]);
+  });
+
+  test("refuses a link that leads nowhere, and makes nothing where it leads", () => {
+    using directory = temporaryDirectory();
+    const [path, target] = [`${directory.path}/srs.secrets`, `${directory.path}/target`];
+    symlinkSync(target, path);
+    expect(readSecretsFile(path)).toEqual({
+      isAbsent: false,
+      secrets: [],
+      problems: [`srs.secrets_file: Cannot use "${path}": it is a link to "${target}", which does not exist`],
+      warnings: [],
+    });
+    expect(existsSync(target)).toBe(false);
+  });
+
+  test("follows a link to a file", () => {
+    using directory = temporaryDirectory();
+    const path = written(directory, "secret\n", 0o600);
+    symlinkSync(path, `${directory.path}/link`);
+    expect(readSecretsFile(`${directory.path}/link`).secrets).toEqual([Buffer.from("secret")]);
+  });
+
+  test.each([
+    { name: "a FIFO, without waiting for its writer", make: (path: string) => runProgram("mkfifo", [path]) },
+    { name: "a link to /dev/zero", make: (path: string) => symlinkSync("/dev/zero", path) },
+    { name: "a socket", make: (path: string) => runProgram("python3", ["-c", BIND, path]) },
+  ])("refuses $name", ({ make }) => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/srs.secrets`;
+    make(path);
+    expect(readSecretsFile(path).problems).toEqual([`srs.secrets_file: Cannot use "${path}": not a regular file`]);
+  });
+
+  test("refuses a file without end", () => {
+    using directory = temporaryDirectory();
+    const path = written(directory, "x\n".repeat(1_000_000), 0o600);
+    expect(readSecretsFile(path).problems).toEqual([`srs.secrets_file: Cannot use "${path}": over 1048576 bytes`]);
   });
 
   test("refuses a link that leads to itself, with the system's reason", () => {
@@ -90,6 +173,14 @@ describe("createSecretsFile", () => {
     expect(statSync(`${directory.path}/state/a`).nlink).toBe(1);
   });
 
+  test("does not mind what a process with our number left behind", () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/srs.secrets`;
+    writeFileSync(`${path}.${process.pid}`, "half written");
+    createSecretsFile(path);
+    expect(readFileSync(path, "utf8")).toMatch(/^[\w-]{32}\n$/);
+  });
+
   test("says what to set when it cannot", () => {
     using directory = temporaryDirectory();
     const path = `${written(directory, "a file\n", 0o600)}/srs.secrets`;
@@ -112,7 +203,7 @@ test("makeSecret makes another one each time, of letters that survive any copyin
   for (const secret of secrets) expect(secret).toMatch(/^[\w-]{32}$/);
 });
 
-function written(directory: TemporaryDirectory, text: string, mode: number): string {
+function written(directory: TemporaryDirectory, text: string | Buffer, mode: number): string {
   const path = `${directory.path}/srs.secrets`;
   writeFileSync(path, text);
   chmodSync(path, mode);

@@ -45,6 +45,6 @@ export function hasDatabase(config: RecordedConfig): boolean {
 }
 
 function common(config: RecordedConfig): SrsOptions {
-  const secrets = parseSecrets(Buffer.from(config.secret_file, "latin1"));
+  const { secrets } = parseSecrets(Buffer.from(config.secret_file, "latin1"));
   return { ...DEFAULTS, secrets, nowMs: config.time * 1000 };
 }

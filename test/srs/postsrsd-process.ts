@@ -14,7 +14,7 @@ export interface PostsrsdProcess extends AsyncDisposable {
  * @param args beside secret file, domain and ports
  * @param clock UTC, as faketime reads it: `2020-01-01 00:01:00`
  */
-export async function startPostsrsd(secrets: string, domain: string, clock: string, args: readonly string[]) {
+export async function startPostsrsd(secrets: string | Buffer, domain: string, clock: string, args: readonly string[]) {
   const directory = temporaryDirectory();
   const ports = { forward: await freePort(), reverse: await freePort() };
   const own = ["-s", directory.write("secret", secrets), "-d", domain, "-4", "-l", "127.0.0.1"];
