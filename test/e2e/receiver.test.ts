@@ -81,10 +81,13 @@ describe.skipIf(missing !== undefined)(`the policy service of a real Postfix ${m
     expect(message.headers("Authentication-Results")).toEqual([expect.stringMatching(/^mail\.dest\.test; spf=pass /)]);
   });
 
-  test("with the service down, the documented lines let mail in unchecked", async () => {
+  test("with the service down, the documented lines defer mail, also that which would be refused", async () => {
     await lab.host("dest").configure({ mainCf: snippet("policy.main.cf", { "127.0.0.1:10030": "127.0.0.1:10031" }) });
-    const tag = await lab.host("origin").send({ from: "bob@origin.test", to: "alice@dest.test" });
-    expect((await lab.host("dest").arrived("alice", tag)).headers("Received-SPF")).toEqual([]);
+    for (const sender of ["bob@origin.test", "alice@fwd.test"]) {
+      const session = ["EHLO mail.origin.test", `MAIL FROM:<${sender}>`, "RCPT TO:<alice@dest.test>", "QUIT"];
+      const replies = await lab.host("origin").smtp(DEST, 25, ...session);
+      expect(replies[3]).toMatch(/^451 4\.3\.5 <alice@dest\.test>: Recipient address rejected: /);
+    }
   });
 
   test("promtool finds nothing wrong with the scrape", async () => {
