@@ -38,7 +38,7 @@ test.each(DOCUMENTS)("$name names no configuration key that does not exist", ({ 
 
 describe("docs/postfix.md", () => {
   const page = readFileSync(join(ROOT, "docs/postfix.md"), "utf8");
-  const snippets = readdirSync(join(ROOT, "deploy/postfix"));
+  const snippets = readdirSync(join(ROOT, "deploy/postfix")).filter((name) => !name.endsWith(".sh"));
 
   test.each(snippets)("shows deploy/postfix/%s as it is run", (name) => {
     expect(page).toContain(readFileSync(join(ROOT, "deploy/postfix", name), "utf8").trimEnd());

@@ -10,6 +10,8 @@ export interface Message {
   readonly headerFrom?: string;
   /** Header To:, where it is not the envelope recipients. */
   readonly headerTo?: string;
+  /** Further header lines, without the last line feed. */
+  readonly headers?: readonly string[];
   readonly body?: string;
 }
 
@@ -32,6 +34,7 @@ export function messageText(message: Message, tag: string): string {
     `To: ${to}`,
     `Subject: ${tag}`,
     `Message-ID: <${tag}@lab.test>`,
+    ...(message.headers ?? []),
     "",
     message.body ?? "hello\n",
   ];

@@ -1,0 +1,105 @@
+/** forward-only.sh on a main.cf in which somebody lives: what it keeps, what it changes, and the way back. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { forwarder, srsDomainRecords, startForwarderDaemon } from "./lab/forwarder.ts";
+import { dest, origin } from "./lab/hosts.ts";
+import { Lab } from "./lab/lab.ts";
+import type { Postfix } from "./lab/postfix.ts";
+import { forwardOnlyProgram } from "./lab/recipe.ts";
+import { LAB_TEST, requireLab } from "./lab/requires.ts";
+
+const missing = requireLab();
+
+const FWD = "10.77.0.20";
+
+describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${missing ?? ""}`, LAB_TEST, () => {
+  let lab: Lab;
+  let host: Postfix;
+
+  beforeAll(async () => {
+    lab = await Lab.start([origin(), forwarder(), dest()], srsDomainRecords());
+    host = lab.host("fwd");
+    await startForwarderDaemon(lab, "srs.fwd.test");
+  });
+  afterAll(() => lab?.[Symbol.asyncDispose]());
+
+  const program = async (...args: readonly string[]): Promise<string> => {
+    const said = await forwardOnlyProgram((argv, options) => host.run(argv, options), host.configDir, ...args);
+    await host.reload();
+    return said;
+  };
+  const rcpt = async (recipient: string): Promise<string> => {
+    const session = ["EHLO mail.origin.test", "MAIL FROM:<>", `RCPT TO:<${recipient}>`, "QUIT"];
+    return (await lab.host("origin").smtp(FWD, 25, ...session))[3] ?? "";
+  };
+  const srsOfBob = async (): Promise<string> => {
+    const map = "socketmap:inet:127.0.0.1:10003:forward";
+    return (await host.command("postmap", "-q", "bob@origin.test", map)).trim();
+  };
+  const localCopy = async (): Promise<string> => {
+    const tag = await lab.host("origin").send({ from: "bob@origin.test", to: "team@fwd.test" });
+    expect((await lab.host("dest").arrived("alice", tag)).returnPath).toMatch(/^SRS0=.*@srs\.fwd\.test$/);
+    return (await host.arrived("dave", tag)).returnPath;
+  };
+
+  test("maps that are there go on", async () => {
+    const maps = "recipient_canonical_maps = inline:{ {old@fwd.test = dave@fwd.test} }\n";
+    const transports = "sender_dependent_default_transport_maps = inline:{ {eve@elsewhere.test = error:eve} }\n";
+    await host.configure({ mainCf: maps + transports });
+    expect(await rcpt("old@fwd.test")).toMatch(/^250 /);
+    await program("on", "srs.fwd.test");
+    expect(await rcpt("old@fwd.test")).toMatch(/^250 /);
+    expect(await rcpt(await srsOfBob())).toMatch(/^250 /);
+    expect(await rcpt("SRS0=AAAA=AA=origin.test=bob@srs.fwd.test")).toMatch(/^550 5\.1\.1 /);
+    expect(await localCopy()).toBe("bob@origin.test");
+  });
+
+  test("bounces to every domain that signed are taken, and no other recipient waits for the daemon", async () => {
+    await host.configure({ mainCf: "virtual_mailbox_domains = fwd.test, former.fwd.test\n" });
+    await program("on", "srs.fwd.test", "fwd.test", "former.fwd.test", "older.test");
+    const address = await srsOfBob();
+    for (const domain of ["fwd.test", "former.fwd.test", "older.test"]) {
+      expect(await rcpt(address.replace("srs.fwd.test", domain))).toMatch(/^250 /);
+    }
+    expect(await rcpt(address.replace("srs.fwd.test", "srsxfwd.test"))).toMatch(/^454 /);
+    expect(await localCopy()).toBe("bob@origin.test");
+  });
+
+  test("a classic set-up is taken out: local mail keeps its sender", async () => {
+    const senders = "sender_canonical_maps = tcp:127.0.0.1:10001\nsender_canonical_classes = envelope_sender\n";
+    const recipients = "recipient_canonical_maps = tcp:127.0.0.1:10002\n";
+    await host.configure({ mainCf: senders + recipients });
+    expect(await program("on", "srs.fwd.test")).toContain("sender_canonical_maps: takes out tcp:127.0.0.1:10001");
+    expect(await localCopy()).toBe("bob@origin.test");
+    expect(await rcpt(await srsOfBob())).toMatch(/^250 /);
+  });
+
+  describe("on the way back", () => {
+    let before: string[];
+    const files = (): string[] =>
+      ["main.cf", "master.cf"].map((name) => readFileSync(join(host.configDir, name), "utf8"));
+
+    beforeEach(async () => {
+      await host.configure({ mainCf: "sender_canonical_maps = socketmap:inet:127.0.0.1:10003:forward\n" });
+      before = files();
+      await program("on", "srs.fwd.test");
+    });
+
+    test("off gives the files back to the byte", async () => {
+      await program("off");
+      expect(files()).toEqual(before);
+      expect(await rcpt("SRS0=AAAA=AA=origin.test=bob@srs.fwd.test")).toMatch(/^454 /);
+    });
+
+    test("bounces-only lets the bounces of mail that is under way come home", async () => {
+      const address = await srsOfBob();
+      await program("bounces-only", "srs.fwd.test");
+      expect(await rcpt(address)).toMatch(/^250 /);
+      const tag = await lab.host("origin").send({ from: "bob@origin.test", to: "dave@fwd.test" });
+      expect((await host.arrived("dave", tag)).returnPath).toMatch(/^SRS0=/);
+      await program("off");
+      expect(files()).toEqual(before);
+    });
+  });
+});
