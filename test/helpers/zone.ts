@@ -118,8 +118,8 @@ function negative(nodes: ReadonlyMap<string, Node>, name: string, chain: readonl
 }
 
 export interface MemoryResolver extends Resolver {
-  /** Every question that was asked, in order, as `TXT example.com`. */
-  readonly questions: string[];
+  /** Every query that was made, in order, as `TXT example.com`. */
+  readonly queries: string[];
 }
 
 export interface MemoryResolverOptions {
@@ -131,13 +131,13 @@ export interface MemoryResolverOptions {
 /** A resolver that asks `authority` without a network. What the authority drops is a timeout at once. */
 export function memoryResolver(authority: Authority, options: MemoryResolverOptions = {}): MemoryResolver {
   const clockMs = options.clockMs ?? (() => performance.now());
-  const questions: string[] = [];
+  const queries: string[] = [];
   const resolve = <T extends RecordType>(name: string, type: T, _options: ResolveOptions) => {
-    questions.push(`${type} ${name}`);
+    queries.push(`${type} ${name}`);
     const found = lookUp(authority, trimDot(name), type, clockMs());
     return options.later === true ? new Promise<DnsAnswer<T>>((done) => setImmediate(done, found)) : found;
   };
-  return { questions, resolve };
+  return { queries, resolve };
 }
 
 function lookUp<T extends RecordType>(authority: Authority, name: string, type: T, nowMs: number): DnsAnswer<T> {

@@ -81,7 +81,7 @@ describe("A verdict", () => {
         result: "none",
         problem: undefined,
       });
-      expect(resolver.questions).toEqual([]);
+      expect(resolver.queries).toEqual([]);
     },
   );
 
@@ -218,7 +218,7 @@ describe("A temperror says", () => {
     expect(await verdictOn(zone)).toMatchObject({ result: "temperror", problem });
   });
 
-  test("that the time is up, before the next question", async () => {
+  test("that the time is up, before the next query", async () => {
     const { clock, resolver } = setUp({ "example.com": [{ TXT: "v=spf1 a:b.example ptr a:c.example -all" }] });
     const slow: Resolver = {
       resolve: (name, type, options) => {
@@ -237,7 +237,7 @@ describe("A temperror says", () => {
       result: "temperror",
       problem: "Cannot finish the check: out of time",
     });
-    expect(resolver.questions.at(-1)).toMatch(/^PTR /);
+    expect(resolver.queries.at(-1)).toMatch(/^PTR /);
   });
 
   test("what the servers said beside that they fail", async () => {
@@ -305,7 +305,7 @@ describe("The explanation", () => {
     const { checker, resolver } = setUp(zone);
     const verdict = await checker.checkHost({ ...QUERY, sender: "joe@soft.example.com" });
     expect(verdict).toMatchObject({ result: "softfail", explanationFromDomain: false });
-    expect(resolver.questions).toEqual(["TXT soft.example.com"]);
+    expect(resolver.queries).toEqual(["TXT soft.example.com"]);
   });
 
   test("cannot turn a fail into an error when it cannot be had", async () => {
@@ -333,13 +333,13 @@ test("A local part that is not ASCII matches no term that names it (RFC 8616)", 
   expect(await verdictOn(zone, { sender: "j\xc3\xb6@example.com" })).toMatchObject({ result: "neutral", lookups: 3 });
 });
 
-/** Asks twice and tells whether the second answer came from the cache, and which questions it cost. */
+/** Asks twice and tells whether the second answer came from the cache, and which queries it cost. */
 async function askTwice(checker: SpfChecker, resolver: MemoryResolver, first: SpfQuery, second: SpfQuery) {
   const one = await checker.checkHost(first);
-  const before = resolver.questions.length;
+  const before = resolver.queries.length;
   const two = checker.checkHost(second);
   const remembered = !(two instanceof Promise);
-  return { one, two: await two, remembered, questions: resolver.questions.slice(before) };
+  return { one, two: await two, remembered, queries: resolver.queries.slice(before) };
 }
 
 describe("A verdict from the cache", () => {
@@ -351,8 +351,8 @@ describe("A verdict from the cache", () => {
 
   test("comes at once and says the same", async () => {
     const { checker, resolver } = setUp(zone);
-    const { one, two, remembered, questions } = await askTwice(checker, resolver, QUERY, QUERY);
-    expect([remembered, questions]).toEqual([true, []]);
+    const { one, two, remembered, queries } = await askTwice(checker, resolver, QUERY, QUERY);
+    expect([remembered, queries]).toEqual([true, []]);
     expect(two).toEqual(one);
   });
 

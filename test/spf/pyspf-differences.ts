@@ -28,9 +28,9 @@ const MODIFIER = /(?<= )([a-z][a-z0-9\-_.]*)=/gi;
 
 export const DEVIATIONS: readonly Deviation[] = [
   {
-    // RFC 7208 4.6.4 counts terms; pyspf counts each question, asks again for what it found void, asks for the hosts
+    // RFC 7208 4.6.4 counts terms; pyspf counts each query, asks again for what it found void, asks for the hosts
     // of all MX and PTR records, and for the macros of terms that are never reached.
-    name: "void lookups are counted by question, not by term",
+    name: "void lookups are counted by query, not by term",
     fits: theirsSays("Void lookup limit"),
     without: (given, limits) => [given, { ...limits, voids: 1000 }],
   },
