@@ -1,6 +1,6 @@
 /**
- * A stand-in for `mailauth/lib/tools.js`. Of its sixty functions the SPF evaluator uses three small ones, yet with it
- * come Joi, libmime, tldts and a fifth of a second.
+ * A stand-in for `mailauth/lib/tools.js`. The SPF evaluator uses three small functions of it, yet Joi, libmime and tldts
+ * come with it, which take most of the time and memory that loading mailauth costs.
  */
 import { createRequire } from "node:module";
 import { parseAddress, reverseName } from "../mail/ip.ts";

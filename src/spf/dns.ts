@@ -39,7 +39,7 @@ type Records<T extends RecordType> = readonly RecordData[T][];
 
 /** An answer that is at hand comes back without a promise. */
 export class DnsLookups {
-  /** Terms that asked DNS, so far. */
+  /** Terms that queried DNS so far. */
   terms = 0;
   /** Of those, the ones whose query found nothing. */
   voidTerms = 0;

@@ -1,4 +1,4 @@
-/** Our own sentence for a result, for the reply and the header where the domain gives none. */
+/** Sentences of our own for results, for replies and headers where the domain gives none. */
 import { asciiLine, shorten } from "../mail/text.ts";
 import type { SpfResult } from "./verdict.ts";
 

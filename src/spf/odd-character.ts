@@ -1,4 +1,4 @@
-/** The characters that word processors and web pages put into a record, which takes printable ASCII alone. */
+/** Names and mends characters of word processors and web pages in a record, which takes printable ASCII alone. */
 
 /** A character as a record holds it. Text is latin1: one character is one byte. */
 interface OddCharacter {

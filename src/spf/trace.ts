@@ -1,4 +1,4 @@
-/** The way of an evaluation, recorded while it goes: for `--explain` only. */
+/** Records an evaluation step by step, for `--explain` only. */
 import type { DnsAnswer, RecordType } from "../dns/types.ts";
 import type { Lookup } from "./dns.ts";
 import type { Term } from "./record.ts";

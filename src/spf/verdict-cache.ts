@@ -1,8 +1,9 @@
 /**
  * Conclusions by client and domain, for as long as every DNS answer behind them holds.
  *
- * Sound because nothing else goes into an evaluation, unless a macro that was expanded says so: the HELO name then
- * joins the key, and what depends on the local part or the time is not kept. Neither is what DNS trouble had a part in.
+ * This is sound because an evaluation depends on nothing else, unless a macro that was expanded says so: the HELO name
+ * then joins the key, and what depends on the local part or the time is not kept. Neither is a conclusion after DNS
+ * trouble.
  */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { Conclusion, Validity } from "./conclude.ts";
@@ -123,7 +124,7 @@ export class VerdictCache {
     // A whole number of milliseconds fits into the entry; a fraction would be an object of its own.
     const expiresAtMs = Math.floor(Math.min(answersExpireAtMs, nowMs + MAX_AGE_MS));
     if (this.#entries === undefined || dependence === "message" || expiresAtMs <= nowMs) return;
-    // Joined, not concatenated: V8 would keep the parts beside the whole, which is more than the whole.
+    // Joined, not concatenated: V8 would keep both parts in memory beside the whole.
     const key = [clientAddress, domain.toLowerCase()].join(SHORT);
     const entry = new Entry(conclusion, expiresAtMs);
     if (dependence === "nothing") this.#entries.set(key, entry, textBytes(conclusion));

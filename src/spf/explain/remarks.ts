@@ -1,4 +1,4 @@
-/** What is odd in the records of an evaluation, though it is no error: terms that have no effect. */
+/** Remarks on terms of an evaluation that are no error, but have no effect or another one than was meant. */
 import type { TraceRecord, TraceTerm } from "../trace.ts";
 import { suggestInstead } from "./typo.ts";
 

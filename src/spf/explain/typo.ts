@@ -79,7 +79,7 @@ interface Torn {
   readonly joined: string;
 }
 
-/** `- all`, `ip4: 192.0.2.1`, `include :x.example`, `192.0.2.1 - 192.0.2.9`, `ip4:192.0.2.0 255.255.255.0` as one term. */
+/** Joins `- all`, `ip4: 192.0.2.1`, `include :x.example`, `ip4:192.0.2.1 - 192.0.2.9`, `ip4:192.0.2.0 255.255.255.0`. */
 function joinTorn(terms: readonly string[], index: number): Torn | undefined {
   const [before = "", text = "", after = ""] = [terms[index - 1], terms[index], terms[index + 1]];
   const isRange = /^[-\u2013]$/.test(text) && /\d$/.test(before) && isIPv4(after);
@@ -113,7 +113,7 @@ function isMask(text: string): boolean {
 
 type Rule = (text: string) => string | undefined;
 
-/** What is tried, in this order. A rule gives one term or several, which need not be valid yet. */
+/** The rules in the order in which they are tried. Each gives one term or several, which need not be valid yet. */
 const RULES: readonly Rule[] = [
   withoutPunctuation,
   splitAtCommas,
@@ -145,12 +145,12 @@ function isValid(term: string): boolean {
   return findSyntaxError([term]) === undefined;
 }
 
-/** `"ip4:192.0.2.1"`, `-all;`, `mx.`, `(a)` */
+/** Mends `"ip4:192.0.2.1"`, `-all;`, `mx.`, `(a)`. */
 function withoutPunctuation(text: string): string | undefined {
   return /^["'`(<[]*(.*?)["'`)>.,;\\]*$/s.exec(text)?.[1];
 }
 
-/** `ip4:192.0.2.1,192.0.2.2`, `a;mx`: what has no name of its own gets the name of the one before. */
+/** Mends `ip4:192.0.2.1,192.0.2.2` and `a;mx`: a part without a name gets the first one's. */
 function splitAtCommas(text: string): string | undefined {
   const parts = text.split(/[,;]/).filter((part) => part !== "");
   if (parts.length < 2 || text.includes("%{")) return undefined;
@@ -160,14 +160,14 @@ function splitAtCommas(text: string): string | undefined {
     .join(" ");
 }
 
-/** `--all`, `~-all`, `all-` */
+/** Mends `--all`, `~-all`, `all-`. */
 function withOneQualifier(text: string): string | undefined {
   const behind = /^(all)([-~?])$/i.exec(text);
   if (behind !== null) return `${behind[2]}${behind[1]}`;
   return /^[+\-?~]+([+\-?~].+)$/s.exec(text)?.[1];
 }
 
-/** `192.0.2.1`, `ip4:192.0.2.*`, `a:192.0.2.0/255.255.255.0`, `ip6:[2001:db8::1]:25` and the like. */
+/** Mends `192.0.2.1`, `ip4:192.0.2.*`, `a:192.0.2.0/255.255.255.0`, `ip6:[2001:db8::1]:25` and the like. */
 function writtenNetworks(text: string): string | undefined {
   const [, qualifier = "", written = ""] =
     /^([+\-?~]?)(?:(?:ipv?[46]?|a|mx|include|exists|ptr)[:=])?(.+)$/is.exec(text) ?? [];
@@ -176,13 +176,13 @@ function writtenNetworks(text: string): string | undefined {
     .join(" ");
 }
 
-/** `ip4:192.0.2.10-all`, `include:_spf.example.com~all` */
+/** Mends `ip4:192.0.2.10-all`, `include:_spf.example.com~all`. */
 function splitBeforeAll(text: string): string | undefined {
   const [, before, all] = /^(.*[a-z\d].*?)([-~?]all)[.;,]?$/is.exec(text) ?? [];
   return before === undefined || /[:=]$/.test(before) ? undefined : `${before} ${all}`;
 }
 
-/** `ip4:192.0.2.1include:_spf.example.com`, and a name that stands there twice: `include:include:_spf.example.com` */
+/** Mends `ip4:192.0.2.1include:_spf.example.com`, and a name that stands there twice. */
 function splitBeforeName(text: string): string | undefined {
   const [, qualifier, twice, rest] =
     /^([+\-?~]?)((?:ip[46]|include|exists|a|mx|redirect)[:=])\2+(.+)$/is.exec(text) ?? [];
@@ -191,26 +191,26 @@ function splitBeforeName(text: string): string | undefined {
   return before === undefined || text.includes("%{") ? undefined : `${before} ${name}`;
 }
 
-/** `include:https://_spf.example.com/`, `a:mail.example.com:25` */
+/** Mends `include:https://_spf.example.com/`, `a:mail.example.com:25`. */
 function withoutUrl(text: string): string | undefined {
   const [, head = "", host] = /^([+\-?~]?[a-z\d]+:)(?:[a-z]+:\/\/)?([^/:]+)(?::\d+)?\/?$/i.exec(text) ?? [];
   return host === undefined ? undefined : `${head}${host}`;
 }
 
-/** `redirect:_spf.example.com` */
+/** Mends `redirect:_spf.example.com`. */
 function modifierAsMechanism(text: string): string | undefined {
   const [, name, value] = /^(redirect|exp):(.+)$/is.exec(text) ?? [];
   return name === undefined ? undefined : `${name.toLowerCase()}=${value}`;
 }
 
-/** `include=_spf.example.com`, `ip4=192.0.2.1` */
+/** Mends `include=_spf.example.com`, `ip4=192.0.2.1`. */
 function mechanismAsModifier(text: string): string | undefined {
   const [, name, value = ""] = /^([+\-?~]?(?:include|a|mx|ptr|exists|ipv?[46]))=(.+)$/is.exec(text) ?? [];
   if (name === undefined) return undefined;
   return writtenNetworks(text) ?? `${name}:${value}`;
 }
 
-/** `includ:a.example`, `ipv4:192.0.2.1`. An exact name is right, whatever is wrong behind it. */
+/** Mends `includ:a.example`, `ipv4:192.0.2.1`. An exact name stays, whatever is wrong behind it. */
 function nearestMechanism(text: string): string | undefined {
   const [, qualifier = "", name = "", rest = ""] = /^([+\-?~]?)([^:=/]*)(.*)$/s.exec(text) ?? [];
   const word = name.toLowerCase();
@@ -221,7 +221,7 @@ function nearestMechanism(text: string): string | undefined {
   return modifier === undefined || qualifier !== "" ? undefined : `${modifier}${rest.replace(/^:/, "=")}`;
 }
 
-/** `mail.example.com`, `ip4:mail.example.com`, `_spf.example.com` */
+/** Mends `mail.example.com`, `ip4:mail.example.com`, `_spf.example.com`. */
 function bareName(text: string): string | undefined {
   const [, qualifier = "", name] = /^([+\-?~]?)(?:ip[46]:)?((?:[a-z\d_-]+\.)+[a-z]{2,})$/i.exec(text) ?? [];
   if (name === undefined) return undefined;

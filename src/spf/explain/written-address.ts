@@ -13,7 +13,7 @@ export function readNetworks(text: string): readonly string[] | undefined {
   return network === undefined ? readRange(text) : [network];
 }
 
-/** `192.0.2.1/24`, `192.0.2.1:25`, `[2001:db8::1]:25`, `2001:db8:::1`, `192.0.2.0/` */
+/** Reads `192.0.2.1/24`, `192.0.2.1:25`, `[2001:db8::1]:25`, `2001:db8:::1`, `192.0.2.0/`. */
 function readAddress(text: string): string | undefined {
   const [, bracketed, bare = "", prefix = ""] =
     /^(?:\[([^\]]+)\](?::\d+)?|([^[\]/]+?))(?:\/?|(\/\d+))$/.exec(text.replace(/:{3,}/g, "::")) ?? [];
@@ -23,7 +23,7 @@ function readAddress(text: string): string | undefined {
   return isIPv4(host) ? `${host}${prefix}` : undefined;
 }
 
-/** `192.0.2.0/255.255.255.0`, and Cisco's way round, `192.0.2.0/0.0.0.255`. */
+/** Reads `192.0.2.0/255.255.255.0`, and Cisco's wildcard mask, `192.0.2.0/0.0.0.255`. */
 function readMasked(text: string): string | undefined {
   const [address = "", mask = "", more] = text.split("/");
   if (!isIPv4(address) || !isIPv4(mask) || more !== undefined) return undefined;
@@ -34,7 +34,7 @@ function readMasked(text: string): string | undefined {
   return ones.length + zeros.length === 32 ? withPrefix(address, ones.length) : undefined;
 }
 
-/** `192.0.2.*`, `192.0.*.*`, `192.0.2` and `192.0.2/24` */
+/** Reads `192.0.2.*`, `192.0.*.*`, `192.0.2` and `192.0.2/24`. */
 function readWildcards(text: string): string | undefined {
   const [, head = "", stars = "", prefix] = /^(\d+(?:\.\d+){0,2})\.?((?:[*x]\.?)*)(?:\/(\d+))?$/i.exec(text) ?? [];
   const parts = head.split(".");
@@ -43,14 +43,14 @@ function readWildcards(text: string): string | undefined {
   return prefix === undefined ? `${address}/${8 * parts.length}` : withPrefix(address, Number(prefix));
 }
 
-/** `192.000.002.001`, as far as it is the same number in octal. */
+/** Reads `192.000.002.001`, where each number is the same in octal. */
 function readPadded(text: string): string | undefined {
   if (!/^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(text)) return undefined;
   const plain = text.replace(/(^|\.)0+([0-7])(?=[./]|$)/g, "$1$2");
   return plain !== text && isIPv4(plain.replace(/\/\d+$/, "")) ? plain : undefined;
 }
 
-/** `192.0.2.1-192.0.2.9` and `192.0.2.1-9`: the fewest networks that hold these addresses and no others. */
+/** Reads `192.0.2.1-192.0.2.9` and `192.0.2.1-9` into the fewest networks that hold these addresses and no others. */
 function readRange(text: string): readonly string[] | undefined {
   const [, from = "", to = ""] = /^([\d.]+)(?:-|\.\.+)([\d.]+)$/.exec(text) ?? [];
   const last = /^\d+$/.test(to) ? from.replace(/\d+$/, to) : to;
