@@ -19,6 +19,7 @@ import { parseStoreUrl } from "../store/url.ts";
 import { LISTENERS, type ListenerKey } from "./listeners.ts";
 import {
   absolutePath,
+  byteSize,
   cidr,
   domainName,
   domainPattern,
@@ -311,6 +312,12 @@ export const PARAMETERS = {
   ),
 
   "metrics.listen": listener("metrics.listen"),
+
+  "limits.buffered": parameter(
+    byteSize("256KiB", "16GiB"),
+    "64MiB",
+    "Bytes of half requests over all connections. When it is exceeded, the one that has been idle longest is dropped.",
+  ),
 
   "log.level": parameter(
     oneOf("trace", "debug", "info", "warn", "error"),

@@ -95,6 +95,22 @@ function readDuration(value: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 0);
 }
 
+const UNIT_BYTES: Readonly<Record<string, number>> = { KiB: 1 << 10, MiB: 1 << 20, GiB: 1 << 30 };
+
+/** An amount of memory, in bytes. */
+export function byteSize(min: string, max: string): Kind<number> {
+  const [minBytes, maxBytes] = [readBytes(min) ?? 0, readBytes(max) ?? 0];
+  return kind(`an amount from "${min}" to "${max}", such as "512KiB" or "64MiB"`, (value) => {
+    const bytes = readBytes(value);
+    return bytes !== undefined && bytes >= minBytes && bytes <= maxBytes ? bytes : undefined;
+  });
+}
+
+function readBytes(value: unknown): number | undefined {
+  const match = typeof value === "string" ? /^(\d{1,9})(KiB|MiB|GiB)$/.exec(value) : null;
+  return match === null ? undefined : Number(match[1]) * (UNIT_BYTES[match[2] ?? ""] ?? 0);
+}
+
 const ENDPOINT_WISH = '"address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)';
 
 export const endpoint: Kind<Endpoint> = {

@@ -1,16 +1,17 @@
 /** The running system on one page: lasting parts, the generation in force, reload and stop. */
-import type { Socket } from "node:net";
 import { createOwnDomainSources } from "../domains/sources.ts";
 import { createMetrics } from "../metrics/metrics.ts";
+import { BufferBudget } from "../net/buffer-budget.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
-import { type Accepted, Listeners, serveWith, type Wanted } from "../net/listeners.ts";
+import { Listeners, serveWith, type Wanted } from "../net/listeners.ts";
 import { type Protocol, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
+import { descriptorLimit } from "../process/descriptors.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
 import { createStatusServer } from "../status/server.ts";
-import { ownDomainsLog, serveHooks } from "./event-log.ts";
+import { ownDomainsLog, refusedLog, serveHooks } from "./event-log.ts";
 import { type Generation, type Lasting, type PreparedGeneration, prepareGeneration } from "./generation.ts";
 import type { Services } from "./services.ts";
 
@@ -25,6 +26,9 @@ export interface DaemonOptions {
 
 /** Longest time that a stop waits for requests under way, in milliseconds. */
 const DRAIN_MS = 5_000;
+
+/** Kept for DNS, stores, files, child processes and the status server. */
+const RESERVED_DESCRIPTORS = 192;
 
 export class Daemon {
   readonly #lasting: Lasting;
@@ -54,7 +58,8 @@ export class Daemon {
   }
 
   private constructor({ logger, version, now }: DaemonOptions) {
-    const listeners = new Listeners();
+    const maxConnections = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - RESERVED_DESCRIPTORS;
+    const listeners = new Listeners({ maxConnections, onRefused: (listener) => onRefused(listener) });
     const ownDomains = createOwnDomainSources({ onEvent: ownDomainsLog(logger) });
     const metrics = createMetrics({
       version,
@@ -65,20 +70,22 @@ export class Daemon {
       secrets: () => this.#current?.secrets ?? 0,
       storeUp: () => this.#current?.storeUp,
     });
-    const hooks = serveHooks(metrics, logger);
+    const onRefused = refusedLog(metrics, logger, maxConnections);
+    const budget = new BufferBudget(Number.POSITIVE_INFINITY);
+    const context = { hooks: serveHooks(metrics, logger), budget };
     const follow = (protocol: Protocol, service: keyof Services): Wanted["accept"] =>
-      serveWith(stateless(this.#inForce(protocol, service)), hooks);
+      serveWith(stateless(this.#inForce(protocol, service)), context);
     const accept = {
       forward: follow("tcp_table", "forward"),
       reverse: follow("tcp_table", "reverse"),
       socketmap: follow("socketmap", "socketmap"),
       policy: follow("policy", "policy"),
-      status: serveStatus({
+      status: createStatusServer({
         scrape: () => metrics.scrape(),
         notReady: () => (this.#isStopping ? "stopping" : this.#current?.notReady()),
       }),
     };
-    this.#lasting = { logger, metrics, ownDomains, listeners, messages: new Messages(), now, accept };
+    this.#lasting = { logger, metrics, ownDomains, listeners, budget, messages: new Messages(), now, accept };
   }
 
   /**
@@ -160,13 +167,4 @@ export class Daemon {
     const { cacheEntries, hits, misses } = this.#current?.resolver.stats() ?? { cacheEntries: 0, hits: 0, misses: 0 };
     return { cacheEntries, cacheHits: this.#dnsBefore.hits + hits, cacheMisses: this.#dnsBefore.misses + misses };
   }
-}
-
-/** Hands sockets to an HTTP server, which ends them by its own timeouts. */
-function serveStatus(status: Parameters<typeof createStatusServer>[0]): (socket: Socket) => Accepted {
-  const server = createStatusServer(status);
-  return (socket) => {
-    server.emit("connection", socket);
-    return { drain: () => socket.destroySoon(), closed: () => {} };
-  };
 }

@@ -19,6 +19,13 @@ export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {
       if (suppressed !== undefined)
         logger.log("warn", "protocol", { protocol, problem, suppressed: suppressed || undefined });
     },
+    dropped(protocol) {
+      metrics.halfRequestsDropped.inc(protocol);
+      const suppressed = limit.pass(performance.now());
+      if (suppressed === undefined) return;
+      const problem = "half requests hold too much, the one that was idle longest is dropped: see limits.buffered";
+      logger.log("warn", "limits", { protocol, problem, suppressed: suppressed || undefined });
+    },
     internalError(protocol, error) {
       const stack = error instanceof Error ? error.stack : undefined;
       logger.log("error", "internal", { protocol, problem: errorText(error), stack });
@@ -73,4 +80,16 @@ export class StoreWatch implements StoreHooks {
     this.hasAnswered = true;
     this.#logger.log("info", "store", { state: "recovered" });
   }
+}
+
+/** Counts and logs connections that are refused because there are too many. */
+export function refusedLog(metrics: Metrics, logger: Logger, maxConnections: number): (listener: string) => void {
+  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  return (listener) => {
+    metrics.connectionsRefused.inc();
+    const suppressed = limit.pass(performance.now());
+    if (suppressed === undefined) return;
+    const problem = `refused a connection: ${maxConnections} are open, raise the limit of open files (LimitNOFILE=)`;
+    logger.log("warn", "limits", { listener, problem, suppressed: suppressed || undefined });
+  };
 }

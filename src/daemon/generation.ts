@@ -8,6 +8,7 @@ import { resolverSettings } from "../config/settings.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import type { OwnDomainSources } from "../domains/sources.ts";
 import type { Metrics } from "../metrics/metrics.ts";
+import type { BufferBudget } from "../net/buffer-budget.ts";
 import { type Listeners, ListenFailure, type PreparedListeners, type Wanted } from "../net/listeners.ts";
 import type { Messages } from "../policy/messages.ts";
 import { EXIT, Failure } from "../process/exit.ts";
@@ -25,6 +26,7 @@ export interface Lasting {
   readonly metrics: Metrics;
   readonly ownDomains: OwnDomainSources;
   readonly listeners: Listeners;
+  readonly budget: BufferBudget;
   /** Mail under way, so that a reload gives no header twice. */
   readonly messages: Messages;
   /** The clock that SRS and its store read, in milliseconds since 1970. */
@@ -154,6 +156,7 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
     generation: new Generation(services, { resolver, store, watch, secrets: setup.secrets.length }),
     warnings: ownDomains.report.warnings,
     commit() {
+      lasting.budget.limitBytes = config["limits.buffered"];
       ownDomains.commit();
       return listeners.commit();
     },

@@ -45,6 +45,8 @@ export interface Metrics {
   readonly dnsQueries: PlainCounter<[RecordType, QueryOutcome]>;
   readonly dnsDuration: PlainHistogram;
   readonly protocolErrors: PlainCounter<[Protocol]>;
+  readonly halfRequestsDropped: PlainCounter<[Protocol]>;
+  readonly connectionsRefused: PlainCounter<[]>;
   /** Whether the last reload went well, and when it was (unix seconds). */
   reloaded(successful: boolean, unixSeconds: number): void;
   /** The text of a scrape. */
@@ -118,6 +120,10 @@ export function createMetrics(sources: MetricSources): Metrics {
       "Time from a DNS query to the server's reply.",
       REQUEST_BUCKETS,
     ),
+    halfRequestsDropped: counter("half_requests_dropped_total", "Half requests dropped because all held too much.", {
+      protocol: PROTOCOLS,
+    }),
+    connectionsRefused: counter("connections_refused_total", "Connections refused because too many were open.", {}),
     protocolErrors: counter("protocol_errors_total", "Requests that broke their protocol.", {
       protocol: PROTOCOLS,
     }),

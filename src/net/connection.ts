@@ -1,8 +1,15 @@
 /** Bytes in, bytes out, for every protocol: the one place where a socket meets a session, and the one catch. */
 import type { Socket } from "node:net";
 import { Backlog } from "./backlog.ts";
+import type { BufferBudget, Holder } from "./buffer-budget.ts";
 import { Outbox, type Sender } from "./outbox.ts";
 import { type Protocol, ProtocolError, type Service, type Session } from "./session.ts";
+
+/** What all connections share. */
+export interface ServeContext {
+  readonly hooks: ServeHooks;
+  readonly budget: BufferBudget;
+}
 
 /** Called with what went wrong on a connection. */
 export interface ServeHooks {
@@ -10,6 +17,8 @@ export interface ServeHooks {
   protocolError(protocol: Protocol, message: string): void;
   /** Trouble of ours: the connection is closed without a reply, and Postfix tries again. */
   internalError(protocol: Protocol, error: unknown): void;
+  /** The peer's half request was dropped and its connection closed, because all of them together held too much. */
+  dropped(protocol: Protocol): void;
 }
 
 /** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
@@ -32,11 +41,13 @@ const backlog = new Backlog();
  * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
  * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
  */
-export class Connection implements Sender {
+export class Connection implements Sender, Holder {
   readonly #socket: Socket;
   readonly #protocol: Protocol;
   readonly #session: Session<unknown>;
-  readonly #hooks: ServeHooks;
+  readonly #context: ServeContext;
+  /** Bytes of a half request, as the budget knows them. */
+  #heldBytes = 0;
   /** Answers that leave at the end of this turn of the event loop. */
   #out = "";
   /** An answer is awaited, or a turn in the backlog: what comes meanwhile is kept, and no more is read. */
@@ -49,15 +60,19 @@ export class Connection implements Sender {
   #failed = false;
   #draining: NodeJS.Timeout | undefined;
 
-  constructor(socket: Socket, service: Service, hooks: ServeHooks) {
+  constructor(socket: Socket, service: Service, context: ServeContext) {
     this.#socket = socket;
     this.#protocol = service.protocol;
     this.#session = service.open();
-    this.#hooks = hooks;
+    this.#context = context;
     socket.on("data", (chunk: string) => {
       this.#session.decoder.feed(chunk);
-      if (this.#waiting) this.#pause();
-      else this.#pump();
+      if (!this.#waiting) {
+        this.#pump();
+        return;
+      }
+      this.#pause();
+      this.#noteHeld();
     });
     socket.on("end", () => {
       this.#ended = true;
@@ -83,7 +98,18 @@ export class Connection implements Sender {
 
   /** The socket is closed. */
   closed(): void {
+    if (this.#heldBytes > 0) this.#context.budget.hold(this, 0);
     this.#session.close();
+  }
+
+  get isBusy(): boolean {
+    return this.#waiting;
+  }
+
+  drop(): void {
+    this.#heldBytes = 0;
+    this.#context.hooks.dropped(this.#protocol);
+    this.#socket.destroy();
   }
 
   flush(): void {
@@ -123,6 +149,15 @@ export class Connection implements Sender {
     }
     this.#send(out);
     if (this.#ended) this.#hangUp();
+    else this.#noteHeld();
+  }
+
+  /** Tells the budget what the decoder keeps. Most requests come whole, and nothing is kept. */
+  #noteHeld(): void {
+    const { heldBytes } = this.#session.decoder;
+    if (heldBytes === this.#heldBytes) return;
+    this.#heldBytes = heldBytes;
+    this.#context.budget.hold(this, heldBytes);
   }
 
   #send(out: string): void {
@@ -175,11 +210,11 @@ export class Connection implements Sender {
     this.#failed = true;
     this.#socket.removeAllListeners("data").resume();
     if (error instanceof ProtocolError) {
-      this.#hooks.protocolError(this.#protocol, error.message);
+      this.#context.hooks.protocolError(this.#protocol, error.message);
       this.#socket.end(out + error.reply, "latin1", () => this.#socket.destroySoon());
       return;
     }
-    this.#hooks.internalError(this.#protocol, error);
+    this.#context.hooks.internalError(this.#protocol, error);
     this.#socket.write(out, "latin1");
     this.#socket.destroySoon();
   }

@@ -2,7 +2,7 @@
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
 import { type HeldServer, holdConnections } from "./accept.ts";
-import { Connection, type ServeHooks } from "./connection.ts";
+import { Connection, type ServeContext } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
 import type { Service } from "./session.ts";
@@ -27,8 +27,8 @@ export interface Accepted {
 }
 
 /** Serves connections with the sessions of a service. */
-export function serveWith(service: Service, hooks: ServeHooks): (socket: Socket) => Accepted {
-  return (socket) => new Connection(socket, service, hooks);
+export function serveWith(service: Service, context: ServeContext): (socket: Socket) => Accepted {
+  return (socket) => new Connection(socket, service, context);
 }
 
 /** Endpoints that could not be opened. */
@@ -52,6 +52,13 @@ export interface PreparedListeners {
   commit(): readonly Wanted[];
   /** Closes what was opened, and the connections that came meanwhile. */
   close(): void;
+}
+
+export interface ListenersOptions {
+  /** Connections at once, over all endpoints but those of status. More are closed at once. */
+  readonly maxConnections: number;
+  /** Called for each connection that is closed because there are too many. */
+  readonly onRefused: (listener: string) => void;
 }
 
 /** How an endpoint is opened. */
@@ -83,6 +90,12 @@ export class Listeners {
   readonly #open = new Map<string, Open>();
   /** Closed by a reload, while peers are still connected. */
   #closing: Open[] = [];
+  readonly #options: ListenersOptions;
+  #connectionCount = 0;
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+  }
 
   /**
    * Opens what is wanted and not open yet. Nothing is served there, and nothing else changes, before the commit.
@@ -139,6 +152,26 @@ export class Listeners {
     this.#closing = [];
   }
 
+  #take(open: Open, socket: Socket): void {
+    const { wanted, connections } = open;
+    const { maxConnections, onRefused } = this.#options;
+    const isCounted = wanted.isStatus !== true;
+    if (isCounted && this.#connectionCount >= maxConnections) {
+      socket.destroy();
+      onRefused(wanted.name);
+      return;
+    }
+    if (isCounted) this.#connectionCount++;
+    const connection = wanted.accept(socket);
+    connections.set(socket, { connection, name: wanted.name });
+    socket.on("close", () => {
+      if (isCounted) this.#connectionCount--;
+      connections.delete(socket);
+      connection.closed();
+      if (connections.size === 0) open.onLastClosed?.();
+    });
+  }
+
   /** Closes what is no longer wanted. Connections of a closed endpoint live on until their peers leave. */
   #commit(wanted: ReadonlyMap<string, Wanted>, opened: ReadonlyMap<string, Opened>): Wanted[] {
     this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
@@ -156,23 +189,12 @@ export class Listeners {
       const open: Open = { wanted: one, server, connections: new TransientMap(), onLastClosed: undefined };
       this.#open.set(key, open);
       held.serve(
-        (socket) => take(open, socket),
+        (socket) => this.#take(open, socket),
         () => open.wanted.isStatus !== true,
       );
     }
     return [...opened.values()].map((one) => one.wanted);
   }
-}
-
-function take(open: Open, socket: Socket): void {
-  const { wanted, connections } = open;
-  const connection = wanted.accept(socket);
-  connections.set(socket, { connection, name: wanted.name });
-  socket.on("close", () => {
-    connections.delete(socket);
-    connection.closed();
-    if (connections.size === 0) open.onLastClosed?.();
-  });
 }
 
 async function drainAll(open: readonly Open[]): Promise<void> {

@@ -30,6 +30,9 @@ export interface Decoder<Request> {
    */
   next(): Request | undefined;
 
+  /** Bytes that are kept until the request that they belong to is complete. */
+  readonly heldBytes: number;
+
   /** Says that no more bytes will come: a last request that only lacks its terminator becomes readable by `next()`. */
   end(): void;
 }

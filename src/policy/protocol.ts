@@ -74,6 +74,11 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     return this.#ended && this.#begunLine === "" && this.#request !== undefined ? this.#endRequest() : undefined;
   }
 
+  get heldBytes(): number {
+    const later = this.#laterPackets.reduce((sum, { length }) => sum + length, 0);
+    return this.#requestBytes + this.#packet.length - this.#position + later;
+  }
+
   end(): void {
     this.#ended = true;
   }

@@ -61,6 +61,10 @@ export class NetstringReader {
     return text.slice(at + 1, end);
   }
 
+  get heldBytes(): number {
+    return this.#text.length - this.#position;
+  }
+
   #skip(): typeof TOO_LONG | undefined {
     const available = Math.min(this.#skipBytes, this.#text.length - this.#position);
     this.#position += available;

@@ -35,6 +35,10 @@ export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_L
     return typeof payload === "string" ? readQuery(payload) : payload;
   }
 
+  get heldBytes(): number {
+    return this.#netstrings.heldBytes;
+  }
+
   /** A netstring says its own end: one that is cut off is no request. */
   end(): void {}
 }

@@ -1,5 +1,6 @@
 /** The HTTP side: GET /metrics, /healthz and /readyz, and nothing else. */
-import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 export interface Status {
   /** The text of a scrape. */
@@ -8,14 +9,54 @@ export interface Status {
   notReady(): string | undefined;
 }
 
-/** An HTTP server that is not listening yet. */
-export function createStatusServer(status: Status): Server {
-  const listener: RequestListener = (request, response) => {
+/** Longest time from the connection to a whole request, in milliseconds. */
+const REQUEST_MS = 10_000;
+
+/** Longest time from an answer to the next whole request, in milliseconds: more than the interval of most scrapers. */
+const IDLE_MS = 65_000;
+
+/** Connections at once: a few scrapers, a load balancer, a person. More must not take the descriptors that mail needs. */
+const MAX_CONNECTIONS = 64;
+
+/** A connection of the status server. */
+interface StatusConnection {
+  drain(): void;
+  closed(): void;
+}
+
+/**
+ * Serves sockets that somebody else accepted. They are ended here: http.Server keeps its deadlines only for connections
+ * that it accepts itself.
+ */
+export function createStatusServer(status: Status): (socket: Socket) => StatusConnection {
+  const deadlines = new Map<Socket, NodeJS.Timeout>();
+  const end = (socket: Socket, afterMs: number): void => {
+    clearTimeout(deadlines.get(socket));
+    deadlines.set(
+      socket,
+      setTimeout(() => socket.destroy(), afterMs),
+    );
+  };
+  const server = createServer((request, response) => {
+    const { socket } = request;
+    clearTimeout(deadlines.get(socket));
+    response.once("finish", () => end(socket, IDLE_MS));
     answer(status, request, response).catch((error: unknown) => {
       response.writeHead(500, TEXT).end(`${error instanceof Error ? error.message : String(error)}\n`);
     });
+  });
+  // The deadlines above take the place of these, which would end a connection between two scrapes.
+  server.keepAliveTimeout = 0;
+  return (socket) => {
+    const closed = (): void => {
+      clearTimeout(deadlines.get(socket));
+      deadlines.delete(socket);
+    };
+    end(socket, REQUEST_MS);
+    if (deadlines.size > MAX_CONNECTIONS) socket.destroy();
+    else server.emit("connection", socket);
+    return { drain: () => socket.destroySoon(), closed };
   };
-  return createServer({ requestTimeout: 10_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 }, listener);
 }
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };

@@ -65,6 +65,10 @@ export class TcpTableDecoder implements Decoder<TcpTableRequest> {
     return lf - start >= MAX_LINE_BYTES ? TOO_LONG : readLine(text, start, lf);
   }
 
+  get heldBytes(): number {
+    return this.#text.length - this.#position;
+  }
+
   end(): void {
     this.#ended = true;
   }

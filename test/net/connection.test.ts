@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { Listeners } from "../../src/net/listeners.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { type Answer, apply, LineServer, until } from "./echo.ts";
+import { type Answer, apply, LineServer, UNLIMITED, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -13,7 +13,7 @@ afterEach(async () => {
 async function serve(answer: Answer): Promise<{ server: LineServer; connect(): Peer }> {
   const port = await freePort();
   const server = new LineServer(answer);
-  const listeners = new Listeners();
+  const listeners = new Listeners(UNLIMITED);
   await apply(listeners, [
     { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },
   ]);

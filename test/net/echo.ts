@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { BufferBudget } from "../../src/net/buffer-budget.ts";
 import { Connection, type ServeHooks } from "../../src/net/connection.ts";
 import type { Listeners, Wanted } from "../../src/net/listeners.ts";
 import { type Decoder, ProtocolError, type RequestService, type Service, stateless } from "../../src/net/session.ts";
@@ -20,6 +21,10 @@ export class LineDecoder implements Decoder<string> {
     return line;
   }
 
+  get heldBytes(): number {
+    return this.#text.length;
+  }
+
   end(): void {}
 }
 
@@ -35,6 +40,7 @@ export class LineServer {
   /** Server's ends of the connections, in the order in which they came. */
   readonly sockets: Socket[] = [];
   readonly problems: string[] = [];
+  readonly budget = new BufferBudget(Number.POSITIVE_INFINITY);
   readonly #service: Service;
 
   constructor(answer: Answer | Service<string>) {
@@ -46,8 +52,9 @@ export class LineServer {
     const hooks: ServeHooks = {
       protocolError: (protocol, message) => this.problems.push(`${protocol}: ${message}`),
       internalError: (protocol, error) => this.problems.push(`${protocol}: ${String(error)}`),
+      dropped: (protocol) => this.problems.push(`${protocol}: dropped`),
     };
-    return new Connection(socket, this.#service, hooks);
+    return new Connection(socket, this.#service, { hooks, budget: this.budget });
   };
 }
 
@@ -65,3 +72,6 @@ export async function apply(listeners: Listeners, wanted: readonly Wanted[]): Pr
   const prepared = await listeners.prepare(wanted, { socketMode: 0o600, reusePort: false });
   return prepared.commit();
 }
+
+/** For listeners without a bound. */
+export const UNLIMITED = { maxConnections: Number.POSITIVE_INFINITY, onRefused: () => {} };

@@ -3,7 +3,7 @@ import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, type Wanted } from "../../src/net/listeners.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
-import { type Answer, apply, LineServer, until } from "./echo.ts";
+import { type Answer, apply, LineServer, UNLIMITED, until } from "./echo.ts";
 
 const NEVER_MS = 1_000_000;
 
@@ -15,7 +15,7 @@ afterEach(async () => {
 /** Sockets in a folder of the test's own, and listeners that are closed when it ends. */
 function setUp() {
   const directory = temporaryDirectory();
-  const listeners = new Listeners();
+  const listeners = new Listeners(UNLIMITED);
   cleanups.push(
     () => directory[Symbol.dispose](),
     () => listeners.drain(0),

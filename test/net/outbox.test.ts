@@ -3,7 +3,7 @@ import { Listeners } from "../../src/net/listeners.ts";
 import { Outbox, type Sender } from "../../src/net/outbox.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { apply, LineServer, until } from "./echo.ts";
+import { apply, LineServer, UNLIMITED, until } from "./echo.ts";
 
 function sender(name: string, flushed: string[]): Sender {
   return { flush: () => flushed.push(name) };
@@ -33,7 +33,7 @@ test("who is answered twice in a row does not wait", () => {
 
 test("many peers at once get each its own answers, whole and in order", async () => {
   const port = await freePort();
-  const listeners = new Listeners();
+  const listeners = new Listeners(UNLIMITED);
   const server = new LineServer((line) => (line.endsWith("3") ? Promise.resolve(`${line}!\n`) : `${line}!\n`));
   await apply(listeners, [
     { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },

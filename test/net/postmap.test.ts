@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { BufferBudget } from "../../src/net/buffer-budget.ts";
 import type { ServeHooks } from "../../src/net/connection.ts";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { Listeners, serveWith } from "../../src/net/listeners.ts";
@@ -12,7 +13,7 @@ import { freePort } from "../helpers/free-port.ts";
 import { postfixConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
 import { programPath, requirePrograms } from "../helpers/requires.ts";
 import { SILENT, srsTables } from "../srs/tables.ts";
-import { apply } from "./echo.ts";
+import { apply, UNLIMITED } from "./echo.ts";
 
 const missing = requirePrograms("postmap");
 
@@ -26,11 +27,13 @@ const [forward, reverse] = [forwardTable, reverseTable].map((createTable): Looku
 const hooks: ServeHooks = {
   protocolError: (protocol, message) => expect.unreachable(`${protocol}: ${message}`),
   internalError: (protocol, error) => expect.unreachable(`${protocol}: ${String(error)}`),
+  dropped: (protocol) => expect.unreachable(`${protocol}: dropped`),
 };
+const context = { hooks, budget: new BufferBudget(Number.POSITIVE_INFINITY) };
 
 describe.skipIf(missing !== undefined)(`Postfix's own client ${missing ?? ""}`, () => {
   let config: TemporaryDirectory;
-  const listeners = new Listeners();
+  const listeners = new Listeners(UNLIMITED);
   const maps: Record<string, { forward: string; reverse: string }> = {};
 
   beforeAll(async () => {
@@ -38,10 +41,18 @@ describe.skipIf(missing !== undefined)(`Postfix's own client ${missing ?? ""}`, 
     const [forwardPort, reversePort, mapPort] = [await freePort(), await freePort(), await freePort()];
     const path = `${config.path}/srs`;
     const inet = (port: number): Endpoint => ({ type: "inet", host: "127.0.0.1", port });
-    const maps2 = serveWith(stateless(socketmapService([forward, reverse], SILENT)), hooks);
+    const maps2 = serveWith(stateless(socketmapService([forward, reverse], SILENT)), context);
     await apply(listeners, [
-      { name: "1", endpoint: inet(forwardPort), accept: serveWith(stateless(tcpTableService(forward, SILENT)), hooks) },
-      { name: "2", endpoint: inet(reversePort), accept: serveWith(stateless(tcpTableService(reverse, SILENT)), hooks) },
+      {
+        name: "1",
+        endpoint: inet(forwardPort),
+        accept: serveWith(stateless(tcpTableService(forward, SILENT)), context),
+      },
+      {
+        name: "2",
+        endpoint: inet(reversePort),
+        accept: serveWith(stateless(tcpTableService(reverse, SILENT)), context),
+      },
       { name: "3", endpoint: inet(mapPort), accept: maps2 },
       { name: "4", endpoint: { type: "unix", path }, accept: maps2 },
     ]);

@@ -4,7 +4,7 @@ import { Listeners } from "../../src/net/listeners.ts";
 import type { Service, Session } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { apply, LineDecoder, LineServer, until } from "./echo.ts";
+import { apply, LineDecoder, LineServer, UNLIMITED, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -58,7 +58,7 @@ function messages(name: string): { service: Service<string>; sessions: MessageSe
 
 async function listen() {
   const port = await freePort();
-  const listeners = new Listeners();
+  const listeners = new Listeners(UNLIMITED);
   cleanups.push(() => listeners.drain(0));
   const serve = (service: Service<string>) =>
     apply(listeners, [
@@ -128,7 +128,7 @@ describe("A peer that asks for very much at once", () => {
     let answered = 0;
     const requests = 20_000;
     const port = await freePort();
-    const listeners = new Listeners();
+    const listeners = new Listeners(UNLIMITED);
     cleanups.push(() => listeners.drain(0));
     const { accept } = new LineServer((line) => {
       answered++;

@@ -50,5 +50,10 @@ test("encodeNetstring counts bytes", () => {
 
 function reader(): Decoder<string | symbol> {
   const netstrings = new NetstringReader(MAX_BYTES);
-  return { feed: (chunk) => netstrings.feed(chunk), next: () => netstrings.next(), end: () => {} };
+  return {
+    feed: (chunk) => netstrings.feed(chunk),
+    next: () => netstrings.next(),
+    heldBytes: 0,
+    end: () => {},
+  };
 }
