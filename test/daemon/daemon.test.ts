@@ -132,6 +132,28 @@ describe("postvouch serve", () => {
     expect(await policy.ask(policyRequest({ ...request, recipient: "y@c.example" }), "\n\n")).toBe("action=DUNNO\n\n");
   });
 
+  test("logs why mail is refused, and warns once that the real client is hidden", async () => {
+    await using dns = await startDnsServer(zoneAuthority({ "b.example": [{ TXT: "v=spf1 -all" }] }));
+    await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]` });
+    using policy = new Peer(d.policy);
+    for (const instance of ["1", "2"]) {
+      const request = { client_address: "10.1.2.3", helo_name: "h", sender: "a@b.example", instance };
+      expect(await policy.ask(policyRequest(request), "\n\n")).toMatch(/^action=550 5\.7\.23 /);
+    }
+    await d.daemon.said("info spf client=10.1.2.3", 2);
+    expect(d.daemon.output).toMatch(/^.*info spf .* mailfrom_result=fail mechanism=-all action=reject /m);
+    expect(d.daemon.output.match(/^.*warn hidden_client client=10\.1\.2\.3 .*$/gm)).toHaveLength(1);
+  });
+
+  test("answers each of many empty requests, and logs ten of them", async () => {
+    await using d = await start();
+    using policy = new Peer(d.policy);
+    await policy.ask("\n".repeat(5000), "action=DUNNO\n\n".repeat(5000));
+    await policy.ask(policyRequest({ client_address: "192.0.2.1", sasl_username: "joe", recipient: "last@b.example" }));
+    await d.daemon.said("last@b.example");
+    expect(d.daemon.output.split(' spf client=""')).toHaveLength(11);
+  });
+
   test("forgets DNS answers and verdicts at a reload", async () => {
     await using dns = await startDnsServer(zoneAuthority({ "b.example": [{ TXT: "v=spf1 -all" }] }));
     await using d = await start({ more: `[dns]\nservers = ["${dns.address}"]` });
