@@ -576,6 +576,43 @@ describe("postvouch spf", () => {
     expect(text).toContain("U+2013 (en dash)");
   });
 
+  test.each([
+    [
+      "that the TCP port of the server is dead",
+      () => "truncate" as const,
+      "reply over UDP truncated, and no answer over TCP",
+      "connect ECONNREFUSED",
+    ],
+    [
+      "what the server says of the failure",
+      () => ({ extendedErrors: [{ code: 6, text: "no valid RRSIG" }] }),
+      "DNSSEC Bogus",
+      "DNSSEC Bogus: no valid RRSIG",
+    ],
+    [
+      "that the server reaches no authority",
+      () => ({ extendedErrors: [{ code: 22, text: "" }] }),
+      "No Reachable Authority",
+      "RCODE 2, No Reachable Authority",
+    ],
+  ])("tells %s, in the problem and in the tree", async (_name, quirk, cause, detail) => {
+    using dir = scratch();
+    await using dns = await startDnsServer(zoneAuthority(ZONE), { quirk });
+    await dns.closeTcp();
+    const config = srsConfig(dir, `[dns]\nservers = ["${dns.address}"]`);
+    const args = ["spf", "--config", config, "--ip", "192.0.2.1", "--sender", "joe@pass.example", "--explain"];
+    const { stdout: json } = await postvouchAsync([...args, "--json"]);
+    expect(JSON.parse(json)).toMatchObject({
+      result: "temperror",
+      problem: expect.stringContaining(`(${cause})`),
+      mailFrom: { trace: { record: { lookups: [{ answers: [expect.stringContaining(detail)] }] } } },
+    });
+    const { stdout } = await postvouchAsync(args);
+    const words = stdout.replace(/\s+/g, " ");
+    expect(words).toContain(`(${cause}), so nothing can be said about pass.example until that works again.`);
+    expect(words).toContain(detail);
+  });
+
   test("does what docs/spf.md shows", async () => {
     using dir = scratch();
     const zone = { ...ZONE, "pass.example": [{ TXT: "v=spf1 include:_spf.pass.example -all" }] };
