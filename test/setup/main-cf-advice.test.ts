@@ -1,0 +1,98 @@
+import { describe, expect, test } from "vitest";
+import { parseConfig } from "../../src/config/parse.ts";
+import { mainCfAdvice } from "../../src/setup/main-cf-advice.ts";
+import { postfixConfig } from "../helpers/postfix-config.ts";
+import { requirePrograms } from "../helpers/requires.ts";
+
+const missing = requirePrograms("postconf", "postmap");
+
+async function adviceFor(mainCf: string, { toml = "", opendmarc = "" } = {}): Promise<string[]> {
+  using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
+  const { config, problems } = parseConfig(toml, "c.toml");
+  expect(problems).toEqual([]);
+  const setup = {
+    config,
+    configFile: undefined,
+    hostname: "mail.example.org",
+    srsDomain: "srs.example.org",
+    secretsFile: "",
+    secrets: [],
+    problems: [],
+    warnings: [],
+  };
+  const opendmarcConf = files.write("opendmarc.conf", opendmarc);
+  return await mainCfAdvice(setup, { postfix: { configDir: files.path }, opendmarcConf });
+}
+
+const SOCKETMAP = "socketmap:inet:127.0.0.1:10003";
+const FORWARD_ONLY = `sender_dependent_default_transport_maps = ${SOCKETMAP}:forward-transport\n`;
+const POLICY = (options: string) =>
+  `smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service { inet:127.0.0.1:10030, ${options} }\n`;
+const MILTER = "smtpd_milters = inet:127.0.0.1:8893\n";
+const REJECTS = "RejectFailures true\n";
+const DEFER = '[policy.helo]\ntemperror = "defer"\n[policy.mail_from]\ntemperror = "defer"\n';
+const REVERSE = `recipient_canonical_maps = ${SOCKETMAP}:reverse\n`;
+
+/** What is fine, one line away from each thing that is not. */
+const FINE: readonly { name: string; mainCf: string; toml?: string; opendmarc?: string }[] = [
+  { name: "a Postfix that knows nothing of us", mainCf: "" },
+  { name: "forward-only", mainCf: FORWARD_ONLY },
+  { name: "classic maps", mainCf: `sender_canonical_maps = ${SOCKETMAP}:forward\n` },
+  { name: "forward-only beside a map of the admin's own", mainCf: `${FORWARD_ONLY}sender_canonical_maps = hash:/x\n` },
+  { name: "a policy service without default_action", mainCf: POLICY("timeout=30s") },
+  {
+    name: "another policy service with one",
+    mainCf: POLICY("timeout=30s").replace("10030,", "10031, default_action=DUNNO,"),
+  },
+  { name: "a DMARC filter that does not reject", mainCf: MILTER, opendmarc: "#RejectFailures true\n" },
+  { name: "one that rejects, and temperror deferred", mainCf: MILTER, opendmarc: REJECTS, toml: DEFER },
+  {
+    name: "one that rejects, and no policy service",
+    mainCf: MILTER,
+    opendmarc: REJECTS,
+    toml: "[policy]\nlisten = []",
+  },
+  { name: "OpenDMARC's file, and no milter", mainCf: "", opendmarc: REJECTS },
+  { name: "an SRS domain in a class", mainCf: `${REVERSE}virtual_alias_domains = srs.example.org\n` },
+  { name: "an SRS domain that an inline table has", mainCf: `${REVERSE}relay_domains = inline:{srs.example.org=x}\n` },
+];
+
+const WRONG: readonly { name: string; mainCf: string; toml?: string; opendmarc?: string; says: string }[] = [
+  ...[`${SOCKETMAP}:forward`, `hash:/x, tcp:127.0.0.1:10001`].map((maps) => ({
+    name: `forward-only beside ${maps}`,
+    mainCf: `${FORWARD_ONLY}sender_canonical_maps = ${maps}\n`,
+    says: "take our map out of sender_canonical_maps",
+  })),
+  {
+    name: "default_action=DUNNO",
+    mainCf: POLICY("timeout=30s, default_action=DUNNO"),
+    says: "main.cf: default_action in smtpd_recipient_restrictions lets mail in unchecked",
+  },
+  {
+    name: "a DMARC filter that rejects, and temperror tagged",
+    mainCf: MILTER,
+    opendmarc: REJECTS,
+    says: 'policy.helo.temperror, policy.mail_from.temperror: got "tag", want "defer"',
+  },
+  {
+    name: "an SRS domain in no class",
+    mainCf: REVERSE,
+    says: 'main.cf: srs.example.org is in no domain class: bounces to it get "454',
+  },
+  {
+    name: "a former one in no class",
+    mainCf: `${REVERSE}virtual_alias_domains = srs.example.org\n`,
+    toml: '[srs]\nformer_domains = ["old.example.org"]\n',
+    says: "main.cf: old.example.org is in no domain class",
+  },
+];
+
+describe.skipIf(missing !== undefined)(`main.cf ${missing ?? ""}`, () => {
+  test.each(FINE)("with $name needs no advice", async ({ mainCf, ...rest }) => {
+    expect(await adviceFor(mainCf, rest)).toEqual([]);
+  });
+
+  test.each(WRONG)("with $name gets it", async ({ mainCf, says, ...rest }) => {
+    expect(await adviceFor(mainCf, rest)).toEqual([expect.stringContaining(says)]);
+  });
+});
