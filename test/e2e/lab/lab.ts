@@ -62,11 +62,17 @@ export class Lab implements AsyncDisposable {
     return this.#network.on(host, argv);
   }
 
-  /** Starts our daemon on a host. It ends with the lab, or when the caller stops it. */
-  async startPostvouch(host: string, toml: string, env: Readonly<Record<string, string>> = {}): Promise<Postvouch> {
+  /** Starts our daemon on a host, as root or as `uid`. It ends with the lab, or when the caller stops it. */
+  async startPostvouch(
+    host: string,
+    toml: string,
+    env: Readonly<Record<string, string>> = {},
+    uid?: number,
+  ): Promise<Postvouch> {
     const directory = mkdtempSync(join(this.#directory, `postvouch${++this.#daemons}-`));
     chmodSync(directory, 0o755);
-    return this.#parts.use(await Postvouch.start({ network: this.#network, host, directory, toml, env }));
+    const options = { network: this.#network, host, directory, toml, env };
+    return this.#parts.use(await Postvouch.start(uid === undefined ? options : { ...options, uid }));
   }
 
   /** Has something end with the lab, before the hosts do. */

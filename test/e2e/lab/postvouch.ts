@@ -1,7 +1,7 @@
 /** Our own daemon, from the sources, in the namespace of one of the lab's hosts. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { openSync, readFileSync, writeFileSync } from "node:fs";
+import { chownSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -18,6 +18,8 @@ export interface PostvouchOptions {
   /** postvouch.toml, without `[metrics]` and `state_dir`. */
   readonly toml: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Run it as this user instead of root. */
+  readonly uid?: number;
 }
 
 export class Postvouch implements AsyncDisposable {
@@ -36,10 +38,12 @@ export class Postvouch implements AsyncDisposable {
 
   /** Starts it and waits until its ports are open. */
   static async start(options: PostvouchOptions): Promise<Postvouch> {
-    const { directory, network, host } = options;
+    const { directory, network, host, uid } = options;
     writeFileSync(join(directory, "postvouch.toml"), configuration(options));
     const argv = [NODE, join(PACKAGE, "src", "main.js"), "serve", "--config", join(directory, "postvouch.toml")];
-    const [program = "", ...args] = network.on(host, argv);
+    const user = uid === undefined ? [] : ["setpriv", `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+    if (uid !== undefined) chownSync(directory, uid, uid);
+    const [program = "", ...args] = network.on(host, [...user, ...argv]);
     const log = openSync(join(directory, "postvouch.log"), "w");
     const env = { ...process.env, ...options.env };
     const postvouch = new Postvouch(options, spawn(program, args, { env, stdio: ["ignore", log, log] }));
