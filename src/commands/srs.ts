@@ -28,7 +28,8 @@ async function rewrite(
 ): Promise<number> {
   const setup = await readSetup(around, "refuse");
   const { ownDomains } = await openOwnDomains(setup, () => {});
-  const hooks = { onFailed: (reason: string) => output.problem(reason), onRecovered: () => {} };
+  const report = (problem: string): void => output.problem(problem);
+  const hooks = { onFailed: report, onRecovered: () => {}, onLost: report };
   const url = setup.config["srs.store.url"];
   const store = url === "" ? undefined : await openStore(url, hooks, now);
   try {

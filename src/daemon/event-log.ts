@@ -75,6 +75,10 @@ export class StoreWatch implements StoreHooks {
     this.#logger.log("error", "store", { state: "does not answer", problem });
   }
 
+  onLost(problem: string): void {
+    this.#logger.log("error", "store", { state: "lost what it held", problem });
+  }
+
   onRecovered(): void {
     this.isUp = true;
     this.hasAnswered = true;

@@ -3,10 +3,14 @@ import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import { parseStoreUrl } from "./url.ts";
 
-/** Called when the store stops answering, and when it answers again: once each, not for each lookup. */
+/** What happens to a store by itself. Each is reported once, not for each lookup. */
 export interface StoreHooks {
+  /** The store stopped answering. */
   onFailed(reason: string): void;
+  /** It answers again. */
   onRecovered(): void;
+  /** It answers, but what it held is gone. */
+  onLost(problem: string): void;
 }
 
 /**
@@ -21,7 +25,8 @@ export interface StoreHooks {
 export async function openStore(url: string, hooks: StoreHooks, timeMs: () => number): Promise<AddressStore> {
   try {
     const address = parseStoreUrl(url);
-    if (address.kind === "sqlite") return await (await import("./sqlite.ts")).openSqliteStore(address.path, timeMs);
+    if (address.kind === "sqlite")
+      return await (await import("./sqlite.ts")).openSqliteStore(address.path, hooks, timeMs);
     return await (await import("./redis.ts")).openRedisStore(address, hooks);
   } catch (error) {
     throw new Failure(EXIT.unavailable, [`srs.store.url: ${errorText(error)}`], { cause: error });

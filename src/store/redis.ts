@@ -11,6 +11,7 @@
 import { errorText } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import type { StoreHooks } from "./open.ts";
+import { TimeoutError, within } from "./timeout.ts";
 import type { RedisAddress } from "./url.ts";
 
 const COMMAND_TIMEOUT_MS = 2_000;
@@ -143,23 +144,6 @@ class RedisStore implements AddressStore {
     this.#problem = problem;
     this.#news.resolve();
     if (isNews) this.#hooks.onFailed(problem);
-  }
-}
-
-class TimeoutError extends Error {
-  override name = "TimeoutError";
-}
-
-/** What `promise` gives, or a TimeoutError. */
-async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError(`no answer within ${timeoutMs} ms`)), timeoutMs);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
   }
 }
 

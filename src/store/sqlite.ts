@@ -3,134 +3,146 @@
  *
  *     kv (k TEXT unique, v TEXT, lt INTEGER)      "<ALIAS>@1", the address in its bytes, end of life in seconds since 1970
  *
- * Calls to SQLite do not give way to other work, so they must be short: one commit for all that came in one turn of the
- * event loop, no write for what is there already, expired rows in small helpings.
+ * The file belongs to a thread of its own (sqlite-worker.ts), which writes in one commit what came during the last one,
+ * nothing that is there already, and deletes expired rows in small portions.
  */
-import { open } from "node:fs/promises";
-import type { DatabaseSync, StatementSync } from "node:sqlite";
+import { Worker } from "node:worker_threads";
+import { TransientMap } from "../collections/transient-map.ts";
 import { errorText } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
+import type { StoreHooks } from "./open.ts";
+import type { SqliteAnswer, SqliteCall, SqliteWorkerData } from "./sqlite-worker.ts";
+import { within } from "./timeout.ts";
 
-/** How long SQLite waits for another process to finish writing. Everything else waits with it. */
-const BUSY_TIMEOUT_MS = 250;
+/** How long a caller waits: Postfix is waiting behind it, and tries again by itself. */
+const CALL_TIMEOUT_MS = 2_000;
+const MAX_CALLS = 10_000;
+
 const PURGE_INTERVAL_MS = 600_000;
-const PURGE_ROWS = 500;
 const PURGE_PAUSE_MS = 50;
 
 /** Rows live that much longer than asked for, so that the next mail of the same sender within that time writes nothing. */
 const SLACK_SECONDS = 3600;
 
-const LAYOUT = `
-  CREATE TABLE IF NOT EXISTS kv (k TEXT NOT NULL UNIQUE ON CONFLICT REPLACE, v TEXT NOT NULL, lt INTEGER NOT NULL);
-  CREATE INDEX IF NOT EXISTS ltidx ON kv (lt);
-`;
+type Value = string | boolean | undefined;
+type WithoutId<Call> = Call extends unknown ? Omit<Call, "id"> : never;
 
 /** @throws {Error} `Cannot open store "<path>": …` when the file cannot be made, or is no database of this layout. */
-export async function openSqliteStore(path: string, timeMs: () => number): Promise<AddressStore> {
-  const { DatabaseSync } = await import("node:sqlite");
+export async function openSqliteStore(path: string, hooks: StoreHooks, timeMs: () => number): Promise<AddressStore> {
+  const data: SqliteWorkerData = { sqlitePath: path };
+  // Beside this file and with its extension: .ts in the sources, .js when built.
+  const script = new URL(import.meta.url.replace(/\/sqlite\.([jt]s)$/, "/sqlite-worker.$1"));
+  const worker = new Worker(script, { workerData: data });
+  const store = new SqliteStore(worker, hooks, timeMs);
   try {
-    // Addresses are nobody's business: SQLite itself would make the file readable by all.
-    await using _created = await open(path, "a", 0o600);
-    const database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    try {
-      return new SqliteStore(database, timeMs);
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    await store.opened;
+    return store;
   } catch (error) {
+    await worker.terminate();
     throw new Error(`Cannot open store "${path}": ${errorText(error)}`, { cause: error });
   }
 }
 
-interface Row {
-  readonly key: string;
-  readonly address: Buffer;
-  readonly endSeconds: number;
-  readonly written: PromiseWithResolvers<void>;
-}
-
 class SqliteStore implements AddressStore {
-  readonly #database: DatabaseSync;
+  readonly #worker: Worker;
+  readonly #hooks: StoreHooks;
   readonly #timeMs: () => number;
-  readonly #select: StatementSync;
-  readonly #insert: StatementSync;
-  readonly #purge: StatementSync;
-  #rows: Row[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #calls = new TransientMap<number, PromiseWithResolvers<Value>>();
+  #lastId = 0;
+  #isFailing = false;
+  #isClosed = false;
+  #purgeTimer: NodeJS.Timeout | undefined;
 
-  constructor(database: DatabaseSync, timeMs: () => number) {
-    this.#database = database;
+  constructor(worker: Worker, hooks: StoreHooks, timeMs: () => number) {
+    this.#worker = worker;
+    this.#hooks = hooks;
     this.#timeMs = timeMs;
-    // WAL: readers and a writer do not wait for each other. FULL: what is written outlives a power failure, as the
-    // queue file of the mail does.
-    database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${LAYOUT}`);
-    // The casts carry the bytes through as they are: they need not be UTF-8.
-    this.#select = database.prepare("SELECT CAST(v AS BLOB) AS address, lt FROM kv WHERE k = ?");
-    this.#insert = database.prepare("INSERT OR REPLACE INTO kv (k, v, lt) VALUES (?, CAST(? AS TEXT), ?)");
-    this.#purge = database.prepare("DELETE FROM kv WHERE rowid IN (SELECT rowid FROM kv WHERE lt <= ? LIMIT ?)");
-    this.#schedulePurge(0);
+    worker.on("message", (answer: SqliteAnswer) => this.#onAnswer(answer));
+    // A fault of ours in the thread ends the process like any other.
+    worker.on("error", (error) => {
+      throw error;
+    });
+  }
+
+  /** Rejects when the file cannot be opened. */
+  get opened(): Promise<void> {
+    return this.#opened.promise;
   }
 
   async put(alias: string, address: string, ttlSeconds: number): Promise<void> {
-    const endSeconds = this.#nowSeconds() + ttlSeconds;
-    const kept = this.#read(alias);
-    if (kept !== undefined && kept.address === address && kept.endSeconds >= endSeconds) return;
-    const written = Promise.withResolvers<void>();
-    const bytes = Buffer.from(address, "latin1");
-    this.#rows.push({ key: keyOf(alias), address: bytes, endSeconds: endSeconds + SLACK_SECONDS, written });
-    if (this.#rows.length === 1) setImmediate(() => this.#write());
-    await written.promise;
+    const minEnd = this.#nowSeconds() + ttlSeconds;
+    const call = { verb: "put", key: keyOf(alias), address, minEnd, end: minEnd + SLACK_SECONDS } as const;
+    await this.#use("Cannot store address", call);
   }
 
   async get(alias: string): Promise<string | undefined> {
-    const row = this.#read(alias);
-    return row === undefined || row.endSeconds <= this.#nowSeconds() ? undefined : row.address;
+    const call = { verb: "get", key: keyOf(alias), now: this.#nowSeconds() } as const;
+    const address = await this.#use("Cannot read address", call);
+    return typeof address === "string" ? address : undefined;
   }
 
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#write();
-    this.#database.close();
+    this.#isClosed = true;
+    clearTimeout(this.#purgeTimer);
+    await within(CALL_TIMEOUT_MS, this.#call({ verb: "close" })).catch(() => {});
+    await this.#worker.terminate();
   }
 
-  #read(alias: string): { address: string; endSeconds: number } | undefined {
-    const row = this.#select.get(keyOf(alias));
-    if (!(row?.address instanceof Uint8Array)) return undefined;
-    return { address: Buffer.from(row.address).toString("latin1"), endSeconds: Number(row.lt) };
-  }
-
-  /** Writes all that has gathered, or nothing of it. */
-  #write(): void {
-    const rows = this.#rows;
-    this.#rows = [];
-    if (rows.length === 0) return;
+  /** Makes a call that tells whether the store works. */
+  async #use(problem: string, call: WithoutId<SqliteCall>): Promise<Value> {
     try {
-      this.#database.exec("BEGIN IMMEDIATE");
-      for (const { key, address, endSeconds } of rows) this.#insert.run(key, address, endSeconds);
-      this.#database.exec("COMMIT");
-      for (const { written } of rows) written.resolve();
+      if (this.#calls.size >= MAX_CALLS) throw new Error(`${MAX_CALLS} calls are waiting`);
+      const value = await within(CALL_TIMEOUT_MS, this.#call(call));
+      if (this.#isFailing) this.#hooks.onRecovered();
+      this.#isFailing = false;
+      return value;
     } catch (error) {
-      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      for (const { written } of rows) written.reject(new Error(`Cannot store address: ${errorText(error)}`));
+      const reason = errorText(error);
+      if (!this.#isFailing) this.#hooks.onFailed(reason);
+      this.#isFailing = true;
+      throw new Error(`${problem}: ${reason}`, { cause: error });
+    }
+  }
+
+  #call(call: WithoutId<SqliteCall>): Promise<Value> {
+    const id = ++this.#lastId;
+    const result = Promise.withResolvers<Value>();
+    this.#calls.set(id, result);
+    this.#worker.postMessage({ ...call, id });
+    return result.promise;
+  }
+
+  #onAnswer(answer: SqliteAnswer): void {
+    switch (answer.type) {
+      case "opened":
+        this.#opened.resolve();
+        this.#schedulePurge(0);
+        break;
+      case "failed":
+        this.#opened.reject(new Error(answer.problem));
+        break;
+      case "lost":
+        this.#hooks.onLost(answer.problem);
+        break;
+      case "done":
+        this.#calls.get(answer.id)?.resolve(answer.value);
+        this.#calls.delete(answer.id);
+        break;
+      case "rejected":
+        this.#calls.get(answer.id)?.reject(new Error(answer.problem));
+        this.#calls.delete(answer.id);
+        break;
     }
   }
 
   #schedulePurge(delayMs: number): void {
-    this.#timer = setTimeout(
-      () => this.#schedulePurge(this.#purgeSome() ? PURGE_PAUSE_MS : PURGE_INTERVAL_MS),
-      delayMs,
-    );
-    this.#timer.unref();
-  }
-
-  /** Deletes some expired rows; whether there are more. When it fails, they wait: `get` does not give them anyway. */
-  #purgeSome(): boolean {
-    try {
-      return this.#purge.run(this.#nowSeconds(), PURGE_ROWS).changes === PURGE_ROWS;
-    } catch {
-      return false;
-    }
+    this.#purgeTimer = setTimeout(async () => {
+      // When it fails, the rows wait: `get` does not give them anyway.
+      const hasMore = await this.#call({ verb: "purge", now: this.#nowSeconds() }).catch(() => false);
+      if (!this.#isClosed) this.#schedulePurge(hasMore === true ? PURGE_PAUSE_MS : PURGE_INTERVAL_MS);
+    }, delayMs);
+    this.#purgeTimer.unref();
   }
 
   #nowSeconds(): number {

@@ -29,13 +29,13 @@ function answers(socket: string): boolean {
 }
 
 function open(url: string): Promise<AddressStore> {
-  return openStore(url, { onFailed: () => {}, onRecovered: () => {} }, Date.now);
+  return openStore(url, { onFailed: () => {}, onRecovered: () => {}, onLost: () => {} }, Date.now);
 }
 
 /** A store that notes what it tells. */
 async function openNoting(url: string) {
   const told: string[] = [];
-  const hooks = { onFailed: () => told.push("failed"), onRecovered: () => told.push("recovered") };
+  const hooks = { onFailed: () => told.push("failed"), onRecovered: () => told.push("recovered"), onLost: () => {} };
   const store = await openStore(url, hooks, Date.now);
   return { store, told };
 }

@@ -1,6 +1,9 @@
-import { chmodSync, statSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { spawn } from "node:child_process";
+import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { AddressStore } from "../../src/srs/seams.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
+import { freePorts, Peer, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
@@ -8,15 +11,57 @@ const DAY_SECONDS = 86_400;
 const ALIAS = "0123456789ABCDEFGHIJKLMNOPQRSTUV";
 const noSqlite3 = requirePrograms("sqlite3");
 
+/** What a store told by its hooks, the newest last. */
+const told: string[] = [];
+
+beforeEach(() => {
+  told.length = 0;
+});
+
+function openStore(path: string, timeMs: () => number = Date.now): Promise<AddressStore> {
+  const hooks = {
+    onFailed: (reason: string) => told.push(`failed: ${reason}`),
+    onRecovered: () => told.push("recovered"),
+    onLost: (problem: string) => told.push(`lost: ${problem}`),
+  };
+  return openSqliteStore(path, hooks, timeMs);
+}
+
 /** Runs SQL in a process of its own, with a program of another make. */
 function sqlite3(path: string, sql: string): string {
   return runProgram("sqlite3", [path, sql]);
 }
 
+interface Lock extends Disposable {
+  release(): void;
+}
+
+/** Another process that writes to the file and does not come to an end. */
+async function locked(path: string): Promise<Lock> {
+  const script = `import sqlite3, sys
+d = sqlite3.connect(sys.argv[1], isolation_level=None)
+d.execute("BEGIN EXCLUSIVE")
+print("locked", flush=True)
+sys.stdin.read()
+`;
+  const child = spawn("python3", ["-c", script, path], { stdio: ["pipe", "pipe", "inherit"] });
+  await new Promise((resolve) => child.stdout.once("data", resolve));
+  return { release: () => child.stdin.end(), [Symbol.dispose]: () => void child.kill("SIGKILL") };
+}
+
+function removeAll(path: string): void {
+  for (const name of [path, `${path}-wal`, `${path}-shm`]) rmSync(name, { force: true });
+}
+
+function replace(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
 describe("the SQLite store", () => {
   test("gives back what it was given, by whatever bytes", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
+    const store = await openStore(`${directory.path}/a.db`);
     const address = Array.from({ length: 255 }, (_, code) => String.fromCharCode(code + 1)).join("");
     await store.put(ALIAS, address, 60);
     expect(await store.get(ALIAS)).toBe(address);
@@ -27,25 +72,25 @@ describe("the SQLite store", () => {
   test("keeps it over a restart and shows it to a second daemon at once", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const [first, second] = [await openSqliteStore(path, Date.now), await openSqliteStore(path, Date.now)];
+    const [first, second] = [await openStore(path), await openStore(path)];
     await first.put(ALIAS, "a@b.test", 60);
     expect(await second.get(ALIAS)).toBe("a@b.test");
     await Promise.all([first.put(ALIAS, "c@b.test", 60), second.put(ALIAS.toLowerCase(), "d@b.test", 60)]);
     await first.close();
     await second.close();
-    const third = await openSqliteStore(path, Date.now);
+    const third = await openStore(path);
     expect([await third.get(ALIAS), await third.get(ALIAS.toLowerCase())]).toEqual(["c@b.test", "d@b.test"]);
     await third.close();
   });
 
   test("keeps what came in just before it closed", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
+    const store = await openStore(`${directory.path}/a.db`);
     const written = store.put(ALIAS, "a@b.test", 60);
     await Promise.resolve();
     await store.close();
     await written;
-    const again = await openSqliteStore(`${directory.path}/a.db`, Date.now);
+    const again = await openStore(`${directory.path}/a.db`);
     expect(await again.get(ALIAS)).toBe("a@b.test");
     await again.close();
   });
@@ -53,7 +98,7 @@ describe("the SQLite store", () => {
   test("forgets an address when its time is over, and not before; a second put renews it", async () => {
     using directory = temporaryDirectory();
     let nowSeconds = 1_700_000_000;
-    const store = await openSqliteStore(`${directory.path}/a.db`, () => nowSeconds * 1000);
+    const store = await openStore(`${directory.path}/a.db`, () => nowSeconds * 1000);
     await store.put("A", "a@b.test", 22 * DAY_SECONDS);
     await store.put("B", "b@b.test", 22 * DAY_SECONDS);
     nowSeconds += 21 * DAY_SECONDS;
@@ -69,12 +114,12 @@ describe("the SQLite store", () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
     let nowMs = 1_700_000_000_000;
-    const store = await openSqliteStore(path, () => nowMs);
+    const store = await openStore(path, () => nowMs);
     await Promise.all(Array.from({ length: 1200 }, (_, index) => store.put(`OLD${index}`, "a@b.test", 60)));
     await store.put("NEW", "a@b.test", 22 * DAY_SECONDS);
     await store.close();
     nowMs += DAY_SECONDS * 1000;
-    const again = await openSqliteStore(path, () => nowMs);
+    const again = await openStore(path, () => nowMs);
     const { DatabaseSync } = await import("node:sqlite");
     const database = new DatabaseSync(path, { readOnly: true });
     const count = database.prepare("SELECT count(*) AS count FROM kv");
@@ -87,21 +132,133 @@ describe("the SQLite store", () => {
   test("rejects while another process holds the file, and goes on when it no longer does", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const store = await openSqliteStore(path, Date.now);
-    const { DatabaseSync } = await import("node:sqlite");
-    const other = new DatabaseSync(path);
-    other.exec("BEGIN IMMEDIATE");
+    const store = await openStore(path);
+    using other = await locked(path);
     await expect(store.put("A", "a@b.test", 60)).rejects.toThrow("Cannot store address: database is locked");
-    other.exec("COMMIT");
-    other.close();
+    await expect(store.put("B", "b@b.test", 60)).rejects.toThrow("Cannot store address: database is locked");
+    expect(told).toEqual(["failed: database is locked"]);
+    other.release();
     await store.put("A", "a@b.test", 60);
     expect(await store.get("A")).toBe("a@b.test");
+    expect(told).toEqual(["failed: database is locked", "recovered"]);
     await store.close();
+  });
+
+  test("while another process holds the file, nobody else waits, and a write goes on when it is let go", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const store = await openStore(path);
+    await store.put("KEPT", "kept@b.test", 60);
+    using other = await locked(path);
+    const waiting = store.put("A", "a@b.test", 60);
+    let longestMs = 0;
+    let lastMs = performance.now();
+    const ticking = setInterval(() => {
+      longestMs = Math.max(longestMs, performance.now() - lastMs);
+      lastMs = performance.now();
+    }, 1);
+    const startedMs = performance.now();
+    expect(await store.get("KEPT")).toBe("kept@b.test");
+    await store.put("KEPT", "kept@b.test", 60);
+    expect(performance.now() - startedMs).toBeLessThan(400);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    clearInterval(ticking);
+    expect(longestMs).toBeLessThan(150);
+    other.release();
+    await waiting;
+    expect(await store.get("A")).toBe("a@b.test");
+    expect(told).toEqual([]);
+    await store.close();
+  });
+
+  test.each([
+    { name: "removed", change: (path: string) => removeAll(path) },
+    { name: "removed without its log", change: (path: string) => rmSync(path) },
+    { name: "moved away", change: (path: string) => renameSync(path, `${path}.old`) },
+    { name: "replaced by an empty one", change: (path: string) => replace(path, "") },
+  ])("opens the file anew when it is $name, and says so", async ({ change }) => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const store = await openStore(path);
+    await store.put("OLD", "old@b.test", 60);
+    change(path);
+    await store.put("NEW", "new@b.test", 60);
+    expect(told).toEqual([`lost: "${path}" was removed or replaced: what it held is gone`]);
+    expect([await store.get("OLD"), await store.get("NEW")]).toEqual([undefined, "new@b.test"]);
+    expect(told).toHaveLength(1);
+    await store.close();
+    const again = await openStore(path);
+    expect(await again.get("NEW")).toBe("new@b.test");
+    await again.close();
+  });
+
+  test("loses nothing when the log of changes alone is removed", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const store = await openStore(path);
+    await store.put("OLD", "old@b.test", 60);
+    rmSync(`${path}-wal`);
+    rmSync(`${path}-shm`);
+    await store.put("NEW", "new@b.test", 60);
+    expect([await store.get("OLD"), await store.get("NEW")]).toEqual(["old@b.test", "new@b.test"]);
+    expect(told).toEqual([]);
+    await store.close();
+    const again = await openStore(path);
+    expect([await again.get("OLD"), await again.get("NEW")]).toEqual(["old@b.test", "new@b.test"]);
+    await again.close();
+  });
+
+  test("reads what a file holds that was put in its place", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const backup = await openStore(`${directory.path}/backup.db`);
+    await backup.put("A", "backup@b.test", 60);
+    await backup.close();
+    const store = await openStore(path);
+    await store.put("A", "a@b.test", 60);
+    removeAll(path);
+    renameSync(`${directory.path}/backup.db`, path);
+    expect(await store.get("A")).toBe("backup@b.test");
+    await store.close();
+  });
+
+  test("rejects while its directory is gone, and goes on when it is back", async () => {
+    using directory = temporaryDirectory();
+    mkdirSync(`${directory.path}/state`);
+    const path = `${directory.path}/state/a.db`;
+    const store = await openStore(path);
+    rmSync(`${directory.path}/state`, { recursive: true });
+    await expect(store.put("A", "a@b.test", 60)).rejects.toThrow(/^Cannot store address: ENOENT/);
+    await expect(store.get("A")).rejects.toThrow(/^Cannot read address: ENOENT/);
+    mkdirSync(`${directory.path}/state`);
+    await store.put("A", "a@b.test", 60);
+    expect(await store.get("A")).toBe("a@b.test");
+    expect(told).toEqual([
+      `lost: "${path}" was removed or replaced: what it held is gone`,
+      expect.stringMatching(/^failed: ENOENT/),
+      "recovered",
+    ]);
+    await store.close();
+  });
+
+  test("leaves no thread, timer or descriptor behind", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    await (await openStore(path)).close();
+    const before = readdirSync("/proc/self/fd").length;
+    for (let i = 0; i < 5; i += 1) {
+      const store = await openStore(path);
+      await store.put("A", "a@b.test", 60);
+      await store.close();
+      await expect(openStore(directory.path)).rejects.toThrow("it is a directory");
+    }
+    expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+    expect(process.getActiveResourcesInfo()).not.toContain("MessagePort");
   });
 
   test("makes a file that nobody else can read", async () => {
     using directory = temporaryDirectory();
-    const store = await openSqliteStore(`${directory.path}/a.db`, Date.now);
+    const store = await openStore(`${directory.path}/a.db`);
     await store.put("A", "a@b.test", 60);
     expect(statSync(`${directory.path}/a.db`).mode & 0o777).toBe(0o600);
     expect(statSync(`${directory.path}/a.db-wal`).mode & 0o777).toBe(0o600);
@@ -110,13 +267,17 @@ describe("the SQLite store", () => {
 
   test.each([
     { name: "a directory that is not there", path: "none/a.db", reason: "ENOENT" },
-    { name: "a directory", path: "", reason: "EISDIR" },
+    { name: "a directory", path: "", reason: "it is a directory" },
+    { name: "a FIFO, without waiting for its reader", path: "fifo", reason: "not a regular file" },
+    { name: "a device", path: "zero", reason: "not a regular file" },
     { name: "a file of another kind", path: "main.cf", reason: "not a database" },
   ])("refuses $name", async ({ path, reason }) => {
     using directory = temporaryDirectory();
     directory.write("main.cf", `# ${"x".repeat(8192)}`);
     chmodSync(`${directory.path}/main.cf`, 0o644);
-    const opening = openSqliteStore(`${directory.path}/${path}`, Date.now);
+    runProgram("mkfifo", [`${directory.path}/fifo`]);
+    symlinkSync("/dev/zero", `${directory.path}/zero`);
+    const opening = openStore(`${directory.path}/${path}`);
     await expect(opening).rejects.toThrow(/^Cannot open store ".*": /);
     await expect(opening).rejects.toThrow(reason);
   });
@@ -135,7 +296,7 @@ describe.skipIf(noSqlite3 !== undefined)(`postsrsd 2's own database ${noSqlite3 
        INSERT INTO kv VALUES ('GONE@1', 'old@b.test', ${inDays(-1)});
        INSERT INTO kv VALUES ('BYTES@1', CAST(x'6be4736540622e74657374' AS TEXT), ${inDays(3)});`,
     );
-    const store = await openSqliteStore(path, Date.now);
+    const store = await openStore(path);
     expect(await store.get(ALIAS)).toBe("long.local.part@b.test");
     expect(await store.get("GONE")).toBeUndefined();
     expect(await store.get("BYTES")).toBe("k\xe4se@b.test");
@@ -145,11 +306,50 @@ describe.skipIf(noSqlite3 !== undefined)(`postsrsd 2's own database ${noSqlite3 
   test("is what it finds when it takes ours over", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const store = await openSqliteStore(path, Date.now);
+    const store = await openStore(path);
     await store.put(ALIAS, "k\xe4se@b.test", 60);
     await store.close();
     expect(sqlite3(path, `SELECT v, typeof(k), typeof(v), typeof(lt) FROM kv WHERE k = '${ALIAS}@1'`)).toBe(
       "k\xe4se@b.test|text|text|integer\n",
     );
   });
+});
+
+test("The daemon logs that the file was removed, and the bounce comes back after a restart", async () => {
+  using dir = scratch();
+  const [forward = 0, reverse = 0] = await freePorts(2);
+  const path = `${dir.path}/a.db`;
+  dir.write("secrets", "tops3cr3t\n");
+  const config = dir.write(
+    "p.toml",
+    `hostname = "mx.example"
+[srs]
+domain = "srs.example"
+secrets_file = "${dir.path}/secrets"
+[srs.store]
+url = "sqlite:${path}"
+[tcptable]
+forward = ["127.0.0.1:${forward}"]
+reverse = ["127.0.0.1:${reverse}"]
+[socketmap]
+listen = []
+[policy]
+listen = []
+[metrics]
+listen = []
+`,
+  );
+  const sender = `${"l".repeat(60)}@foreign.example`;
+  await using first = new RunningDaemon(["--config", config]);
+  await first.said("listening listener=tcptable.reverse");
+  removeAll(path);
+  using there = new Peer(forward);
+  const answer = await there.ask(`get ${sender}\n`);
+  expect(answer).toMatch(/^200 SRS0=....=..=1=[0-9A-V]{32}@srs\.example\n$/);
+  await first.said(`error store state="lost what it held" problem="\\"${path}\\" was removed or replaced`);
+  await first[Symbol.asyncDispose]();
+  await using second = new RunningDaemon(["--config", config]);
+  await second.said("listening listener=tcptable.reverse");
+  using back = new Peer(reverse);
+  expect(await back.ask(`get ${answer.slice(4)}`)).toBe(`200 ${sender}\n`);
 });
