@@ -12,6 +12,8 @@ export interface ParsedConfig {
   readonly config: Config;
   /** One line for each thing that is wrong, naming the key, what it got and what it wants. */
   readonly problems: readonly string[];
+  /** No key is set: the defaults run. */
+  readonly isEmpty: boolean;
 }
 
 /**
@@ -21,17 +23,18 @@ export interface ParsedConfig {
  */
 export function parseConfig(toml: string, source: string): ParsedConfig {
   const foreign = foreignFile(toml);
-  if (foreign !== undefined) return { ...parseConfig("", source), problems: [`${source}: ${foreign}`] };
+  if (foreign !== undefined) return { ...parseConfig("", source), problems: [`${source}: ${foreign}`], isEmpty: false };
   let tree: Record<string, unknown>;
   try {
     tree = parseToml(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    return { ...parseConfig("", source), problems: describeTomlError(toml, source, error) };
+    return { ...parseConfig("", source), problems: describeTomlError(toml, source, error), isEmpty: false };
   }
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
   const unread = flatten(tree);
+  const isEmpty = unread.size === 0;
   for (const [name, parameter] of Object.entries<Parameter<unknown>>(PARAMETERS)) {
     const given = unread.get(name);
     unread.delete(name);
@@ -46,7 +49,7 @@ export function parseConfig(toml: string, source: string): ParsedConfig {
   }
   const config = Object.freeze(values) as Config;
   problems.push(...checkTogether(config));
-  return { config, problems: problems.map((problem) => `${source}: ${problem}`) };
+  return { config, problems: problems.map((problem) => `${source}: ${problem}`), isEmpty };
 }
 
 function defaultOf(parameter: Parameter<unknown>): unknown {

@@ -7,6 +7,7 @@ import { Listeners, serveWith, type Wanted } from "../net/listeners.ts";
 import { type Protocol, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
 import { descriptorLimit } from "../process/descriptors.ts";
+import { EXIT, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
@@ -37,6 +38,8 @@ export class Daemon {
   readonly #retired = new Set<Generation>();
   /** Cache hits and misses of resolvers that are closed: the counters never step back. */
   readonly #dnsBefore = { hits: 0, misses: 0 };
+  /** The configuration in force sets nothing. */
+  #isDefault = false;
   #isStopping = false;
 
   /**
@@ -94,6 +97,8 @@ export class Daemon {
    * @throws {Failure} naming what could not be opened; everything is as it was then
    */
   async reload(setup: Setup): Promise<void> {
+    // A file that is just being written, or a disk that was full: the defaults would sign with another secret.
+    if (setup.isDefault && !this.#isDefault) throw new Failure(EXIT.config, [emptied(setup)]);
     const prepared = await prepareGeneration(setup, this.#lasting);
     if (this.#isStopping) {
       await prepared.close();
@@ -134,6 +139,7 @@ export class Daemon {
     const { config } = setup;
     const before = this.#current;
     this.#current = prepared.generation;
+    this.#isDefault = setup.isDefault;
     const opened = prepared.commit();
     const { logger } = this.#lasting;
     for (const warning of prepared.warnings) logger.log("warn", "own_domains", { warning });
@@ -167,4 +173,10 @@ export class Daemon {
     const { cacheEntries, hits, misses } = this.#current?.resolver.stats() ?? { cacheEntries: 0, hits: 0, misses: 0 };
     return { cacheEntries, cacheHits: this.#dnsBefore.hits + hits, cacheMisses: this.#dnsBefore.misses + misses };
   }
+}
+
+function emptied({ configFile }: Setup): string {
+  const what =
+    configFile === undefined ? "the configuration file is gone" : `configuration "${configFile}" sets nothing`;
+  return `Cannot take over the defaults: ${what}, and before it set something; restart if that is meant`;
 }

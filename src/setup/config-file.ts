@@ -25,9 +25,14 @@ export function readConfigFile(path: string | undefined): ConfigFile {
     text = readRegularFile(file, MAX_FILE_BYTES).bytes.toString("utf8");
   } catch (error) {
     const isAbsent = errorCode(error) === "ENOENT";
-    const { config } = parseConfig("", file);
-    if (isAbsent && path === undefined) return { config, path: undefined, problems: [] };
-    return { config, path: file, problems: [`Cannot read configuration "${file}": ${fileTrouble(error)}`] };
+    const defaults = parseConfig("", file);
+    if (isAbsent && path === undefined) return { ...defaults, path: undefined };
+    return {
+      ...defaults,
+      isEmpty: false,
+      path: file,
+      problems: [`Cannot read configuration "${file}": ${fileTrouble(error)}`],
+    };
   }
   return { ...parseConfig(text, file), path: file };
 }

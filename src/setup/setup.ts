@@ -20,6 +20,8 @@ export interface Surroundings {
 export interface Setup {
   readonly config: Config;
   readonly configFile: string | undefined;
+  /** There is no configuration file, or it sets nothing. */
+  readonly isDefault: boolean;
   readonly hostname: string;
   readonly srsDomain: string;
   readonly secretsFile: string;
@@ -42,7 +44,7 @@ const CREDENTIAL = "srs.secrets";
  * @throws {Failure} when the secrets file cannot be made
  */
 export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
-  const { config, path, problems } = readConfigFile(around.configFile);
+  const { config, path, problems, isEmpty } = readConfigFile(around.configFile);
   const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
   const { hostname, srsDomain } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
@@ -59,6 +61,7 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
   return {
     config,
     configFile: path,
+    isDefault: isEmpty,
     hostname,
     srsDomain,
     secretsFile,

@@ -214,13 +214,13 @@ describe("the table of parameters", () => {
     const uncommented = example
       .replace(/^#(?=[a-z_]+ = )/gm, "")
       .replace(/^recipient.*\n|^mode = "report"\n|^mail_from.*\n/gm, "");
-    expect(parseConfig(example, "x")).toEqual({ config, problems: [] });
-    expect(parseConfig(uncommented, "x")).toEqual({ config, problems: [] });
+    expect(parseConfig(example, "x")).toEqual({ config, problems: [], isEmpty: true });
+    expect(parseConfig(uncommented, "x")).toEqual({ config, problems: [], isEmpty: false });
   });
 });
 
 /** spec.md section 2, as far as defaults go: programs outside rely on these names. */
 test("every key of the contract is there with its default", () => {
   const contract = readFileSync(join(import.meta.dirname, "contract.toml"), "utf8");
-  expect(parseConfig(contract, "contract.toml")).toEqual(parseConfig("", "nothing"));
+  expect(parseConfig(contract, "contract.toml")).toEqual({ ...parseConfig("", "nothing"), isEmpty: false });
 });

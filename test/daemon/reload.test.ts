@@ -296,6 +296,12 @@ const BREAKAGES: readonly Breakage[] = [
     spoil: (all) => ({ ...all, policy: `mode = "warn"` }),
     says: /policy.mode/,
   },
+  { name: "a file that is empty", spoil: () => ({}), says: /Cannot take over the defaults: .*sets nothing/ },
+  {
+    name: "a file of nothing but comments and empty tables",
+    spoil: () => ({ "": "# hostname", srs: "", policy: "" }),
+    says: /sets nothing/,
+  },
   {
     name: "a file that is no TOML",
     spoil: (all) => ({ ...all, log: `level = ` }),

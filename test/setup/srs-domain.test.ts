@@ -26,6 +26,7 @@ function warningFor(srsDomain: string, toml = ""): Promise<string | undefined> {
   const setup: Setup = {
     config,
     configFile: undefined,
+    isDefault: false,
     hostname: "mx.example.net",
     srsDomain,
     secretsFile: "",
