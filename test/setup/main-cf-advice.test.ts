@@ -13,6 +13,7 @@ async function adviceFor(mainCf: string, { toml = "", opendmarc = "" } = {}): Pr
   const setup = {
     config,
     configFile: undefined,
+    isDefault: false,
     hostname: "mail.example.org",
     srsDomain: "srs.example.org",
     secretsFile: "",
