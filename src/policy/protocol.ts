@@ -9,6 +9,7 @@
  * empty action for PERMIT. Text is latin1: one character is one byte.
  */
 
+import { detached } from "../collections/detached.ts";
 import { safeLine } from "../mail/text.ts";
 import { type Decoder, ProtocolError } from "../net/session.ts";
 
@@ -44,6 +45,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
   readonly #laterPackets: string[] = [];
   /** The beginning of a line that ends in a later packet. */
   #begunLine = "";
+  #begunPieces = 0;
   /** The request of the lines that were read last; `undefined` between two requests. */
   #request: Attributes | undefined = undefined;
   #requestBytes = 0;
@@ -63,6 +65,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
   next(): PolicyRequest | undefined {
     for (;;) {
       if (this.#position < this.#packet.length && this.#readLines()) return this.#endRequest();
+      if (this.#requestBytes > 0 && this.#requestBytes < this.#packet.length) this.#detachRequest();
       const packet = this.#laterPackets.length === 0 ? undefined : this.#laterPackets.shift();
       if (packet === undefined) break;
       this.#packet = packet;
@@ -90,7 +93,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     let hasEnded = false;
     while (!hasEnded && start < packet.length) {
       const lf = packet.indexOf("\n", start);
-      if (lf === -1) this.#begunLine += packet.slice(start);
+      if (lf === -1) this.#beginLine(packet.slice(start));
       else hasEnded = this.#begunLine === "" ? this.#takeLine(packet, start, lf) : this.#takeBegunLine(start, lf);
       start = lf === -1 ? packet.length : lf + 1;
     }
@@ -100,9 +103,35 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     throw new ProtocolError(`Cannot read policy request: over ${MAX_REQUEST_BYTES} bytes`);
   }
 
+  /** Adds to the begun line. Bytes that come one by one must not take more memory than what they cost the peer. */
+  #beginLine(piece: string): void {
+    this.#begunLine += piece;
+    this.#begunPieces++;
+    if (this.#begunPieces * PIECE_BYTES <= this.#begunLine.length || this.#begunPieces < MIN_PIECES) return;
+    this.#begunLine = detached(this.#begunLine);
+    this.#begunPieces = 0;
+  }
+
+  /**
+   * Reads the begun request once more from a copy of its bytes. What was cut from the packet keeps all of it, with the
+   * requests before this one, and the peer may take its time to send the rest.
+   */
+  #detachRequest(): void {
+    const request = detached(this.#packet.slice(this.#packet.length - this.#requestBytes));
+    this.#request = undefined;
+    this.#requestBytes = 0;
+    this.#kind = undefined;
+    this.#begunLine = "";
+    this.#begunPieces = 0;
+    this.#packet = request;
+    this.#position = 0;
+    this.#readLines();
+  }
+
   #takeBegunLine(start: number, lf: number): boolean {
     const line = this.#begunLine + this.#packet.slice(start, lf);
     this.#begunLine = "";
+    this.#begunPieces = 0;
     return this.#takeLine(line, 0, line.length);
   }
 
@@ -130,6 +159,10 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     return request;
   }
 }
+
+/** The memory that V8 takes to join two strings, until somebody looks at the result, and how many joins do not matter. */
+const PIECE_BYTES = 32;
+const MIN_PIECES = 16;
 
 type Attributes = { -readonly [Name in keyof PolicyRequest]: string };
 

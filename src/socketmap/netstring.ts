@@ -1,4 +1,5 @@
 /** Netstrings (D. J. Bernstein, 1997): length in decimal, `:`, that many bytes, `,`. */
+import { detached } from "../collections/detached.ts";
 import { ProtocolError } from "../net/session.ts";
 
 const COLON = 0x3a;
@@ -47,7 +48,7 @@ export class NetstringReader {
       length = length * 10 + digit;
       if (at - this.#position >= MAX_LENGTH_DIGITS) throw broken("its length has too many digits");
     }
-    if (at === text.length) return undefined;
+    if (at === text.length) return this.#keepRest();
     if (text.charCodeAt(at) !== COLON || at === this.#position) throw broken('want digits and ":"');
     if (length > this.#maxBytes) {
       this.#position = at + 1;
@@ -55,7 +56,7 @@ export class NetstringReader {
       return this.#skip();
     }
     const end = at + 1 + length;
-    if (end >= text.length) return undefined;
+    if (end >= text.length) return this.#keepRest();
     if (text.charCodeAt(end) !== COMMA) throw broken('want "," at its end');
     this.#position = end + 1;
     return text.slice(at + 1, end);
@@ -65,11 +66,18 @@ export class NetstringReader {
     return this.#text.length - this.#position;
   }
 
+  /** More bytes are needed. What is kept until then must not keep the packet with the netstrings before it. */
+  #keepRest(): undefined {
+    if (this.#position === 0) return;
+    this.#text = this.#position === this.#text.length ? "" : detached(this.#text.slice(this.#position));
+    this.#position = 0;
+  }
+
   #skip(): typeof TOO_LONG | undefined {
     const available = Math.min(this.#skipBytes, this.#text.length - this.#position);
     this.#position += available;
     this.#skipBytes -= available;
-    return this.#skipBytes === 0 ? TOO_LONG : undefined;
+    return this.#skipBytes === 0 ? TOO_LONG : this.#keepRest();
   }
 }
 

@@ -1,4 +1,5 @@
 /** One run of check_host() (RFC 7208 section 4), from the query's text to a conclusion, and a verdict made of that. */
+import { detached } from "../collections/detached.ts";
 import { parseAddress } from "../mail/ip.ts";
 import { asciiLine, shorten } from "../mail/text.ts";
 import { DirectiveMatcher } from "./directives.ts";
@@ -144,13 +145,4 @@ export function toVerdict(conclusion: Conclusion, query: SpfQuery, domain: strin
     voidLookups,
     elapsedMs,
   };
-}
-
-/**
- * The same text in memory of its own. V8 makes a piece of a string by pointing into it, so that a name of twenty bytes
- * keeps the whole request alive that it was cut from, and thousands of verdicts are remembered. Joined and not
- * concatenated: that would only point to both parts.
- */
-function detached(text: string): string {
-  return [text, ""].join(" ").slice(0, -1);
 }

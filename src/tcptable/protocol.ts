@@ -8,6 +8,7 @@
  * Keys and values travel %XX-quoted, so one line is always one message. A line that cannot be understood is answered
  * with 500 and the connection stays: each close costs Postfix a second (dict_tcp.c sleeps before it reconnects).
  */
+import { detached } from "../collections/detached.ts";
 import type { LookupResult } from "../net/lookup.ts";
 import type { Decoder } from "../net/session.ts";
 
@@ -76,7 +77,6 @@ export class TcpTableDecoder implements Decoder<TcpTableRequest> {
   #nextWithoutLf(): TcpTableRequest | undefined {
     const text = this.#text;
     const start = this.#position;
-    this.#searched = text.length;
     const tooLong = this.#skipping || text.length - start >= MAX_LINE_BYTES;
     if (this.#ended) {
       this.#position = text.length;
@@ -84,10 +84,11 @@ export class TcpTableDecoder implements Decoder<TcpTableRequest> {
       if (tooLong) return TOO_LONG;
       return start === text.length ? undefined : readLine(text, start, text.length);
     }
-    if (tooLong) {
-      this.#skipping = true;
-      this.#position = text.length;
-    }
+    this.#skipping = tooLong;
+    // What is kept must not keep the packet with the lines before it.
+    if (tooLong || start > 0) this.#text = tooLong || start === text.length ? "" : detached(text.slice(start));
+    this.#position = 0;
+    this.#searched = this.#text.length;
     return undefined;
   }
 }

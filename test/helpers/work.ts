@@ -3,9 +3,9 @@
 const COUNTED = ["charCodeAt", "endsWith", "includes", "indexOf", "slice", "split", "startsWith", "trim"] as const;
 
 /**
- * The characters that methods of strings look at while `run` goes on. Two things count: what `indexOf` passes over, and
- * a whole string when it is looked at for the first time, because V8 copies the parts of a concatenated string
- * together then.
+ * The characters that methods of strings look at while `run` goes on. What counts is what `indexOf` passes over, a whole
+ * string when it is looked at for the first time (V8 copies the parts of a concatenated string together then), and what
+ * is joined.
  */
 export function charactersLookedAt(run: () => void): number {
   const prototype = String.prototype as unknown as Record<string, (...values: unknown[]) => unknown>;
@@ -23,9 +23,16 @@ export function charactersLookedAt(run: () => void): number {
       return result;
     };
   }
+  const { join } = Array.prototype;
+  Array.prototype.join = function (separator?: string): string {
+    const joined = join.call(this, separator);
+    count += joined.length;
+    return joined;
+  };
   try {
     run();
   } finally {
+    Array.prototype.join = join;
     for (const [name, original] of originals) if (original !== undefined) prototype[name] = original;
   }
   return count;

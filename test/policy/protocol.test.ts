@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ProtocolError } from "../../src/net/session.ts";
 import { encodeAction, MAX_REQUEST_BYTES, PolicyDecoder, type PolicyRequest } from "../../src/policy/protocol.ts";
+import { keptMemory } from "../helpers/kept-memory.ts";
 import { charactersLookedAt } from "../helpers/work.ts";
 
 const EMPTY: PolicyRequest = {
@@ -225,6 +226,17 @@ test("PolicyDecoder does linear work when packets come faster than requests are 
       }
     });
   expect(work(2000) / work(1000)).toBeLessThan(2.2);
+});
+
+test.each([
+  { name: "one byte a packet", packets: Array<string>(30_000).fill("x") },
+  { name: "two bytes a packet", packets: Array<string>(15_000).fill("=x") },
+  { name: "a value behind whole requests", packets: [`${"a=\n\n".repeat(15_000)}sender=${"s".repeat(90)}`] },
+  { name: "lines behind whole requests", packets: [`${"a=\n\n".repeat(15_000)}sender=${"s".repeat(90)}\nhelo`] },
+  { name: "nothing behind whole requests", packets: ["a=\n\n".repeat(15_000)] },
+])("PolicyDecoder keeps no more memory than it says: $name", ({ packets }) => {
+  const { keptBytes, heldBytes } = keptMemory(() => new PolicyDecoder(), packets);
+  expect(keptBytes).toBeLessThan(3 * heldBytes + 10_000);
 });
 
 function repeated(piece: string, size: number): string {

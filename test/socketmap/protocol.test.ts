@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeNetstring, TOO_LONG } from "../../src/socketmap/netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder } from "../../src/socketmap/protocol.ts";
+import { keptMemory } from "../helpers/kept-memory.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 
 const LONGEST = "k".repeat(MAX_QUERY_BYTES - "reverse ".length);
@@ -67,4 +68,14 @@ test.each<{ name: string; result: LookupResult; reply: string }>([
 
 test("encodeUnknownMap names the maps that there are", () => {
   expect(encodeUnknownMap(["forward", "reverse"])).toBe("52:PERM unknown map name, want one of: forward, reverse,");
+});
+
+test.each([
+  { name: "nothing behind whole requests", packets: ["9:forward a,".repeat(5000)] },
+  { name: "half a length behind whole requests", packets: [`${"9:forward a,".repeat(5000)}12`] },
+  { name: "half a request behind whole ones", packets: [`${"9:forward a,".repeat(5000)}90:forward ${"b".repeat(50)}`] },
+  { name: "a request that is too long", packets: [`${"9:forward a,".repeat(5000)}99999:forward ${"b".repeat(5000)}`] },
+])("SocketmapDecoder keeps no more memory than it says: $name", ({ packets }) => {
+  const { keptBytes, heldBytes } = keptMemory(() => new SocketmapDecoder(), packets);
+  expect(keptBytes).toBeLessThan(3 * heldBytes + 10_000);
 });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeRefusal, encodeReply, MAX_LINE_BYTES, TcpTableDecoder } from "../../src/tcptable/protocol.ts";
+import { keptMemory } from "../helpers/kept-memory.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 
 const KEY = "x".repeat(MAX_LINE_BYTES - "get \n".length);
@@ -125,3 +126,12 @@ function found(value: string): LookupResult {
 function decodeURIComponentLatin1(text: string): string {
   return text.replace(/%(..)/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 16)));
 }
+
+test.each([
+  { name: "nothing behind whole requests", packets: ["get a\n".repeat(10_000)] },
+  { name: "half a request behind whole ones", packets: [`${"get a\n".repeat(10_000)}get ${"b".repeat(90)}`] },
+  { name: "a line that is too long", packets: [`${"get a\n".repeat(10_000)}get ${"b".repeat(9000)}`] },
+])("TcpTableDecoder keeps no more memory than it says: $name", ({ packets }) => {
+  const { keptBytes, heldBytes } = keptMemory(() => new TcpTableDecoder(), packets);
+  expect(keptBytes).toBeLessThan(3 * heldBytes + 10_000);
+});

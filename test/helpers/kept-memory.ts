@@ -1,0 +1,32 @@
+/** The memory that decoders keep, and what they say of it: `limits.buffered` bounds the latter. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import type { Decoder } from "../../src/net/session.ts";
+
+const DECODERS = 50;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** Bytes for one decoder that was fed `packets` and asked for all its requests. */
+export function keptMemory(
+  createDecoder: () => Decoder<unknown>,
+  packets: readonly string[],
+): { readonly keptBytes: number; readonly heldBytes: number } {
+  const decoders = Array.from({ length: DECODERS }, createDecoder);
+  const before = heapBytes();
+  for (const decoder of decoders) {
+    for (const packet of packets) {
+      // As from a socket: each time a string of its own.
+      decoder.feed(Buffer.from(packet, "latin1").toString("latin1"));
+      while (decoder.next() !== undefined);
+    }
+  }
+  const keptBytes = (heapBytes() - before) / DECODERS;
+  return { keptBytes, heldBytes: decoders.reduce((sum, decoder) => sum + decoder.heldBytes, 0) / DECODERS };
+}
+
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
