@@ -13,7 +13,7 @@ export type TableAnswer =
   /** The table could not be asked. `wrong` when that is the set-up's fault, not that of a server that is down. */
   | { readonly status: "failed"; readonly reason: string; readonly wrong: boolean };
 
-/** Asks one table, e.g. `mysql:/etc/postfix/domains.cf`, for some keys at once: which of them are there? */
+/** Asks one table, e.g. `mysql:/etc/postfix/domains.cf`, which of some keys it has. */
 export type AskTable = (table: string, keys: readonly string[]) => Promise<TableAnswer>;
 
 /** Longest key in bytes: that of a domain name, with room. */
@@ -33,7 +33,7 @@ export function directTable(table: string): string {
   return table.replace(/^(?:proxy:)+/, "");
 }
 
-/** An `AskTable` that runs one `postmap` for each call. It never rejects. */
+/** Makes an `AskTable` that runs one `postmap` for each call and never rejects. */
 export function askPostmap(command: PostfixCommand): AskTable {
   return async (table, keys) => {
     // Tables come from main.cf too: one that begins with "-" would be read as an option.
@@ -52,15 +52,15 @@ function isKey(key: string): boolean {
   return Buffer.byteLength(key) <= MAX_KEY_BYTES && !/[\s\0]/.test(key);
 }
 
-/** main.cf's own blemishes ("overriding earlier entry", "unused parameter") are told with every lookup. */
+/** Drops the warnings about main.cf itself ("overriding earlier entry", "unused parameter"), which come with every lookup. */
 function withoutWarnings(stderr: string): string {
   const lines = stderr.split("\n").filter((line) => !/^\S+: (?:warning|info): /.test(line));
   return lines.join("\n");
 }
 
 /**
- * A server that is down will mend itself, and is told of as a "query error". What keeps a table from being opened (a file
- * that is missing or closed to us, a type that is not built in, bad syntax) will not.
+ * Tells a server that is down, which Postfix calls a "query error" and which will come back, from a table that cannot be
+ * opened (a file that is missing or closed to us, a type that is not built in, bad syntax), which will not.
  */
 function toFailure(stderr: string): TableAnswer {
   const reason = stderr

@@ -9,7 +9,7 @@ export interface PostfixCommand {
   readonly timeoutMs?: number;
 }
 
-/** A program ran to its end, whatever it then said; or it did not. */
+/** A program ran to its end, whatever its exit code; or it did not. */
 export type PostfixRun =
   | { readonly status: "ran"; readonly exitCode: number; readonly stdout: string; readonly stderr: string }
   | { readonly status: "failed"; readonly reason: string };
@@ -17,7 +17,7 @@ export type PostfixRun =
 const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
-/** The search path first; a service's often lacks the places where Postfix is. */
+/** Places of Postfix's programs. The search path comes first, but a service's often lacks the others. */
 const DIRECTORIES = ["", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/postfix/sbin/"];
 
 /**

@@ -1,3 +1,4 @@
+/** The own domains of a setup, for commands. */
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../domains/sources.ts";
 import { EXIT, Failure } from "../process/exit.ts";

@@ -6,15 +6,15 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** Digits that a length may have, leading zeros included; more are not a length but an attack on our patience. */
+/** Digits that a length may have, leading zeros included. More of them would keep us reading for ever. */
 const MAX_LENGTH_DIGITS = 10;
 
 /** Stands for a netstring that was skipped. */
 export const TOO_LONG = Symbol("netstring too long");
 
 /**
- * Takes netstrings apart. A payload over `maxBytes` is skipped and told as `TOO_LONG`, so that the peer gets its answer
- * and keeps its connection; what is no netstring cannot be skipped.
+ * Takes netstrings apart. A payload over `maxBytes` is skipped and yields `TOO_LONG`, so that the peer gets an answer and
+ * keeps its connection. What is no netstring cannot be skipped.
  */
 export class NetstringReader {
   readonly #maxBytes: number;

@@ -1,3 +1,4 @@
+/** The SRS maps behind the socketmap protocol. */
 import { answerLookup, type LookupObserver, type LookupTable } from "../net/lookup.ts";
 import type { RequestService } from "../net/session.ts";
 import type { TOO_LONG } from "./netstring.ts";

@@ -26,7 +26,7 @@ export interface Srs1 {
 /** The digit of a tag, SRS0 or SRS1. */
 export type SrsTag = 0 | 1;
 
-/** Which tag a local part starts with, in any case, its separator included; `undefined` for an ordinary one. */
+/** The tag that a local part starts with, in any case and with its separator; `undefined` for an ordinary local part. */
 export function srsTag(local: string): SrsTag | undefined {
   if ((local.charCodeAt(0) | 0x20) !== 0x73) return undefined;
   if ((local.charCodeAt(1) | 0x20) !== 0x72 || (local.charCodeAt(2) | 0x20) !== 0x73) return undefined;
@@ -35,11 +35,10 @@ export function srsTag(local: string): SrsTag | undefined {
   return tag === 0 || tag === 1 ? tag : undefined;
 }
 
-/** The fields of a tagged local part; `undefined` when one of them is missing (an empty one is not missing). */
-export function parseSrs(local: string): Srs0 | Srs1 | undefined {
-  const tag = srsTag(local);
+/** The fields behind a tag; `undefined` when one of them is missing (an empty one is not missing). */
+export function parseSrs(tag: SrsTag, local: string): Srs0 | Srs1 | undefined {
   const hashEnd = local.indexOf("=", 5);
-  if (tag === undefined || hashEnd === -1) return undefined;
+  if (hashEnd === -1) return undefined;
   const hash = local.slice(5, hashEnd);
   const secondEnd = local.indexOf("=", hashEnd + 1);
   if (secondEnd === -1) return undefined;

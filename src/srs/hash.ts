@@ -12,8 +12,8 @@ export const MAX_HASH_LENGTH = 27;
 const NEVER = 0xff;
 
 /**
- * For each byte of a claimed hash the number it is compared by: case is folded because mail systems on the way fold
- * it, and both alphabets count as one because secrets outlive a change of alphabet. Other bytes never match.
+ * The number by which each byte of a claimed hash is compared. Case is folded because mail systems on the way fold it, and
+ * both alphabets are one because secrets outlive a change of alphabet. Other bytes never match.
  */
 const CLAIM_VALUE = foldTable();
 
@@ -28,7 +28,7 @@ export function encodeHash(mac: Readonly<Int32Array>, length: number, alphabet: 
   return text;
 }
 
-/** Whether `claim` is the beginning of `mac`'s hash. Takes the same time wherever the two differ. */
+/** Whether the hash of `mac` begins with `claim`. Takes the same time wherever the two differ. */
 export function hashMatches(claim: string, mac: Readonly<Int32Array>): boolean {
   if (claim.length > MAX_HASH_LENGTH) return false;
   let difference = 0;

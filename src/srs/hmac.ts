@@ -1,12 +1,11 @@
 /**
  * HMAC-SHA1 (RFC 2104, RFC 3174) for the short texts of SRS, with the padded key hashed once for each secret.
  *
- * `node:crypto` sets up a key and a native object for every call: 1.5-1.8 us against about 0.5 us here, and this is
- * most of what a lookup costs. The tests hold it against `node:crypto` for every length of key and text.
+ * `node:crypto` sets up a key and a native object for every call, which takes longer than the hash itself (figures in
+ * docs/performance.md). The tests compare it with `node:crypto` for every length of key and text.
  *
- * `compress` takes five rounds at a step, after which the five words stand in their places again: a loop of single
- * rounds that moves them round costs 2.6 times as much. Eighty rounds written out on sixteen variables would take
- * another third off (0.1 us for each lookup), and nobody would want to read them.
+ * `compress` does five rounds in one step, after which the five words stand in their places again: a loop of single rounds
+ * would have to move them each time. Eighty rounds written out would be faster still, and unreadable.
  */
 
 const BLOCK_BYTES = 64;
@@ -20,7 +19,7 @@ const INITIAL_STATE = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x103254
 /** The message schedule; shared because a compression never interleaves with another. */
 const schedule = new Int32Array(80);
 
-/** One secret, ready to sign. */
+/** A secret that is ready to sign. */
 export class HmacSha1 {
   readonly #inner: State;
   readonly #outer: State;
@@ -111,7 +110,7 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return (a << 24) | (b << 16) | (c << 8) | d;
 }
 
-/** Word by word: a loop, or `TypedArray.set`, takes a tenth of the whole signature's time. */
+/** Word by word: a loop, or `TypedArray.set`, is slower. */
 function copyState(from: State, to: State): void {
   to[0] = from[0] as number;
   to[1] = from[1] as number;

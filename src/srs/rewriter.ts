@@ -1,6 +1,6 @@
 /**
- * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS sign it, as pure functions: the
- * day comes in as an argument. Where those programs lose mail this one does not; test/srs/deviations.ts lists each case.
+ * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS sign it. Pure: the day comes in as an
+ * argument. Where those programs lose mail this one answers otherwise; test/srs/deviations.ts lists each case.
  */
 
 import { formatMailbox, isBare, isQuotedString, type Mailbox, parseMailbox } from "../mail/mailbox.ts";
@@ -38,14 +38,14 @@ export class Rewriter {
   }
 
   /**
-   * The rewritten form of a foreign sender, from which a bounce finds its way back. Own domains and the null sender
-   * are the caller's business.
+   * Rewrites a foreign sender into an address from which a bounce finds its way back. The caller has sorted out own domains
+   * and the null sender.
    *
    * @param tag what srsTag says of the local part
    */
   forward(sender: Mailbox, tag: SrsTag | undefined, day: number): Rewrite {
     if (!isCarriable(sender.domain)) return refuse("malformed", "domain cannot be carried in a local part");
-    // Postfix is written in C: it would cut the answer there.
+    // Postfix would cut the answer at a NUL.
     if (sender.local.includes("\0")) return refuse("malformed", "NUL in the local part");
     if (tag === undefined && !isBareTag(sender.local)) return this.#signSrs0(sender, day);
     if (tag === 1 || /^srs1$/i.test(sender.local)) return this.#forwardSrs1(sender.local);
@@ -58,8 +58,8 @@ export class Rewriter {
   }
 
   /**
-   * The address that a rewritten one stands for. Its domain does not matter, so that former SRS domains go on working;
-   * the hash does.
+   * Finds the address that a rewritten one stands for. Only the hash decides, not the domain, so that former SRS domains go
+   * on working.
    */
   reverse(address: string, day: number): Rewrite {
     if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
@@ -67,7 +67,7 @@ export class Rewriter {
     const local = mailbox === undefined ? address : mailbox.local;
     const first = this.#reverseLocal(local, address.startsWith('"'), day);
     if (first.outcome !== "bad_hash" && first.outcome !== "malformed") return first;
-    // postsrsd cuts at the first "@": what it signed is read its way too.
+    // postsrsd cuts at the first "@": an address that it signed is read its way too.
     const legacy = address.slice(0, Math.max(0, address.indexOf("@")));
     if (legacy === local || legacy === "" || address.startsWith('"')) return first;
     const second = this.#reverseLocal(legacy, false, day);
@@ -75,8 +75,9 @@ export class Rewriter {
   }
 
   #reverseLocal(local: string, wasQuoted: boolean, day: number): Rewrite {
-    if (srsTag(local) === undefined) return refuse("not_srs", "not an SRS address");
-    const srs = parseSrs(local);
+    const tag = srsTag(local);
+    if (tag === undefined) return refuse("not_srs", "not an SRS address");
+    const srs = parseSrs(tag, local);
     if (srs === undefined) return refuse("malformed", "a field of the SRS address is missing");
     return srs.tag === 0 ? this.#reverseSrs0(srs, wasQuoted, day) : this.#reverseSrs1(srs);
   }
@@ -107,9 +108,9 @@ export class Rewriter {
     return this.#write(`SRS1${separator}${signer.sign(host + opaque)}`, host, opaque);
   }
 
-  /** A third forwarder keeps the first one's address and drops the second's signature, which nobody needs any more. */
+  /** Signs an SRS1 address as a third forwarder does: the first one's address stays, the second's signature goes. */
   #forwardSrs1(local: string): Rewrite {
-    const srs = parseSrs(local);
+    const srs = parseSrs(1, local);
     if (srs?.tag !== 1 || srs.host === "" || !isCarriable(srs.host) || !isSeparator(srs.opaque.charCodeAt(0))) {
       return refuse("malformed", "the SRS1 address leads nowhere, so it is not signed");
     }
@@ -119,7 +120,7 @@ export class Rewriter {
   #write(signed: string, host: string, user: string): Rewrite {
     const { srsDomain } = this.#settings;
     const local = `${signed}=${host}=${user}`;
-    // To look at the joined string V8 would have to copy it, and once more with the domain: a tenth of a rewriting.
+    // The parts are looked at, not the joined string, which V8 would have to copy for that.
     const address = isBare(host) && isBare(user) ? `${local}@${srsDomain}` : formatMailbox(local, srsDomain);
     if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
     return { address, outcome: local.length > MAX_LOCAL_PART_BYTES ? "too_long" : "rewritten" };
@@ -150,7 +151,7 @@ function isCarriable(domain: string): boolean {
   return true;
 }
 
-/** `SRS0` or `SRS1` and nothing else, which postsrsd takes for a tagged local part too. */
+/** Whether a local part is `SRS0` or `SRS1` and nothing else, which postsrsd takes for tagged too. */
 function isBareTag(local: string): boolean {
   return local.length === 4 && /^srs[01]$/i.test(local);
 }

@@ -1,3 +1,4 @@
+/** The hashes of SRS addresses under one or several secrets. */
 import { encodeHash, type HashAlphabet, hashMatches } from "./hash.ts";
 import { HmacSha1 } from "./hmac.ts";
 
@@ -33,7 +34,7 @@ export class Signer {
     return encodeHash(key.signLowerCase(fields), this.#settings.hashLength, this.#settings.hashAlphabet);
   }
 
-  /** Whether `claim` is a hash of the fields under any secret. What is longer than we write is cut, as postsrsd does. */
+  /** Whether `claim` is a hash of the fields under any secret. A longer hash than we write is cut, as postsrsd does. */
   verify(claim: string, fields: string): boolean {
     const { hashLength, hashMinLength } = this.#settings;
     if (claim.length < hashMinLength) return false;

@@ -16,12 +16,12 @@ import type { RedisAddress } from "./url.ts";
 
 const COMMAND_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** A connection that is not there after this is given up for a new one: its server may have hung amid the greeting. */
+/** Time after which a connection that is not ready is given up for a new one: the server may have hung in the greeting. */
 const GREETING_TIMEOUT_MS = 10_000;
 const MAX_RECONNECT_DELAY_MS = 2_000;
 const MAX_WAITING_COMMANDS = 10_000;
 
-/** What the server says when waiting does not help. */
+/** Answers of a server after which waiting does not help. */
 const REFUSAL = /\b(?:WRONGPASS|NOAUTH|NOPERM|ERR .*(?:password|AUTH|DB index))/;
 
 type Redis = typeof import("@redis/client");
@@ -79,7 +79,7 @@ class RedisStore implements AddressStore {
     this.#client = this.#start();
   }
 
-  /** What is wrong at the start, if anything. */
+  /** The problem at the start, if there is any. */
   async firstProblem(): Promise<string | undefined> {
     await within(CONNECT_TIMEOUT_MS, this.#news.promise).catch(() => {});
     const refusal = await this.get("PROBE").then(() => undefined, errorText);
@@ -116,7 +116,7 @@ class RedisStore implements AddressStore {
     }
   }
 
-  /** A server that is gone without a word is noticed by nobody else for a quarter of an hour. */
+  /** Connects anew: the system would take a quarter of an hour to notice a server that vanished. */
   #renew(silent: Client): void {
     if (silent !== this.#client || this.#closed) return;
     this.#noteProblem("no answer");

@@ -32,11 +32,11 @@ const NOT_GET: BadLine = { problem: "want: get SPACE key" };
 const NO_KEY: BadLine = { problem: "want a key after get" };
 const BAD_QUOTING: BadLine = { problem: "want two hexadecimal digits after %" };
 
-/** Reads lines. What is wrong with one is told in its place; nothing is thrown, and memory is bounded by one line. */
+/** Reads lines. A wrong line yields what is wrong with it; nothing is thrown, and memory is bounded by one line. */
 export class TcpTableDecoder implements Decoder<TcpTableRequest> {
   #text = "";
   #position = 0;
-  /** Up to here there is no LF: a peer that sends byte by byte does not make us search again. */
+  /** Position up to which there is no LF, so that a peer that sends byte by byte does not make us search again. */
   #searched = 0;
   #skipping = false;
   #ended = false;
@@ -106,7 +106,7 @@ function isBlank(code: number): boolean {
   return code === SPACE || code === CR;
 }
 
-/** Addresses are rarely quoted: what holds no "%" is taken as it is. */
+/** Undoes %XX. Addresses are rarely quoted, so a text without "%" is taken as it is. */
 function unquote(quoted: string): TcpTableRequest {
   let percent = quoted.indexOf("%");
   if (percent === -1) return quoted;
@@ -143,7 +143,7 @@ export function encodeReply(result: LookupResult): string {
   }
 }
 
-/** Nearly every lookup is a miss, for one of a dozen reasons: each line is made once. */
+/** Lines that were made before: nearly every lookup is a miss, for one of a dozen reasons. */
 const refusals = new Map<string, string>();
 
 /** The `500` line with a reason of ours, quoted as the manual wants it. */
@@ -157,7 +157,7 @@ export function encodeRefusal(reason: string): string {
 
 const MAX_REFUSALS = 64;
 
-/** A reason is for whoever reads Postfix's log. */
+/** Longest reason: it is for whoever reads Postfix's log. */
 const MAX_REASON_CHARS = 512;
 
 const NEEDS_QUOTING = /[^\x21-\x24\x26-\x7e]/;

@@ -1,3 +1,4 @@
+/** One SRS map behind the tcp_table protocol. */
 import type { LookupObserver, LookupTable } from "../net/lookup.ts";
 import { answerLookup } from "../net/lookup.ts";
 import type { RequestService } from "../net/session.ts";
