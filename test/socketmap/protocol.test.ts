@@ -4,6 +4,7 @@ import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeNetstring, TOO_LONG } from "../../src/socketmap/netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder } from "../../src/socketmap/protocol.ts";
 import { keptMemory } from "../helpers/kept-memory.ts";
+import { charactersLookedAt } from "../helpers/work.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 
 const LONGEST = "k".repeat(MAX_QUERY_BYTES - "reverse ".length);
@@ -78,4 +79,16 @@ test.each([
 ])("SocketmapDecoder keeps no more memory than it says: $name", ({ packets }) => {
   const { keptBytes, heldBytes } = keptMemory(() => new SocketmapDecoder(), packets);
   expect(keptBytes).toBeLessThan(3 * heldBytes + 10_000);
+});
+
+describe.each(FEEDINGS)("SocketmapDecoder, fed $name", ({ cuts }) => {
+  test.each([
+    { name: "requests", piece: "9:forward a," },
+    { name: "empty netstrings", piece: "0:," },
+    { name: "requests that are too long", piece: encodeNetstring("x".repeat(MAX_QUERY_BYTES + 1)) },
+  ])("does twice the work for twice as many $name", ({ piece }) => {
+    const bytes = piece.repeat(Math.ceil(20_000 / piece.length));
+    const work = (text: string) => charactersLookedAt(() => decode(new SocketmapDecoder(), text, cuts(text.length)));
+    expect(work(bytes + bytes) / work(bytes)).toBeLessThan(2.2);
+  });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { LookupResult } from "../../src/net/lookup.ts";
 import { encodeRefusal, encodeReply, MAX_LINE_BYTES, TcpTableDecoder } from "../../src/tcptable/protocol.ts";
 import { keptMemory } from "../helpers/kept-memory.ts";
+import { charactersLookedAt } from "../helpers/work.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 
 const KEY = "x".repeat(MAX_LINE_BYTES - "get \n".length);
@@ -134,4 +135,17 @@ test.each([
 ])("TcpTableDecoder keeps no more memory than it says: $name", ({ packets }) => {
   const { keptBytes, heldBytes } = keptMemory(() => new TcpTableDecoder(), packets);
   expect(keptBytes).toBeLessThan(3 * heldBytes + 10_000);
+});
+
+describe.each(FEEDINGS)("TcpTableDecoder, fed $name", ({ cuts }) => {
+  test.each([
+    { name: "lines", piece: "get a\n" },
+    { name: "CRLF lines", piece: "get a\r\n" },
+    { name: "empty lines", piece: "\n" },
+    { name: "lines that are too long", piece: `get ${"x".repeat(MAX_LINE_BYTES)}\n` },
+  ])("does twice the work for twice as many $name", ({ piece }) => {
+    const bytes = piece.repeat(Math.ceil(20_000 / piece.length));
+    const work = (text: string) => charactersLookedAt(() => decode(new TcpTableDecoder(), text, cuts(text.length)));
+    expect(work(bytes + bytes) / work(bytes)).toBeLessThan(2.2);
+  });
 });
