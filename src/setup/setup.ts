@@ -116,11 +116,16 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
   return join(stateDir(config, around, mode), CREDENTIAL);
 }
 
-/** state_dir, or `state` beside the sources when we run from a checkout as somebody who may not write there. */
+/**
+ * state_dir, or `state` beside the sources when we run from a checkout as somebody who may not write there. Who only looks
+ * at the secrets means the service's, where there is a service.
+ */
 function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   const configured = config.state_dir;
   const isCheckout = existsSync(join(around.packageDir, "src", "main.js"));
-  return isCheckout && !isWritable(configured, mode) ? join(around.packageDir, "state") : configured;
+  if (!isCheckout || isWritable(configured, mode)) return configured;
+  const local = join(around.packageDir, "state");
+  return mode === "skip" && isThere(configured) && !isThere(join(local, CREDENTIAL)) ? configured : local;
 }
 
 function isWritable(directory: string, mode: "create" | "skip"): boolean {
@@ -133,9 +138,14 @@ function isWritable(directory: string, mode: "create" | "skip"): boolean {
   }
 }
 
-/** Whether there is anything of this name, a link that leads nowhere included. */
+/** Whether anything of this name can be seen, a link that leads nowhere included. */
 function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // In a directory of somebody else.
+    return false;
+  }
 }
 
 function nearestExisting(directory: string): string {

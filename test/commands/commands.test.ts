@@ -411,6 +411,20 @@ describe("postvouch srs", () => {
     },
   );
 
+  test.skipIf(process.getuid?.() !== 0)("as another user says that the service's secrets may not be read", () => {
+    using dir = scratch();
+    chmodSync(dir.path, 0o755);
+    mkdirSync(`${dir.path}/state`, { mode: 0o700 });
+    dir.write("state/srs.secrets", "tops3cr3t\n");
+    const config = dir.write("p.toml", `state_dir = "${dir.path}/state"\n[srs]\ndomain = "x.example"`, 0o644);
+    for (const command of [["srs", "reverse", "SRS0=AAAA=2W=b.example=a@x.example"], ["check-config"]]) {
+      const { status, stderr } = postvouch([...command, "--config", config], { uid: 65_534 });
+      expect(status).toBe(78);
+      expect(stderr).toContain(`srs.secrets_file: Cannot use "${dir.path}/state/srs.secrets": no permission`);
+      expect(stderr).not.toMatch(NO_STACK);
+    }
+  });
+
   test("says which secrets did not verify an address", () => {
     using dir = scratch();
     const config = srsConfig(dir);

@@ -32,7 +32,7 @@ export interface Ran {
 /** Runs a command to its end. */
 export function postvouch(
   args: readonly string[],
-  options: { input?: string; env?: Record<string, string> } = {},
+  options: { input?: string; env?: Record<string, string>; uid?: number } = {},
 ): Ran {
   const env = { ...process.env, ...options.env };
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
@@ -40,6 +40,7 @@ export function postvouch(
     env,
     encoding: "utf8",
     timeout: 20_000,
+    ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
   return { status, stdout, stderr };
 }

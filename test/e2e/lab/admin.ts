@@ -32,7 +32,7 @@ export class Admin {
     this.#host = host;
     this.etc = join(lab.directory, "etc");
     for (const folder of ["default", "bin", "systemd/system"]) mkdirSync(join(this.etc, folder), { recursive: true });
-    const script = `#!/bin/sh\nexec ${NODE} ${PACKAGE}/src/main.ts "$@" --config ${this.etc}/postvouch/postvouch.toml\n`;
+    const script = `#!/bin/sh\nexec ${NODE} ${PACKAGE}/src/main.js "$@" --config ${this.etc}/postvouch/postvouch.toml\n`;
     writeFileSync(join(this.etc, "bin/postvouch"), script, { mode: 0o755 });
   }
 
