@@ -55,6 +55,7 @@ const suffixes = new DomainList(Array.from({ length: 100_000 }, (_, i) => `.doma
 const srs: SrsTables = {
   rewriter,
   ownDomains: domains,
+  isPostfixSender: () => false,
   alwaysRewrite: false,
   forwardTransport: "srs:[127.0.0.1]:12526",
   store: undefined,

@@ -189,7 +189,7 @@ export const PARAMETERS = {
   "srs.own_domains.domains": parameter(
     listOf(domainPattern),
     [],
-    'Senders in these are never rewritten. "example.net" is that name alone; ".example.net" is every name below it. srs.domain and hostname are always own.',
+    'Senders in these are never rewritten. "example.net" is that name alone; ".example.net" is every name below it. srs.domain, hostname and the myorigin of Postfix are always own.',
   ),
   "srs.own_domains.files": parameter(
     listOf(absolutePath),

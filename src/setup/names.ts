@@ -2,36 +2,26 @@
 import { hostname as systemHostname } from "node:os";
 import type { Config } from "../config/parameters.ts";
 import { isDomainName } from "../mail/names.ts";
-import { readParameters } from "../postfix/postconf.ts";
+import { readPostfixNames } from "./postfix-names.ts";
 
 export interface Names {
   /** Our own name, in headers. */
   readonly hostname: string;
   /** The domain that rewritten addresses get. */
   readonly srsDomain: string;
+  /** Postfix's myorigin, empty where there is none. */
+  readonly origin: string;
+  /** Whether an address is one that Postfix itself sends from, for probes and double bounces. */
+  readonly isPostfixSender: (address: string) => boolean;
 }
 
 /** Takes Postfix's own names where Postfix is installed, else the system's. */
 export async function readNames(config: Config): Promise<Names> {
-  const asksPostfix = config.hostname === "" || config["srs.domain"] === "";
-  const postfix = asksPostfix ? await readPostfixNames() : new Map<string, string>();
-  const hostname = config.hostname || usable(postfix.get("myhostname")) || usable(systemHostname()) || "localhost";
-  const derived = usable(postfix.get("mydomain")) || parentDomain(hostname);
-  const srsDomain = config["srs.domain"] || derived;
-  return { hostname, srsDomain };
-}
-
-async function readPostfixNames(): Promise<Map<string, string>> {
-  try {
-    return await readParameters(["myhostname", "mydomain"], {});
-  } catch {
-    // No Postfix here, or not set up yet.
-    return new Map();
-  }
-}
-
-function usable(name: string | undefined): string {
-  return name !== undefined && isDomainName(name) ? name : "";
+  const postfix = await readPostfixNames();
+  const system = systemHostname();
+  const hostname = config.hostname || postfix.hostname || (isDomainName(system) ? system : "localhost");
+  const srsDomain = config["srs.domain"] || postfix.domain || parentDomain(hostname);
+  return { hostname, srsDomain, origin: postfix.origin, isPostfixSender: postfix.isOwnSender };
 }
 
 function parentDomain(hostname: string): string {

@@ -24,6 +24,9 @@ export interface Setup {
   readonly isDefault: boolean;
   readonly hostname: string;
   readonly srsDomain: string;
+  /** Postfix's myorigin, empty where there is none. */
+  readonly origin: string;
+  readonly isPostfixSender: (address: string) => boolean;
   readonly secretsFile: string;
   /** At least one, unless there are problems or absent secrets were skipped. */
   readonly secrets: readonly Uint8Array[];
@@ -46,7 +49,7 @@ const CREDENTIAL = "srs.secrets";
 export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
   const { config, path, problems, isEmpty } = readConfigFile(around.configFile);
   const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
-  const { hostname, srsDomain } = await readNames(config);
+  const { hostname, srsDomain, origin, isPostfixSender } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
   let file = readSecretsFile(secretsFile);
   const news: string[] = [];
@@ -64,6 +67,8 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
     isDefault: isEmpty,
     hostname,
     srsDomain,
+    origin,
+    isPostfixSender,
     secretsFile,
     secrets: file.secrets,
     problems: [...problems, ...file.problems, ...(isProblem ? absence.map((line) => line + WHERE_SECRETS_ARE) : [])],
@@ -104,7 +109,7 @@ export function ownDomainSettings(setup: Setup): OwnDomainSettings {
     files: config["srs.own_domains.files"],
     postfixTables: config["srs.own_domains.postfix_tables"],
     postfixClasses: config["srs.own_domains.postfix_classes"],
-    always: [setup.srsDomain, ...config["srs.former_domains"], setup.hostname],
+    always: [setup.srsDomain, ...config["srs.former_domains"], setup.hostname, setup.origin].filter(Boolean),
   };
 }
 

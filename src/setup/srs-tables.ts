@@ -29,6 +29,7 @@ export function createSrsTables(setup: Setup, parts: SrsParts): SrsTables {
   return {
     rewriter,
     ownDomains: parts.ownDomains,
+    isPostfixSender: setup.isPostfixSender,
     alwaysRewrite: config["srs.always_rewrite"],
     forwardTransport: config["srs.forward_transport"],
     store: parts.store,

@@ -11,6 +11,8 @@ import { dayOf } from "./stamp.ts";
 export interface SrsTables {
   readonly rewriter: Rewriter;
   readonly ownDomains: OwnDomains;
+  /** Whether a sender is one that Postfix itself makes up, for probes and double bounces: never rewritten. */
+  readonly isPostfixSender: (address: string) => boolean;
   /** Rewrite senders of own domains too. An address that we signed is left alone all the same. */
   readonly alwaysRewrite: boolean;
   /** What the forward-transport map answers, e.g. `srs:[127.0.0.1]:12526`. */
@@ -84,6 +86,7 @@ function withForeignSender(srs: SrsTables, key: string, next: (sender: ForeignSe
   const day = dayOf(srs.timeMs());
   const decide = (own: boolean): Answer => {
     if (own) return ownDomain;
+    if (srs.isPostfixSender(key)) return postfixSender;
     const tag = srsTag(mailbox.local);
     if (tag !== undefined && srs.rewriter.isOwnValid(key, day)) return already;
     return next({ key, mailbox, tag }, day);
@@ -164,6 +167,7 @@ const nullSender = notFound("null", "the null sender is never rewritten");
 const noAt = notFound("malformed", "no @ in the address");
 const tooLong = notFound("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
 const ownDomain = notFound("own", "the domain is our own");
+const postfixSender = notFound("own", "Postfix's own sender");
 const already = notFound("already", "already rewritten by us");
 const noLongerStored = notFound("expired", "the store no longer has this address");
 const damaged = notFound("malformed", "what the store holds is no address");

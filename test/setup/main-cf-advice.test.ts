@@ -16,6 +16,8 @@ async function adviceFor(mainCf: string, { toml = "", opendmarc = "" } = {}): Pr
     isDefault: false,
     hostname: "mail.example.org",
     srsDomain: "srs.example.org",
+    origin: "",
+    isPostfixSender: () => false,
     secretsFile: "",
     secrets: [],
     problems: [],

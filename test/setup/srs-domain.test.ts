@@ -29,6 +29,8 @@ function warningFor(srsDomain: string, toml = ""): Promise<string | undefined> {
     isDefault: false,
     hostname: "mx.example.net",
     srsDomain,
+    origin: "",
+    isPostfixSender: () => false,
     secretsFile: "",
     secrets: [],
     problems: [],

@@ -58,6 +58,17 @@ const SENDERS: readonly { name: string; key: string; forward: string; transport:
 
 const tables = srsTables({ ownDomains: ["mx.example.com"] });
 
+test.each([true, false])(
+  "a sender that Postfix makes up is never rewritten, with alwaysRewrite = %s",
+  (alwaysRewrite) => {
+    const srs = srsTables({ alwaysRewrite, isPostfixSender: (address) => address === "probe@elsewhere.example" });
+    for (const table of [forwardTable(srs), forwardTransportTable(srs)]) {
+      expect(table.get("probe@elsewhere.example")).toMatchObject({ status: "notFound", outcome: "own" });
+      expect(table.get("x@elsewhere.example")).toMatchObject({ status: "found" });
+    }
+  },
+);
+
 describe.each(SENDERS)("For $name", ({ key, forward, transport }) => {
   test("the forward map says it", () => expect(essence(forwardTable(tables).get(key))).toBe(forward));
   test("the forward-transport map agrees", () =>

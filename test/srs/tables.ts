@@ -16,6 +16,7 @@ export interface SrsOptions {
   readonly hashLength: number;
   readonly hashMinLength: number;
   readonly hashAlphabet: HashAlphabet;
+  readonly isPostfixSender: (address: string) => boolean;
   readonly alwaysRewrite: boolean;
   readonly nowMs: number;
   readonly store: AddressStore | undefined;
@@ -31,6 +32,7 @@ export const DEFAULTS: SrsOptions = {
   hashLength: 4,
   hashMinLength: 4,
   hashAlphabet: "url-safe",
+  isPostfixSender: () => false,
   alwaysRewrite: false,
   nowMs: 1_577_836_860_000,
   store: undefined,
@@ -45,6 +47,7 @@ export function srsTables(changes: Partial<SrsOptions> = {}): SrsTables {
   return {
     rewriter: new Rewriter({ signer: new Signer(options), srsDomain, separator, maxAgeDays }),
     ownDomains: new DomainList([srsDomain, ...options.ownDomains]),
+    isPostfixSender: options.isPostfixSender,
     alwaysRewrite: options.alwaysRewrite,
     forwardTransport: "srs:[127.0.0.1]:12526",
     store: options.store,
