@@ -30,8 +30,8 @@ export interface ResolutionContext extends AttemptContext {
 }
 
 export interface ResolutionOwner {
-  /** Called when a resolution is no longer fresh: at most once, and not after its end. */
-  onSlow(): void;
+  /** Called when a resolution is no longer fresh: at most once, and not after its end. May give it up. */
+  onSlow(resolution: Resolution): void;
   /** Takes the answer, whether anybody still waits for it or not. Called once. */
   onEnd(resolution: Resolution, answer: AnyAnswer): void;
 }
@@ -48,6 +48,7 @@ export const DEADLINE_PASSED = {
   trouble: "timeout",
   detail: "the time for this check is over",
 } as const;
+export const OVERLOAD = { status: "error", trouble: "overload", detail: "too many queries in flight" } as const;
 const ABORTED = { status: "error", trouble: "aborted", detail: "nobody waits for the answer" } as const;
 /** A server that has not answered by then has read the query, and now waits for others itself. */
 const SLOW_MS = 100;
@@ -100,6 +101,11 @@ export class Resolution extends Timer implements ReadingListener {
     });
   }
 
+  /** What is asked for now: an alias changes it. */
+  get name(): string {
+    return this.#query.name;
+  }
+
   /** Its first query was sent just now, and may still lie in the server's receive buffer. */
   get isFresh(): boolean {
     return Number.isFinite(this.#slowAtMs);
@@ -121,6 +127,11 @@ export class Resolution extends Timer implements ReadingListener {
     for (const attempt of this.#attempts) attempt.cancel();
     this.#context.owner.onEnd(this, answer);
     for (const { settle } of this.#askers) settle(answer);
+  }
+
+  /** Ends without waiting any longer, to make room. */
+  giveUp(): void {
+    this.end(this.#troubles.length > 0 ? this.#failure() : OVERLOAD);
   }
 
   onReading(attempt: Attempt, reading: Exclude<Reading, { kind: "truncated" }>): void {
@@ -190,7 +201,8 @@ export class Resolution extends Timer implements ReadingListener {
     for (const { settle } of late) settle(this.#lateAnswer());
     if (nowMs >= this.#slowAtMs) {
       this.#slowAtMs = Number.POSITIVE_INFINITY;
-      this.#context.owner.onSlow();
+      this.#context.owner.onSlow(this);
+      if (this.#hasEnded) return;
     }
 
     const isTryOver = nowMs >= this.#tryEndsAtMs;

@@ -1,11 +1,13 @@
-/** The stub resolver: cache, coalescing, and how many queries are under way. */
+/** The stub resolver: cache and coalescing, and all that works for them. */
 import { TransientMap } from "../collections/transient-map.ts";
+import { Admission } from "./admission.ts";
 import { AnswerCache, type AnyAnswer } from "./answer-cache.ts";
 import type { QueryObserver } from "./attempt.ts";
 import { MessageIds } from "./message-ids.ts";
 import { toQueryName } from "./name.ts";
 import {
   DEADLINE_PASSED,
+  OVERLOAD,
   Resolution,
   type ResolutionContext,
   type ResolutionOwner,
@@ -24,8 +26,6 @@ export interface ResolverSettings extends ResolutionSettings {
   readonly servers: readonly ServerAddress[];
   /** Answers kept. */
   readonly cacheSize: number;
-  /** Queries under way at the same time; others wait for their turn. Default: 1,024. */
-  readonly maxInFlight?: number;
 }
 
 export interface ResolverOptions {
@@ -58,20 +58,11 @@ export interface StubResolver extends Resolver {
   close(): Promise<void>;
 }
 
-const DEFAULT_MAX_IN_FLIGHT = 1024;
-/**
- * Queries that may be with the servers unread: a burst of more overflows the receive buffer that Linux gives a socket
- * (212,992 bytes, at 768 a query), and each query lost costs its asker `timeoutMs`.
- */
-const MAX_FRESH = 200;
-/** Queries that may wait for their turn, per query in flight. More are answered with `overload`. */
-const QUEUE_FACTOR = 8;
 const RESOLV_CONF = "/etc/resolv.conf";
 
 /** The answer for what DNS cannot carry, and so will never have. */
 const NOT_A_NAME = { status: "nxdomain", expiresAtMs: Number.POSITIVE_INFINITY } as const;
 const CLOSED = { status: "error", trouble: "aborted", detail: "the resolver is closed" } as const;
-const OVERLOAD = { status: "error", trouble: "overload", detail: "too many queries in flight" } as const;
 
 /** Starts a stub resolver: cache, coalescing, servers in their order. See `Resolver` for what it promises. */
 export function createResolver(settings: ResolverSettings, options: ResolverOptions = {}): StubResolver {
@@ -84,14 +75,11 @@ class CachingResolver implements StubResolver, ResolutionOwner {
   readonly #wheel: TimerWheel;
   readonly #upstreams = new Upstreams(new MessageIds());
   readonly #context: ResolutionContext;
-  readonly #maxInFlight: number;
   readonly #reports: TroubleReports;
   readonly #endWatch: () => void;
   /** By key, all that have no answer yet; those that wait for their turn are among them. */
   readonly #resolutions = new TransientMap<string, Resolution>();
-  /** Those that wait, in order. */
-  #queue = new Set<Resolution>();
-  #fresh = 0;
+  readonly #admission = new Admission();
   #hits = 0;
   #misses = 0;
   #coalesced = 0;
@@ -102,7 +90,6 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     this.#clockMs = clockMs;
     this.#cache = new AnswerCache(settings.cacheSize);
     this.#wheel = new TimerWheel(clockMs);
-    this.#maxInFlight = settings.maxInFlight ?? DEFAULT_MAX_IN_FLIGHT;
     this.#reports = new TroubleReports(onEvent, clockMs);
     this.#context = {
       settings,
@@ -160,53 +147,27 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     return Promise.resolve();
   }
 
-  onSlow(): void {
-    this.#fresh -= 1;
-    this.#startNext();
+  onSlow(resolution: Resolution): void {
+    this.#admission.onSlow(resolution);
   }
 
   onEnd(resolution: Resolution, answer: AnyAnswer): void {
     this.#resolutions.delete(resolution.key);
     if (this.#isClosed) return;
     this.#cache.set(resolution.key, answer, this.#clockMs());
-    this.#queue.delete(resolution);
-    if (resolution.isFresh) this.#fresh -= 1;
     if (answer.status !== "error") this.#reports.queryAnswered();
-    else if (answer.trouble !== "aborted") this.#reports.queryFailed(answer.detail);
-    this.#startNext();
+    else if (answer.trouble !== "aborted" && answer.trouble !== "overload") this.#reports.queryFailed(answer.detail);
+    this.#admission.onEnd(resolution);
   }
 
   #ask(key: string, name: string, type: RecordType, deadlineMs: number): AnyAnswer | Promise<AnyAnswer> {
     if (this.#isClosed) return CLOSED;
-    if (this.#queue.size >= this.#maxInFlight * QUEUE_FACTOR) return OVERLOAD;
-    const startsAtOnce = this.#queue.size === 0 && this.#hasRoom;
+    if (this.#admission.isFullFor(name)) return OVERLOAD;
     const resolution = new Resolution(key, name, type, this.#context);
     this.#resolutions.set(key, resolution);
     const answer = resolution.join(deadlineMs);
-    if (startsAtOnce) this.#start(resolution);
-    else this.#queue.add(resolution);
+    this.#admission.enter(resolution);
     return answer;
-  }
-
-  /** Whether one more may be asked now. */
-  get #hasRoom(): boolean {
-    return this.#fresh < MAX_FRESH && this.#resolutions.size - this.#queue.size < this.#maxInFlight;
-  }
-
-  #startNext(): void {
-    if (this.#queue.size === 0) return;
-    for (const resolution of this.#queue) {
-      if (!this.#hasRoom) return;
-      this.#queue.delete(resolution);
-      this.#start(resolution);
-    }
-    // For the reason that TransientMap gives.
-    if (this.#queue.size === 0) this.#queue = new Set();
-  }
-
-  #start(resolution: Resolution): void {
-    this.#fresh += 1;
-    resolution.start();
   }
 
   /** @returns what ends the watch on resolv.conf */

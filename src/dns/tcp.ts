@@ -32,8 +32,9 @@ export function askOverTcp(
   socket.unref();
   socket.on("error", (error) => fail(error.message));
   socket.on("close", () => fail("connection closed before the reply"));
-  onMessages(socket, (message) => {
-    if (isOver || !isReplyTo(message, id, question)) return;
+  onFirstMessage(socket, (message) => {
+    if (isOver) return;
+    if (!isReplyTo(message, id, question)) return fail("not a reply to the query");
     end();
     listener.onReply(message);
   });
@@ -45,23 +46,16 @@ export function askOverTcp(
   return { cancel: end };
 }
 
-/** Calls `onMessage` with each message, however the stream is cut. Holds no more than one message of 64 kB and a chunk. */
-function onMessages(socket: Socket, onMessage: (message: Buffer) => void): void {
-  let chunks: Buffer[] = [];
+/** Calls `onMessage` with the first message, however the stream is cut. Holds no more than that and one chunk. */
+function onFirstMessage(socket: Socket, onMessage: (message: Buffer) => void): void {
+  const chunks: Buffer[] = [];
   let bytes = 0;
+  let end: number | undefined;
   socket.on("data", (chunk: Buffer) => {
     chunks.push(chunk);
     bytes += chunk.length;
-    const [first] = chunks;
-    if (first !== undefined && first.length >= 2 && bytes < first.readUInt16BE(0) + 2) return;
-
-    let rest = Buffer.concat(chunks, bytes);
-    while (rest.length >= 2 && rest.length >= rest.readUInt16BE(0) + 2) {
-      const end = rest.readUInt16BE(0) + 2;
-      onMessage(rest.subarray(2, end));
-      rest = rest.subarray(end);
-    }
-    chunks = [rest];
-    bytes = rest.length;
+    if (bytes < 2) return;
+    end ??= 2 + (chunks.length === 1 ? chunk : Buffer.concat(chunks)).readUInt16BE(0);
+    if (bytes >= end) onMessage(Buffer.concat(chunks, bytes).subarray(2, end));
   });
 }

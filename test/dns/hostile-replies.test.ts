@@ -3,6 +3,7 @@ import { encodeQuestion } from "../../src/dns/message.ts";
 import { type Reading, readReply } from "../../src/dns/reply.ts";
 import type { ZoneRecord } from "../helpers/authority.ts";
 import { encodeReply } from "../helpers/dns-message.ts";
+import { numbers } from "./resolving.ts";
 
 const NAME = "www.example";
 const TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
@@ -19,14 +20,6 @@ const RECORDS: readonly ZoneRecord[] = [
   { name: "a.c.example", type: "PTR", ttl: 1, data: "host.example" },
 ];
 const SOA: ZoneRecord = { name: "example", type: "SOA", ttl: 1, data: 1 };
-
-/** Numbers that look random and are the same in every run. */
-function* numbers(seed: number): Generator<number, never> {
-  for (let state = seed; ; ) {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    yield state >>> 8;
-  }
-}
 
 /** A reply to "www.example A" whose counts are as told, and whose records are the bytes in `hex`. */
 function craft({ answers = 1, authority = 0, hex }: { answers?: number; authority?: number; hex: string }): Buffer {

@@ -72,6 +72,14 @@ export function answersOf(
   };
 }
 
+/** Numbers of 24 bits that look random and are the same in every run. */
+export function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    yield state >>> 8;
+  }
+}
+
 /** An address record. */
 export function a(name: string, data = "192.0.2.1", ttl = 300): ZoneRecord {
   return { name, type: "A", ttl, data };

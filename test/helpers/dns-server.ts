@@ -28,6 +28,8 @@ export type Quirk =
   | { readonly extendedRcode: number }
   | { readonly extendedErrors: NonNullable<ReplyHeader["extendedErrors"]> }
   | { readonly delayMs: number }
+  /** Over TCP: takes the connection, and the true reply with its length before it. */
+  | { readonly write: (connection: Socket, reply: Buffer) => void }
   | { readonly bytes: Buffer };
 
 export interface DnsServer extends AsyncDisposable {
@@ -35,6 +37,8 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /** Every query, in order; those dropped too. */
   readonly queries: SeenQuery[];
+  /** Sends a datagram to the port of a client. */
+  sendUdp(bytes: Buffer, clientPort: number): void;
   /** Lets nobody connect over TCP any more. */
   closeTcp(): Promise<void>;
   /** Asked for each query; `undefined` lets the authority's answer through. */
@@ -55,10 +59,12 @@ export async function startDnsServer(authority: Authority, options: DnsServerOpt
   const { udp, tcp, port } = await bindBoth(host);
   const stranger = createSocket(host.includes(":") ? "udp6" : "udp4");
   const connections = new Set<Socket>();
+  let isOpen = true;
   const server: DnsServer = {
     address: host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`,
     queries: [],
     quirk: options.quirk ?? (() => undefined),
+    sendUdp: (bytes, clientPort) => udp.send(bytes, clientPort, host, () => {}),
     closeTcp: async () => {
       for (const connection of connections) connection.destroy();
       if (!tcp.listening) return;
@@ -66,6 +72,7 @@ export async function startDnsServer(authority: Authority, options: DnsServerOpt
       await once(tcp, "close");
     },
     [Symbol.asyncDispose]: async () => {
+      isOpen = false;
       udp.close();
       stranger.close();
       await Promise.all([once(udp, "close"), server.closeTcp()]);
@@ -73,8 +80,9 @@ export async function startDnsServer(authority: Authority, options: DnsServerOpt
   };
 
   udp.on("message", (bytes, { port: clientPort, address }) => {
-    const send = (reply: Buffer, from: "server" | "stranger" = "server") =>
-      (from === "server" ? udp : stranger).send(reply, clientPort, address, () => {});
+    const send = (reply: Buffer, from: "server" | "stranger" = "server") => {
+      if (isOpen) (from === "server" ? udp : stranger).send(reply, clientPort, address, () => {});
+    };
     serve({ server, authority, send, close: () => {} }, { ...readQuery(bytes), transport: "udp", clientPort });
   });
   tcp.on("connection", (connection) => {
@@ -85,7 +93,7 @@ export async function startDnsServer(authority: Authority, options: DnsServerOpt
     const send = (reply: Buffer) => connection.writable && connection.write(prefixLength(reply));
     onMessages(connection, (bytes) =>
       serve(
-        { server, authority, send, close: () => connection.destroy() },
+        { server, authority, send, close: () => connection.destroy(), connection },
         { ...readQuery(bytes), transport: "tcp", clientPort },
       ),
     );
@@ -98,6 +106,7 @@ interface Exchange {
   readonly authority: Authority;
   readonly send: (reply: Buffer, from?: "server" | "stranger") => void;
   readonly close: () => void;
+  readonly connection?: Socket;
 }
 
 function serve(exchange: Exchange, query: SeenQuery): void {
@@ -106,6 +115,10 @@ function serve(exchange: Exchange, query: SeenQuery): void {
   const answer = exchange.authority.answer(query.name, query.type);
   if (quirk === "close") exchange.close();
   if (answer === "drop" || quirk === "drop" || quirk === "close") return;
+  if (typeof quirk === "object" && "write" in quirk && exchange.connection !== undefined) {
+    quirk.write(exchange.connection, prefixLength(encodeFor(query, undefined, answer)));
+    return;
+  }
   if (typeof quirk === "object" && "forge" in quirk) forge(exchange, query, quirk.forge);
   const reply = encodeFor(query, quirk, answer);
   const delayMs = typeof quirk === "object" && "delayMs" in quirk ? quirk.delayMs : undefined;
