@@ -1,6 +1,6 @@
 /** What lies in deploy/ is what the programs that read it accept. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync } from "node:fs";
+import { copyFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createMetrics } from "../src/metrics/metrics.ts";
@@ -95,3 +95,15 @@ test.skipIf(systemd !== undefined).each(["install.md", "from-postsrsd.md"])(
     expect(verify(...units).join()).toContain("LoadCredentials");
   },
 );
+
+test("docs/install.md makes a secret for root alone, and leaves the umask of the shell as it was", () => {
+  using dir = scratch();
+  dir.write("postvouch", `#!/bin/sh\nexec ${process.execPath} ${join(DEPLOY, "../src/main.js")} "$@"\n`, 0o755);
+  const commands = blocks("install.md", "# Install", "sh", { "/etc/postvouch": dir.path }).flatMap(commandsOf);
+  const make = commands.find((line) => line.includes("postvouch srs secret")) ?? "";
+  const env = { ...process.env, PATH: `${dir.path}:${process.env.PATH}` };
+  const { stdout } = spawnSync("sh", ["-c", `umask 022\n${make}\numask`], { encoding: "utf8", env });
+  expect(stdout.trim()).toMatch(/^0?022$/);
+  expect(statSync(join(dir.path, "srs.secrets")).mode & 0o777).toBe(0o600);
+  expect(readFileSync(join(dir.path, "srs.secrets"), "utf8")).toMatch(/^[\w-]{32}\n$/);
+});

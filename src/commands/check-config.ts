@@ -2,7 +2,7 @@
 
 import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
-import { mainCfAdvice } from "../setup/main-cf-advice.ts";
+import { neighbourAdvice } from "../setup/neighbours.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { ownDomainSettings, readSetup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
@@ -15,7 +15,9 @@ export async function checkConfig({ around, output }: Call): Promise<number> {
   const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
   const counted = [...ownDomains.counts()].filter(([source, count]) => source !== "domains" || count > 0);
   ownDomains.close();
-  const advice = [await srsDomainWarning(setup), ...(await mainCfAdvice(setup))].filter((line) => line !== undefined);
+  const advice = [await srsDomainWarning(setup), ...(await neighbourAdvice(setup))].filter(
+    (line) => line !== undefined,
+  );
   for (const warning of [...setup.warnings, ...warnings, ...advice]) output.problem(`warning: ${warning}`);
   output.line(`${setup.configFile ?? "no configuration file, so the defaults"}: ok`);
   output.line(`hostname ${setup.hostname}, srs.domain ${setup.srsDomain}`);

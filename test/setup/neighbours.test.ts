@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config/parse.ts";
-import { mainCfAdvice } from "../../src/setup/main-cf-advice.ts";
+import { neighbourAdvice } from "../../src/setup/neighbours.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 
 const missing = requirePrograms("postconf", "postmap");
 
-async function adviceFor(mainCf: string, { toml = "", opendmarc = "" } = {}): Promise<string[]> {
+async function adviceFor(mainCf: string, { toml = "", opendmarc = "", postsrsd = false } = {}): Promise<string[]> {
   using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
   const { config, problems } = parseConfig(toml, "c.toml");
   expect(problems).toEqual([]);
@@ -24,7 +24,8 @@ async function adviceFor(mainCf: string, { toml = "", opendmarc = "" } = {}): Pr
     warnings: [],
   };
   const opendmarcConf = files.write("opendmarc.conf", opendmarc);
-  return await mainCfAdvice(setup, { postfix: { configDir: files.path }, opendmarcConf });
+  const postsrsdDefaults = postsrsd ? files.write("postsrsd", "SRS_SECRET=/x\n") : "/nonexistent";
+  return await neighbourAdvice(setup, { postfix: { configDir: files.path }, opendmarcConf, postsrsdDefaults });
 }
 
 const SOCKETMAP = "socketmap:inet:127.0.0.1:10003";
@@ -37,7 +38,7 @@ const DEFER = '[policy.helo]\ntemperror = "defer"\n[policy.mail_from]\ntemperror
 const REVERSE = `recipient_canonical_maps = ${SOCKETMAP}:reverse\n`;
 
 /** What is fine, one line away from each thing that is not. */
-const FINE: readonly { name: string; mainCf: string; toml?: string; opendmarc?: string }[] = [
+const FINE: readonly { name: string; mainCf: string; toml?: string; opendmarc?: string; postsrsd?: boolean }[] = [
   { name: "a Postfix that knows nothing of us", mainCf: "" },
   { name: "forward-only", mainCf: FORWARD_ONLY },
   { name: "classic maps", mainCf: `sender_canonical_maps = ${SOCKETMAP}:forward\n` },
@@ -56,11 +57,25 @@ const FINE: readonly { name: string; mainCf: string; toml?: string; opendmarc?: 
     toml: "[policy]\nlisten = []",
   },
   { name: "OpenDMARC's file, and no milter", mainCf: "", opendmarc: REJECTS },
+  {
+    name: "postsrsd, whose alphabet we write",
+    mainCf: `${REVERSE}relay_domains = srs.example.org\n`,
+    toml: '[srs]\nhash_alphabet = "standard"\n',
+    postsrsd: true,
+  },
+  { name: "postsrsd, and no map of ours", mainCf: "", postsrsd: true },
   { name: "an SRS domain in a class", mainCf: `${REVERSE}virtual_alias_domains = srs.example.org\n` },
   { name: "an SRS domain that an inline table has", mainCf: `${REVERSE}relay_domains = inline:{srs.example.org=x}\n` },
 ];
 
-const WRONG: readonly { name: string; mainCf: string; toml?: string; opendmarc?: string; says: string }[] = [
+const WRONG: readonly {
+  name: string;
+  mainCf: string;
+  toml?: string;
+  opendmarc?: string;
+  postsrsd?: boolean;
+  says: string;
+}[] = [
   ...[`${SOCKETMAP}:forward`, `hash:/x, tcp:127.0.0.1:10001`].map((maps) => ({
     name: `forward-only beside ${maps}`,
     mainCf: `${FORWARD_ONLY}sender_canonical_maps = ${maps}\n`,
@@ -78,6 +93,12 @@ const WRONG: readonly { name: string; mainCf: string; toml?: string; opendmarc?:
     says: 'policy.helo.temperror, policy.mail_from.temperror: got "tag", want "defer"',
   },
   {
+    name: "postsrsd, which cannot read our alphabet",
+    mainCf: `${REVERSE}relay_domains = srs.example.org\n`,
+    postsrsd: true,
+    says: 'srs.hash_alphabet: got "url-safe", want "standard" as long as postsrsd 1.x may come back',
+  },
+  {
     name: "an SRS domain in no class",
     mainCf: REVERSE,
     says: 'main.cf: srs.example.org is in no domain class: bounces to it get "454',
@@ -90,7 +111,7 @@ const WRONG: readonly { name: string; mainCf: string; toml?: string; opendmarc?:
   },
 ];
 
-describe.skipIf(missing !== undefined)(`main.cf ${missing ?? ""}`, () => {
+describe.skipIf(missing !== undefined)(`a host ${missing ?? ""}`, () => {
   test.each(FINE)("with $name needs no advice", async ({ mainCf, ...rest }) => {
     expect(await adviceFor(mainCf, rest)).toEqual([]);
   });

@@ -1,5 +1,8 @@
-/** What main.cf says that does not go with this configuration, though both are valid: mail is lost by it, or not rewritten. */
-import { readFileSync } from "node:fs";
+/**
+ * What Postfix and the programs beside it are set to that does not go with this configuration, though each is valid for
+ * itself: mail is lost by it, or leaves as it came.
+ */
+import { existsSync, readFileSync } from "node:fs";
 import { LISTENER_KEYS, LISTENERS, type Listener, type MainCfParameter } from "../config/listeners.ts";
 import { createOwnDomainSources } from "../domains/sources.ts";
 import { readParameters } from "../postfix/postconf.ts";
@@ -31,16 +34,18 @@ type MainCf = ReadonlyMap<(typeof PARAMETERS)[number], string>;
 interface Places {
   readonly postfix?: PostfixCommand;
   readonly opendmarcConf?: string;
+  readonly postsrsdDefaults?: string;
 }
 
 /** One sentence for each thing; nothing where there is no Postfix. */
-export async function mainCfAdvice(setup: Setup, places: Places = {}): Promise<string[]> {
-  const { postfix = {}, opendmarcConf = "/etc/opendmarc.conf" } = places;
+export async function neighbourAdvice(setup: Setup, places: Places = {}): Promise<string[]> {
+  const { postfix = {}, opendmarcConf = "/etc/opendmarc.conf", postsrsdDefaults = "/etc/default/postsrsd" } = places;
   const mainCf: MainCf = await readParameters(PARAMETERS, postfix).catch(() => new Map());
   return [
     ...mixedSetUps(setup, mainCf),
     ...uncheckedMail(setup, mainCf),
     ...refusedMail(setup, mainCf, opendmarcConf),
+    ...wayBack(setup, mainCf, postsrsdDefaults),
     ...(await unroutedDomains(setup, mainCf, postfix)),
   ];
 }
@@ -90,6 +95,16 @@ function refusedMail({ config }: Setup, mainCf: MainCf, opendmarcConf: string): 
   const keys = tags.map((identity) => `policy.${identity}.temperror`).join(", ");
   return [
     `${keys}: got "tag", want "defer": ${opendmarcConf} rejects (RejectFailures), and would refuse mail for good while DNS is out of order`,
+  ];
+}
+
+/** Until it is purged, postsrsd 1.x may have to take over again. */
+function wayBack(setup: Setup, mainCf: MainCf, postsrsdDefaults: string): string[] {
+  const maps = mainCf.get("recipient_canonical_maps");
+  const isAsked = ourWords(setup, "recipient_canonical_maps").some((map) => names(maps, map));
+  if (!isAsked || setup.config["srs.hash_alphabet"] === "standard" || !existsSync(postsrsdDefaults)) return [];
+  return [
+    `srs.hash_alphabet: got "url-safe", want "standard" as long as postsrsd 1.x may come back (${postsrsdDefaults} is there): it cannot read one in eight of our addresses`,
   ];
 }
 
