@@ -20,7 +20,9 @@ const EXIT = `exit unix - - n - - smtp -o smtp_tls_security_level=none -o smtp_t
 pickup unix n - n 60 1 pickup -o receive_override_options=no_header_body_checks
 `;
 
+/** A cached connection would lead to the smtpd of the configuration before. */
 const EXIT_SETTINGS = `default_transport = exit
+smtp_connection_cache_on_demand = no
 exit_destination_rate_delay = 0s
 exit_transport_rate_delay = 0s
 exit_destination_recipient_limit = 50
@@ -76,7 +78,7 @@ const SETTINGS: readonly Setting[] = [
   {
     what: "filtered replies",
     mainCf: "smtp_reply_filter = regexp:DIR/replies",
-    tables: { replies: "/^2(.. .*queued)/ 4$1\n" },
+    tables: { replies: "/^250 2.1.5(.*)/ 450 4.1.5$1\n" },
   },
   {
     what: "filtered commands",

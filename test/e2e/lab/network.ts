@@ -15,6 +15,11 @@ export const NAMESERVER_ADDRESS = "10.77.0.1";
 
 let labs = 0;
 
+/** The IPv6 address of the host that has this IPv4 address: fd77::20 of 10.77.0.20. */
+export function ipv6Of(address: string): string {
+  return `fd77::${address.split(".").at(-1)}`;
+}
+
 export class Network implements AsyncDisposable {
   readonly #prefix: string;
   readonly #namespaces: string[] = [];
@@ -67,6 +72,7 @@ export class Network implements AsyncDisposable {
     await run(this.on("lab", ["ip", "link", "set", `v-${host}`, "master", "br0", "up"]));
     await run(this.on(host, ["ip", "link", "set", "eth0", "up"]));
     await run(this.on(host, ["ip", "address", "add", `${address}/24`, "dev", "eth0"]));
+    await run(this.on(host, ["ip", "address", "add", `${ipv6Of(address)}/64`, "dev", "eth0", "nodad"]));
     // `ip netns exec` shows this file as /etc/resolv.conf in the namespace.
     const directory = `${RESOLVER_FILES}/${this.#name(host)}`;
     mkdirSync(directory, { recursive: true });
