@@ -385,7 +385,7 @@ describe("A reload that succeeds", () => {
     await expect.poll(() => leaks.beyond(few), SETTLING).toEqual({});
     expect(await fresh.ask("25:forward alice@example.org,", ",")).toContain("OK SRS0+");
     expect(await forward.ask(`get ${LONG}\n`)).toMatch(/^200 SRS0/);
-  });
+  }, 90_000); // each of them starts a thread for its SQLite file
 
   test("closes what the last answer still needs only when that has left", async () => {
     await using dns = await startDnsServer(zoneAuthority({ "slow.example": [{ TXT: "v=spf1 -all" }] }), {
