@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PARAMETERS } from "../src/config/parameters.ts";
+import { QUERY_OUTCOMES } from "../src/dns/types.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
 
 const ROOT = join(import.meta.dirname, "..");
@@ -49,6 +50,15 @@ test("every document is reached from the README", () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const docs = readdirSync(join(ROOT, "docs")).filter((name) => name.endsWith(".md"));
   expect(docs.filter((name) => !readme.includes(relative(ROOT, join(ROOT, "docs", name))))).toEqual([]);
+});
+
+test("docs/metrics.md has every outcome of DNS queries, and no other", () => {
+  const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");
+  const table = page.slice(page.indexOf("## Outcomes of DNS queries"), page.indexOf("## Log"));
+  const outcomes = [...table.matchAll(/^\| (`.*?) \|/gm)].flatMap((row) =>
+    (row[1] ?? "").replaceAll("`", "").split(", "),
+  );
+  expect(outcomes.sort()).toEqual([...QUERY_OUTCOMES].sort());
 });
 
 test("docs/metrics.md has every metric, and no other", async () => {
