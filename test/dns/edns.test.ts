@@ -42,14 +42,14 @@ async function askEach(world: TestResolver, ...names: readonly string[]): Promis
 describe.each(WAYS)("a server that says $way to EDNS", ({ quirk }) => {
   test("is asked once more without, and then without at once", async () => {
     await using server = await withoutEdns(quirk);
-    await using world = testResolver([server.address], { timeoutMs: 100 });
+    await using world = testResolver([server.address], { timeoutMs: 300 });
     expect(await askEach(world, "n0.example", "n1.example", "n2.example")).toEqual(["ok", "ok", "ok"]);
     expect(sent(server)).toBe("E n n n");
   });
 
   test("is asked once more where one try is allowed", async () => {
     await using server = await withoutEdns(quirk);
-    await using world = testResolver([server.address], { timeoutMs: 100, tries: 1 });
+    await using world = testResolver([server.address], { timeoutMs: 300, tries: 1 });
     expect(await askEach(world, "n0.example", "n1.example")).toEqual(["ok", "ok"]);
     expect(sent(server)).toBe("E n n");
   });
@@ -58,7 +58,7 @@ describe.each(WAYS)("a server that says $way to EDNS", ({ quirk }) => {
     await using server = await withoutEdns(quirk);
     let skippedMs = 0;
     const clockMs = () => performance.now() + skippedMs;
-    await using world = testResolver([server.address], { timeoutMs: 100 }, { clockMs });
+    await using world = testResolver([server.address], { timeoutMs: 300 }, { clockMs });
     await askEach(world, "n0.example", "n1.example");
     skippedMs = 600_000;
     await askEach(world, "n2.example", "n3.example");
@@ -67,7 +67,7 @@ describe.each(WAYS)("a server that says $way to EDNS", ({ quirk }) => {
 
   test("gives long texts over TCP, without EDNS there too", async () => {
     await using server = await withoutEdns(quirk);
-    await using world = testResolver([server.address], { timeoutMs: 100 });
+    await using world = testResolver([server.address], { timeoutMs: 300 });
     expect(await world.ask("long.example", "TXT")).toMatchObject({ status: "ok", records: ["x".repeat(2250)] });
     expect(sent(server)).toBe("E n nT");
   });
@@ -76,7 +76,7 @@ describe.each(WAYS)("a server that says $way to EDNS", ({ quirk }) => {
 describe("a server that knows EDNS", () => {
   test("is asked with it whatever happens later", async () => {
     await using server = await startDnsServer(WORLD);
-    await using world = testResolver([server.address], { timeoutMs: 60 });
+    await using world = testResolver([server.address], { timeoutMs: 300 });
     await askEach(world, "n0.example");
     server.quirk = () => "drop";
     await askEach(world, "n1.example");
@@ -91,7 +91,7 @@ describe("a server that knows EDNS", () => {
     await using server = await startDnsServer(WORLD, {
       quirk: ({ name }) => (name === "n0.example" ? "drop" : undefined),
     });
-    await using world = testResolver([server.address], { timeoutMs: 60 });
+    await using world = testResolver([server.address], { timeoutMs: 300 });
     expect(await askEach(world, "n0.example", "n1.example", "n2.example")).toEqual(["error", "ok", "ok"]);
     expect(sent(server)).toBe("E n E E");
   });
