@@ -21,6 +21,7 @@ const SENDERS: readonly { what: string; sender: string; rewritten: RegExp }[] = 
     sender: '"a\\"b\\\\c"@origin.test',
     rewritten: /^"SRS0=.{4}=..=origin\.test=a\\"b\\\\c"@/,
   },
+  { what: "no local part", sender: '""@origin.test', rewritten: /^SRS0=.{4}=..=origin\.test=@/ },
   { what: "a percent sign", sender: "a%b@origin.test", rewritten: /^SRS0=.{4}=..=origin\.test=a%b@/ },
   { what: "an exclamation mark", sender: "a!b@origin.test", rewritten: /^SRS0=.{4}=..=origin\.test=a!b@/ },
   { what: "an equals sign", sender: "a=b=c@origin.test", rewritten: /^SRS0=.{4}=..=origin\.test=a=b=c@/ },
