@@ -45,7 +45,7 @@ function readIpv4(text: string, start: number): AddressGroups | undefined {
       byte = 0;
       digits = 0;
       dots++;
-    } else if (code >= ZERO && code <= NINE && digits < 3) {
+    } else if (code >= ZERO && code <= NINE && digits < 3 && !(digits > 0 && byte === 0)) {
       byte = byte * 10 + code - ZERO;
       digits++;
     } else return undefined;
@@ -58,13 +58,15 @@ function readIpv4(text: string, start: number): AddressGroups | undefined {
 function readIpv6(text: string): AddressGroups | undefined {
   const groups: number[] = [];
   let gap = -1;
+  let gapEnd = -1;
   for (let i = 0; i < text.length; ) {
     if (text.charCodeAt(i) === COLON && text.charCodeAt(i + 1) === COLON && gap === -1) {
       gap = groups.length;
       i += 2;
+      gapEnd = i;
       continue;
     }
-    if (text.charCodeAt(i) === COLON && groups.length > 0) i++;
+    if (text.charCodeAt(i) === COLON && groups.length > 0 && i !== gapEnd) i++;
     const start = i;
     let group = 0;
     for (let digit = hexDigit(text, i); digit !== undefined; digit = hexDigit(text, ++i)) group = group * 16 + digit;

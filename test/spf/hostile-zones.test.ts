@@ -3,17 +3,11 @@ import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { createSpfChecker } from "../../src/spf/checker.ts";
 import { renderTrace } from "../../src/spf/explain/render.ts";
-import { SPF_RESULTS, type SpfQuery, type SpfVerdict } from "../../src/spf/verdict.ts";
+import { SPF_RESULTS, type SpfQuery } from "../../src/spf/verdict.ts";
 import { type HostileCase, hostileCase } from "./hostile-zones.ts";
+import { faultsOf, SPF_LIMITS } from "./sound-verdict.ts";
 
 const CASES = 3000;
-const LIMITS = {
-  maxDnsLookups: 10,
-  maxVoidLookups: 2,
-  receiver: "mx.example.org",
-  clockMs: () => 0,
-  verdictCacheSize: 8,
-};
 /**
  * 11 records, then 10 terms: the worst is mx, with its own query and 10 hosts. Beside them exp=, and %{p} in each
  * expansion, with its PTR and 10 names.
@@ -30,7 +24,7 @@ test(`Of ${CASES} hostile zones none breaks the evaluator, and a third of the ch
   for (let seed = 0; seed < CASES; seed++) {
     const given = hostileCase(seed);
     const query = queryOf(given, seed % 32 === 0 ? "helo" : "mailfrom");
-    const checker = createSpfChecker({ ...LIMITS, resolver: given.resolver });
+    const checker = createSpfChecker({ ...SPF_LIMITS, resolver: given.resolver });
     const verdict = await checker.checkHost(query);
     if (given.asked() > MAX_QUERIES) faults.push(`seed ${seed}: ${given.asked()} queries`);
     faults.push(...faultsOf(verdict).map((fault) => `seed ${seed}: ${fault}`));
@@ -47,7 +41,7 @@ test("--explain comes to the same verdict over hostile zones, in 80 columns of p
   const faults: string[] = [];
   for (let seed = 0; seed < CASES; seed += 3) {
     const given = hostileCase(seed);
-    const checker = createSpfChecker({ ...LIMITS, resolver: given.resolver });
+    const checker = createSpfChecker({ ...SPF_LIMITS, resolver: given.resolver });
     const query = queryOf(given, "mailfrom");
     const { verdict, trace } = await checker.explain(query);
     if (!isDeepStrictEqual(await checker.checkHost(query), verdict)) faults.push(`seed ${seed}: another verdict`);
@@ -58,20 +52,3 @@ test("--explain comes to the same verdict over hostile zones, in 80 columns of p
   }
   expect(faults).toEqual([]);
 });
-
-/** What holds of every verdict, whoever published the record. */
-const SOUND: Readonly<Record<string, (verdict: SpfVerdict) => boolean>> = {
-  "a known result": ({ result }) => SPF_RESULTS.includes(result),
-  "an explanation of one line": ({ explanation }) => /^[\x20-\x7e]{1,200}$/.test(explanation),
-  "a problem of one line": ({ problem = "" }) => /^[\x20-\x7e]{0,200}$/.test(problem),
-  "a problem where there is an error": ({ result, problem }) => result.endsWith("error") === (problem !== undefined),
-  "a printable mechanism": ({ mechanism = "" }) => /^[\x20-\x7e]*$/.test(mechanism),
-  "at most 10 lookups": ({ lookups }) => lookups <= LIMITS.maxDnsLookups,
-  "at most 3 void lookups": ({ voidLookups }) => voidLookups <= LIMITS.maxVoidLookups + 1,
-};
-
-function faultsOf(verdict: SpfVerdict): string[] {
-  return Object.entries(SOUND)
-    .filter(([, holds]) => !holds(verdict))
-    .map(([what]) => `not ${what}: ${JSON.stringify(verdict)}`);
-}

@@ -1,0 +1,35 @@
+/** Every target, in the order of a run. */
+import type { Target } from "./target.ts";
+import {
+  domainListTarget,
+  ipTarget,
+  mailboxTarget,
+  matchListTarget,
+  srsTarget,
+  storedTarget,
+} from "./targets/addresses.ts";
+import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoders.ts";
+import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
+import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
+import { configTarget, headerTarget, logLineTarget, secretsTarget, storeUrlTarget } from "./targets/texts.ts";
+
+export const TARGETS: readonly Target[] = [
+  tcpTableTarget,
+  socketmapTarget,
+  policyTarget,
+  dnsReplyTarget,
+  dnsNameTarget,
+  srsTarget,
+  storedTarget,
+  mailboxTarget,
+  domainListTarget,
+  matchListTarget,
+  ipTarget,
+  headerTarget,
+  logLineTarget,
+  configTarget,
+  secretsTarget,
+  storeUrlTarget,
+  spfRecordTarget,
+  spfZoneTarget,
+];
