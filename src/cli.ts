@@ -32,6 +32,7 @@ async function call(name: string, operands: readonly string[], options: OptionVa
 
 function createCall(options: OptionValues, operands: readonly string[]): Call {
   const { CREDENTIALS_DIRECTORY, JOURNAL_STREAM, POSTVOUCH_NOW } = process.env;
+  const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = process.env;
   return {
     around: { configFile: options.config, packageDir, credentialsDir: CREDENTIALS_DIRECTORY },
     options,
@@ -41,6 +42,7 @@ function createCall(options: OptionValues, operands: readonly string[]): Call {
     now: clock(POSTVOUCH_NOW ?? ""),
     isClockFrozen: (POSTVOUCH_NOW ?? "") !== "",
     journal: (JOURNAL_STREAM ?? "") !== "",
+    activation: { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES },
   };
 }
 

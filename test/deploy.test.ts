@@ -68,6 +68,8 @@ function verify(...units: string[]): string[] {
 test.skipIf(systemd !== undefined)(`systemd finds the unit sound and its exposure below 2.0 ${systemd ?? ""}`, () => {
   const unit = join(DEPLOY, "systemd/postvouch.service");
   expect(verify(unit)).toEqual([]);
+  const sockets = ["postvouch-maps.socket", "postvouch-policy.socket"].map((name) => join(DEPLOY, "systemd", name));
+  expect(verify(unit, ...sockets)).toEqual([]);
   const security = spawnSync("systemd-analyze", ["security", "--offline=true", "--threshold=20", unit], {
     encoding: "utf8",
   });

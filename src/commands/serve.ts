@@ -4,6 +4,7 @@ import { listenForSignals } from "../daemon/signals.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import { boundHeap } from "../process/heap.ts";
 import { createLogger, type Logger } from "../process/log.ts";
+import { inheritedSockets } from "../process/socket-activation.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
 import { mainCfLines } from "./main-cf.ts";
 import type { Call } from "./table.ts";
@@ -28,6 +29,7 @@ export async function serve(call: Call): Promise<number> {
       logger,
       version: call.version,
       now: call.now,
+      inherited: inheritedSockets(call.activation, process.pid),
       onReady: () => logStart(setup, call, logger),
     });
     logger.flush();

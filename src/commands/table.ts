@@ -1,4 +1,5 @@
 /** Every command, once: how it is called, what it does, and the file that does it, loaded only when it is called. */
+import type { ActivationEnvironment } from "../process/socket-activation.ts";
 import type { Surroundings } from "../setup/setup.ts";
 import type { Output } from "./output.ts";
 
@@ -35,6 +36,8 @@ export interface Call {
   readonly isClockFrozen: boolean;
   /** Standard error goes to journald. */
   readonly journal: boolean;
+  /** The environment variables of sd_listen_fds(3). */
+  readonly activation: ActivationEnvironment;
 }
 
 /**

@@ -35,8 +35,8 @@ export const LISTENERS = {
     default: ["127.0.0.1:10003"],
     help: "socketmap_table(5) endpoints with the maps forward, reverse and forward-transport.",
     mainCf: {
-      sender_canonical_maps: (endpoint) => `socketmap:${postfixEndpoint(endpoint)}:forward`,
-      recipient_canonical_maps: (endpoint) => `socketmap:${postfixEndpoint(endpoint)}:reverse`,
+      sender_canonical_maps: (endpoint) => postfixEndpoint(endpoint, (where) => `socketmap:${where}:forward`),
+      recipient_canonical_maps: (endpoint) => postfixEndpoint(endpoint, (where) => `socketmap:${where}:reverse`),
     },
   },
   "policy.listen": {
@@ -45,7 +45,8 @@ export const LISTENERS = {
     help: "Policy service endpoints: check_policy_service.",
     mainCf: {
       // No blank around "=": Postfix would end smtpd with "malformed option" at every connection.
-      smtpd_recipient_restrictions: (endpoint) => `check_policy_service { ${postfixEndpoint(endpoint)}, timeout=30s }`,
+      smtpd_recipient_restrictions: (endpoint) =>
+        postfixEndpoint(endpoint, (where) => `check_policy_service { ${where}, timeout=30s }`),
     },
   },
   "metrics.listen": {
@@ -60,9 +61,10 @@ export type ListenerKey = keyof typeof LISTENERS;
 
 export const LISTENER_KEYS = Object.keys(LISTENERS) as readonly ListenerKey[];
 
-/** Postfix's own notation: `inet:host:port`, `unix:path`. */
-function postfixEndpoint(endpoint: Endpoint): string {
-  return endpoint.type === "unix" ? formatEndpoint(endpoint) : `inet:${formatEndpoint(endpoint)}`;
+/** Puts Postfix's own notation, `inet:host:port` or `unix:path`, into a line. Only systemd knows where an fd: endpoint is. */
+function postfixEndpoint(endpoint: Endpoint, line: (where: string) => string): string | undefined {
+  if (endpoint.type === "fd") return undefined;
+  return line(endpoint.type === "unix" ? formatEndpoint(endpoint) : `inet:${formatEndpoint(endpoint)}`);
 }
 
 /** tcp_table(5) knows no unix-domain sockets. */

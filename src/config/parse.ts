@@ -148,7 +148,7 @@ function checkEndpoints(config: Config): string[] {
       const first = takenBy.get(name);
       if (first !== undefined)
         problems.push(`${key}: got "${name}", which ${first} has already; want another endpoint`);
-      else if (endpoint.type === "unix" || endpoint.port !== 0) takenBy.set(name, key);
+      else if (endpoint.type !== "inet" || endpoint.port !== 0) takenBy.set(name, key);
     }
   }
   return problems;

@@ -111,7 +111,7 @@ function readBytes(value: unknown): number | undefined {
   return match === null ? undefined : Number(match[1]) * (UNIT_BYTES[match[2] ?? ""] ?? 0);
 }
 
-const ENDPOINT_WISH = '"address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)';
+const ENDPOINT_WISH = '"address:port", "[v6address]:port", "unix:/path" (107 bytes at most) or "fd:NAME"';
 
 export const endpoint: Kind<Endpoint> = {
   want: ENDPOINT_WISH,

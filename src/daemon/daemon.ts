@@ -23,6 +23,8 @@ export interface DaemonOptions {
   readonly version: string;
   /** The clock that SRS and its store read, in milliseconds since 1970. */
   readonly now: () => number;
+  /** Sockets that systemd handed over, by name. */
+  readonly inherited: ReadonlyMap<string, readonly number[]>;
 }
 
 /** Longest time that a stop waits for requests under way, in milliseconds. */
@@ -60,7 +62,7 @@ export class Daemon {
     }
   }
 
-  private constructor({ logger, version, now }: DaemonOptions) {
+  private constructor({ logger, version, now, inherited }: DaemonOptions) {
     const maxConnections = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - RESERVED_DESCRIPTORS;
     const listeners = new Listeners({ maxConnections, onRefused: (listener) => onRefused(listener) });
     const ownDomains = createOwnDomainSources({ onEvent: ownDomainsLog(logger) });
@@ -88,7 +90,17 @@ export class Daemon {
         notReady: () => (this.#isStopping ? "stopping" : this.#current?.notReady()),
       }),
     };
-    this.#lasting = { logger, metrics, ownDomains, listeners, budget, messages: new Messages(), now, accept };
+    this.#lasting = {
+      logger,
+      metrics,
+      ownDomains,
+      listeners,
+      inherited,
+      budget,
+      messages: new Messages(),
+      now,
+      accept,
+    };
   }
 
   /**

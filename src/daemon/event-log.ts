@@ -1,30 +1,23 @@
 /** Log lines and metrics for what happens outside a request: broken protocols, DNS, own domains, the store. */
-import { RateLimit } from "../collections/rate-limit.ts";
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
 import { errorText } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import type { StoreHooks } from "../store/open.ts";
-
-const LINES_PER_PERIOD = 10;
-const PERIOD_MS = 10_000;
+import { limitedLog } from "./limited-log.ts";
 
 export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {
-  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  const [logProtocol, logDropped] = [limitedLog(logger), limitedLog(logger)];
   return {
     protocolError(protocol, problem) {
       metrics.protocolErrors.inc(protocol);
-      const suppressed = limit.pass(performance.now());
-      if (suppressed !== undefined)
-        logger.log("warn", "protocol", { protocol, problem, suppressed: suppressed || undefined });
+      logProtocol("warn", "protocol", { protocol, problem });
     },
     dropped(protocol) {
       metrics.halfRequestsDropped.inc(protocol);
-      const suppressed = limit.pass(performance.now());
-      if (suppressed === undefined) return;
       const problem = "half requests hold too much, the one that was idle longest is dropped: see limits.buffered";
-      logger.log("warn", "limits", { protocol, problem, suppressed: suppressed || undefined });
+      logDropped("warn", "limits", { protocol, problem });
     },
     internalError(protocol, error) {
       const stack = error instanceof Error ? error.stack : undefined;
@@ -88,12 +81,10 @@ export class StoreWatch implements StoreHooks {
 
 /** Counts and logs connections that are refused because there are too many. */
 export function refusedLog(metrics: Metrics, logger: Logger, maxConnections: number): (listener: string) => void {
-  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  const log = limitedLog(logger);
   return (listener) => {
     metrics.connectionsRefused.inc();
-    const suppressed = limit.pass(performance.now());
-    if (suppressed === undefined) return;
     const problem = `refused a connection: ${maxConnections} are open, raise the limit of open files (LimitNOFILE=)`;
-    logger.log("warn", "limits", { listener, problem, suppressed: suppressed || undefined });
+    log("warn", "limits", { listener, problem });
   };
 }

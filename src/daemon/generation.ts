@@ -26,6 +26,8 @@ export interface Lasting {
   readonly metrics: Metrics;
   readonly ownDomains: OwnDomainSources;
   readonly listeners: Listeners;
+  /** Sockets that systemd handed over, by name. */
+  readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly budget: BufferBudget;
   /** Mail under way, so that a reload gives no header twice. */
   readonly messages: Messages;
@@ -164,7 +166,7 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   };
 }
 
-async function prepareListeners(setup: Setup, { listeners, accept }: Lasting): Promise<PreparedListeners> {
+async function prepareListeners(setup: Setup, { listeners, inherited, accept }: Lasting): Promise<PreparedListeners> {
   const { config } = setup;
   const wanted = LISTENER_KEYS.flatMap((name) =>
     config[name].map((endpoint): Wanted => {
@@ -173,7 +175,11 @@ async function prepareListeners(setup: Setup, { listeners, accept }: Lasting): P
     }),
   );
   try {
-    return await listeners.prepare(wanted, { socketMode: config.socket_mode, reusePort: config.reuse_port });
+    return await listeners.prepare(wanted, {
+      socketMode: config.socket_mode,
+      reusePort: config.reuse_port,
+      inherited,
+    });
   } catch (error) {
     if (!(error instanceof ListenFailure)) throw error;
     const lines = error.errors.map((one) => {

@@ -1,5 +1,4 @@
 /** Metrics and log lines for what the policy service decides. */
-import { RateLimit } from "../collections/rate-limit.ts";
 import { hiddenClientText } from "../mail/special-use.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
@@ -9,13 +8,10 @@ import type { PolicyRequest } from "../policy/protocol.ts";
 import type { PolicyObserver } from "../policy/service.ts";
 import type { LogFields, Logger } from "../process/log.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
+import { limitedLog } from "./limited-log.ts";
 
 /** Stands for a result where an identity was not checked, or where the other one had decided. */
 const NOT_CHECKED = "not-checked";
-
-/** Log lines about requests that name no client: at most so many in a period. */
-const LINES_PER_PERIOD = 10;
-const PERIOD_MS = 10_000;
 
 /** Counts and logs what the policy service decides. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
@@ -24,7 +20,7 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
   const checks = slotTable(["helo", "mailfrom"], SPF_RESULTS, (identity, result) =>
     metrics.spfChecks.slot(identity, result),
   );
-  const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
+  const logLimited = limitedLog(logger);
   const knownHidden = new Set<string>();
   return {
     clientHidden(clientAddress, kind) {
@@ -44,13 +40,13 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       if (!logger.enabled(level)) return;
       // Any program that reaches the port can send thousands of empty requests in one packet.
       const namesClient = request.client_address !== "" && outcome.unchecked !== "client_address";
-      const suppressed = namesClient ? 0 : limit.pass(performance.now());
-      if (suppressed !== undefined) logger.log(level, "spf", logFields(request, outcome, elapsedMs, suppressed));
+      const log = namesClient ? logger.log : logLimited;
+      log(level, "spf", logFields(request, outcome, elapsedMs));
     },
   };
 }
 
-function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number, suppressed: number): LogFields {
+function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number): LogFields {
   const { answer, would, judgement } = outcome;
   const isRefused = answer.kind === "reject" || answer.kind === "defer" || answer.kind === "other";
   return {
@@ -71,7 +67,6 @@ function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number, 
     would_reply: would?.action,
     ms: Math.round(elapsedMs * 100) / 100,
     lookups: (judgement?.helo?.lookups ?? 0) + (judgement?.mailFrom?.lookups ?? 0),
-    suppressed: suppressed === 0 ? undefined : suppressed,
   };
 }
 

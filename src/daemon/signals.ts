@@ -17,7 +17,8 @@ interface SignalActions {
 
 export interface Signals {
   /**
-   * Acts on signals from now on, on those that came before too: one reload after the other; a stop waits for none.
+   * Acts on signals from now on, on those that came before too. One reload comes after the other, those that would only
+   * wait for each other are one; a stop waits for none.
    *
    * @returns when the stop is done; rejects when it fails
    */
@@ -29,6 +30,8 @@ export function listenForSignals(logger: Logger): Signals {
   const started = Promise.withResolvers<SignalActions>();
   const stopped = Promise.withResolvers<void>();
   let reloads = Promise.resolve();
+  /** A reload waits for the one before it: it will read everything that a further signal could mean. */
+  let isWaiting = false;
   let stopping: { readonly signal: NodeJS.Signals; readonly sinceMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping !== undefined) {
@@ -44,7 +47,14 @@ export function listenForSignals(logger: Logger): Signals {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", () => {
-    reloads = reloads.then(() => started.promise).then((actions) => actions.reload());
+    if (isWaiting) return;
+    isWaiting = true;
+    reloads = reloads
+      .then(() => started.promise)
+      .then((actions) => {
+        isWaiting = false;
+        return actions.reload();
+      });
   });
   return {
     serve(actions) {

@@ -1,16 +1,21 @@
 /** Endpoints: where a service listens, as the configuration writes it. */
 import { isIP, isIPv6 } from "node:net";
 
-/** Where a service listens: an address and a port, or the path of a unix-domain socket. */
+/** Where a service listens: an address and a port, the path of a unix-domain socket, or a socket that systemd made. */
 export type Endpoint =
   | { readonly type: "inet"; readonly host: string; readonly port: number }
-  | { readonly type: "unix"; readonly path: string };
+  | { readonly type: "unix"; readonly path: string }
+  /** `name` is what FileDescriptorName= of systemd.socket(5) says. */
+  | { readonly type: "fd"; readonly name: string };
 
 /** Longest path that a socket address holds (unix(7)), without the NUL at its end. */
 const MAX_PATH_BYTES = 107;
 
+/** What FileDescriptorName= may be: printable ASCII without ":". */
+const FD_NAME = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
+
 /**
- * Reads `127.0.0.1:10001`, `[::1]:10001` or `unix:/path`.
+ * Reads `127.0.0.1:10001`, `[::1]:10001`, `unix:/path` or `fd:NAME`.
  *
  * @returns `undefined` for anything else
  */
@@ -19,6 +24,10 @@ export function parseEndpoint(text: string): Endpoint | undefined {
     const path = text.slice("unix:".length);
     const isPath = path.startsWith("/") && !path.includes("\0") && Buffer.byteLength(path) <= MAX_PATH_BYTES;
     return isPath ? { type: "unix", path } : undefined;
+  }
+  if (text.startsWith("fd:")) {
+    const name = text.slice("fd:".length);
+    return FD_NAME.test(name) ? { type: "fd", name } : undefined;
   }
   const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/.exec(text);
   const host = match?.groups?.v6 ?? match?.groups?.v4 ?? "";
@@ -30,5 +39,6 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 /** The endpoint as the configuration spells it. */
 export function formatEndpoint(endpoint: Endpoint): string {
   if (endpoint.type === "unix") return `unix:${endpoint.path}`;
+  if (endpoint.type === "fd") return `fd:${endpoint.name}`;
   return isIPv6(endpoint.host) ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
 }

@@ -33,6 +33,8 @@ export interface ListenOptions {
   readonly socketMode: number;
   /** Other processes may listen on the same inet endpoint (SO_REUSEPORT). */
   readonly reusePort?: boolean;
+  /** Descriptors by name, for fd: endpoints. */
+  readonly inherited?: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
@@ -50,12 +52,7 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     await new Promise<void>((resolve, reject) => {
       // Stays: a connection that cannot be accepted (no file descriptors left) must not end the process.
       server.on("error", reject);
-      server.listen(
-        endpoint.type === "unix"
-          ? { path: endpoint.path, backlog: BACKLOG }
-          : { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, reusePort: options.reusePort === true },
-        () => resolve(),
-      );
+      server.listen(listenArguments(endpoint, options), () => resolve());
     });
     if (endpoint.type === "unix") chmodSync(endpoint.path, options.socketMode);
   } catch (error) {
@@ -63,6 +60,22 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     throw new ListenError(options.name, endpoint, error);
   }
   return server;
+}
+
+function listenArguments(endpoint: Endpoint, { reusePort, inherited }: ListenOptions) {
+  switch (endpoint.type) {
+    case "unix":
+      return { path: endpoint.path, backlog: BACKLOG };
+    case "inet":
+      return { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, reusePort: reusePort === true };
+    case "fd": {
+      const [fd, ...more] = inherited?.get(endpoint.name) ?? [];
+      if (fd === undefined) throw new Error("systemd handed over no socket of that name");
+      if (more.length > 0)
+        throw new Error(`systemd handed over ${more.length + 1} sockets of that name; want a .socket unit for each`);
+      return { fd };
+    }
+  }
 }
 
 async function removeStaleSocket(path: string): Promise<void> {

@@ -62,7 +62,7 @@ export interface ListenersOptions {
 }
 
 /** How an endpoint is opened. */
-export type OpenOptions = Pick<ListenOptions, "socketMode" | "reusePort">;
+export type OpenOptions = Pick<ListenOptions, "socketMode" | "reusePort" | "inherited">;
 
 interface Open {
   /** A reload may put another service on the same endpoint. */

@@ -8,6 +8,7 @@ const LISTEN = "0A";
 /** The process that listens there, as `postsrsd, pid 812`; `undefined` when it cannot be seen. */
 export function ownerOf(endpoint: Endpoint): string | undefined {
   try {
+    if (endpoint.type === "fd") return undefined;
     const inodes = new Set(endpoint.type === "inet" ? inetInodes(endpoint.port) : unixInodes(endpoint.path));
     const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holds(name, inodes));
     return pid === undefined ? undefined : `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()}, pid ${pid}`;

@@ -379,6 +379,19 @@ describe("postvouch srs", () => {
     expect(stdout).toMatch(/^"SRS0=....=2W=x\.example=a\\x0ab"@example\.com\n$/);
   });
 
+  test("replays an incident: POSTVOUCH_NOW rules the store too, and what had expired since is there", () => {
+    using dir = scratch();
+    const config = srsConfig(dir, `[srs.store]\nurl = "sqlite:${dir.path}/db"`);
+    const address = `${"x".repeat(70)}@example.org`;
+    const at = (seconds: number, ...args: string[]) =>
+      postvouch(["srs", ...args, "--config", config], { env: { POSTVOUCH_NOW: String(seconds) } });
+    const then = 1_577_836_860;
+    const year = 31_536_000;
+    const rewritten = at(then, "forward", address).stdout.trim();
+    expect(at(then + year, "reverse", rewritten).status).toBe(1);
+    expect(at(then + 60, "reverse", rewritten).stdout.trim()).toBe(address);
+  });
+
   test("names a store that cannot be used, without a stack trace", () => {
     using dir = scratch();
     const config = srsConfig(dir, `[srs.store]\nurl = "sqlite:${dir.path}/none/db"`);

@@ -101,6 +101,7 @@ async function start(edit: (all: Sections, at: Places) => Sections = (all) => al
     version: "0",
     now: () => 1_577_836_860_000,
     onReady: () => {},
+    inherited: new Map(),
   });
   cleanups.push(() => daemon.stop());
   const reload = async (): Promise<void> => daemon.reload(await readSetup(around, "refuse"));

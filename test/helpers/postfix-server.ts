@@ -17,7 +17,10 @@ export function missingRoot(): string | undefined {
 }
 
 /** A whole Postfix of its own on a loopback port that takes mail for what `mainCf` says and refuses to relay the rest. */
-export async function startPostfix(mainCf: (directory: string) => string): Promise<PostfixServer> {
+export async function startPostfix(
+  mainCf: (directory: string) => string,
+  { chroot }: { readonly chroot: boolean } = { chroot: false },
+): Promise<PostfixServer> {
   const port = await freePort();
   const config = postfixConfig("");
   const root = config.path;
@@ -28,7 +31,7 @@ export async function startPostfix(mainCf: (directory: string) => string): Promi
     "main.cf",
     `${BASE}queue_directory = ${root}/queue\ndata_directory = ${root}/data\nmaillog_file = ${root}/log\n${mainCf(root)}`,
   );
-  config.write("master.cf", masterCf(port));
+  config.write("master.cf", masterCf(port, chroot ? "y" : "n"));
   const control = (command: string) => runProgram("postfix", ["-c", root, command]);
   control("start");
   return {
@@ -62,9 +65,9 @@ smtpd_hard_error_limit = 2000
 import_environment = MAIL_CONFIG TZ
 `;
 
-function masterCf(port: number): string {
-  const services = [`127.0.0.1:${port} inet n - n - - smtpd`, "rewrite unix - - n - - trivial-rewrite"];
-  const others = ["cleanup unix n - n - 0 cleanup", "qmgr unix n - n 300 1 qmgr", "anvil unix - - n - 1 anvil"];
+function masterCf(port: number, chroot: "y" | "n"): string {
+  const services = [`127.0.0.1:${port} inet n - ${chroot} - - smtpd`, "rewrite unix - - n - - trivial-rewrite"];
+  const others = [`cleanup unix n - ${chroot} - 0 cleanup`, "qmgr unix n - n 300 1 qmgr", "anvil unix - - n - 1 anvil"];
   const more = [
     "pickup unix n - n 60 1 pickup",
     "proxymap unix - - n - - proxymap",
