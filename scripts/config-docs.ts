@@ -33,11 +33,11 @@ function configMarkdown(): string {
 TOML, in \`/etc/postvouch/postvouch.toml\` unless \`--config\` says otherwise. Without a file the defaults run. Unknown
 keys and wrong values are errors that name the key, what it got and what it wants; \`postvouch check-config\` tells them
 all. Durations are strings (\`"20s"\`, \`"5m"\`, \`"21d"\`), endpoints are \`"127.0.0.1:10001"\`, \`"[::1]:10001"\` or
-\`"unix:/path"\`. A list of endpoints may be empty: that service is then off.
+\`"unix:/path"\`, or \`"fd:NAME"\` for a socket of systemd's. A list of endpoints may be empty: that service is then off.
 
 SIGHUP reads the file, the secrets and the domain lists again. On any error the old state stays and the error is
 logged; on success no connection is dropped, and DNS answers and SPF verdicts are forgotten: to have a record that was
-mended seen at once, reload. \`socket_mode\` and \`reuse_port\` are read at the start only.
+mended seen at once, reload. \`socket_mode\` and \`reuse_port\` hold for endpoints that are opened from then on.
 
 This page is made from the table in src/config/parameters.ts (\`npm run docs\`).
 `,
