@@ -1,6 +1,8 @@
 /** The command line: arguments and environment in, exit code out. The only reader of process.env beside main.js. */
+
+import { type Call, OPTIONS, type OptionName, type OptionValues } from "./commands/call.ts";
 import { standardOutput } from "./commands/output.ts";
-import { type Call, COMMANDS, commandName, OPTIONS, type OptionName, type OptionValues } from "./commands/table.ts";
+import { COMMANDS, commandName } from "./commands/table.ts";
 import { EXIT, Failure, usageError } from "./process/exit.ts";
 
 /** The folder of package.json. */

@@ -6,7 +6,7 @@ import { neighbourAdvice } from "../setup/neighbours.ts";
 import { openOwnDomains } from "../setup/own-domains.ts";
 import { ownDomainSettings, readSetup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
-import type { Call } from "./table.ts";
+import type { Call } from "./call.ts";
 
 /** @throws {Failure} naming every problem */
 export async function checkConfig({ around, output }: Call): Promise<number> {

@@ -1,7 +1,7 @@
 /** `postvouch help config`: every key of the configuration. */
 import { PARAMETERS, type Parameter } from "../config/parameters.ts";
 import { EXIT } from "../process/exit.ts";
-import type { Call } from "./table.ts";
+import type { Call } from "./call.ts";
 import { wrap } from "./wrap.ts";
 
 export function printKeys({ output }: Call): number {

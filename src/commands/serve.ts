@@ -6,8 +6,8 @@ import { boundHeap } from "../process/heap.ts";
 import { createLogger, type Logger } from "../process/log.ts";
 import { inheritedSockets } from "../process/socket-activation.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
+import type { Call } from "./call.ts";
 import { mainCfLines } from "./main-cf.ts";
-import type { Call } from "./table.ts";
 
 /**
  * Runs until SIGTERM or SIGINT.

@@ -9,8 +9,8 @@ import { renderTrace } from "../spf/explain/render.ts";
 import type { Trace } from "../spf/trace.ts";
 import { withTrialRecord } from "../spf/trial-record.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
+import type { Call } from "./call.ts";
 import { type Output, printable } from "./output.ts";
-import type { Call } from "./table.ts";
 import { wrap } from "./wrap.ts";
 
 /** One identity's verdict and the way it came about. */

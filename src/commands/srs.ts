@@ -7,8 +7,8 @@ import { readSetup } from "../setup/setup.ts";
 import { createSrsTables } from "../setup/srs-tables.ts";
 import { forwardTable, reverseTable, type SrsTables } from "../srs/table.ts";
 import { openStore } from "../store/open.ts";
+import type { Call } from "./call.ts";
 import type { Output } from "./output.ts";
-import type { Call } from "./table.ts";
 
 /** `postvouch srs forward`. */
 export const forward = (call: Call): Promise<number> => rewrite(call, forwardTable);

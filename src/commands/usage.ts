@@ -1,7 +1,8 @@
 /** What `--help` prints, and what is said to a command line that is wrong. */
 import { nearest } from "../collections/nearest.ts";
 import { type Failure, usageError } from "../process/exit.ts";
-import { COMMANDS, commandName, OPTIONS } from "./table.ts";
+import { OPTIONS } from "./call.ts";
+import { COMMANDS, commandName } from "./table.ts";
 import { wrap } from "./wrap.ts";
 
 /** Where the summaries begin, and where a line ends. */

@@ -4,7 +4,7 @@ import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
 import { errorText } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
-import type { StoreHooks } from "../store/open.ts";
+import type { StoreHooks } from "../store/hooks.ts";
 import { limitedLog } from "./limited-log.ts";
 
 export function serveHooks(metrics: Metrics, logger: Logger): ServeHooks {

@@ -1,17 +1,8 @@
 /** The store of long addresses that the configuration names. */
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
+import type { StoreHooks } from "./hooks.ts";
 import { parseStoreUrl } from "./url.ts";
-
-/** What happens to a store by itself. Each is reported once, not for each lookup. */
-export interface StoreHooks {
-  /** The store stopped answering. */
-  onFailed(reason: string): void;
-  /** It answers again. */
-  onRecovered(): void;
-  /** It answers, but what it held is gone. */
-  onLost(problem: string): void;
-}
 
 /**
  * Opens the store at `url`, as parseStoreUrl reads it. What a store needs is loaded only when it is the one in use.

@@ -10,7 +10,7 @@
 
 import { errorText } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
-import type { StoreHooks } from "./open.ts";
+import type { StoreHooks } from "./hooks.ts";
 import { TimeoutError, within } from "./timeout.ts";
 import type { RedisAddress } from "./url.ts";
 

@@ -10,7 +10,7 @@ import { Worker } from "node:worker_threads";
 import { TransientMap } from "../collections/transient-map.ts";
 import { errorText } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
-import type { StoreHooks } from "./open.ts";
+import type { StoreHooks } from "./hooks.ts";
 import type { SqliteAnswer, SqliteCall, SqliteWorkerData } from "./sqlite-worker.ts";
 import { within } from "./timeout.ts";
 

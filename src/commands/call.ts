@@ -1,0 +1,41 @@
+/** What a command is called with. */
+import type { ActivationEnvironment } from "../process/socket-activation.ts";
+import type { Surroundings } from "../setup/setup.ts";
+import type { Output } from "./output.ts";
+
+/** Every option of every command, as util.parseArgs takes them. */
+export const OPTIONS = {
+  config: { type: "string" },
+  json: { type: "boolean" },
+  explain: { type: "boolean" },
+  ip: { type: "string" },
+  helo: { type: "string" },
+  sender: { type: "string" },
+  record: { type: "string" },
+  domain: { type: "string" },
+  help: { type: "boolean", short: "h" },
+  version: { type: "boolean", short: "V" },
+} as const;
+
+export type OptionName = keyof typeof OPTIONS;
+
+export type OptionValues = {
+  readonly [Name in OptionName]?: (typeof OPTIONS)[Name]["type"] extends "string" ? string : boolean;
+};
+
+/** One call of a command. */
+export interface Call {
+  readonly around: Surroundings;
+  readonly options: OptionValues;
+  readonly operands: readonly string[];
+  readonly output: Output;
+  readonly version: string;
+  /** The clock that SRS reads, in milliseconds since 1970. */
+  readonly now: () => number;
+  /** `$POSTVOUCH_NOW` is set: worth a warning. */
+  readonly isClockFrozen: boolean;
+  /** Standard error goes to journald. */
+  readonly journal: boolean;
+  /** The environment variables of sd_listen_fds(3). */
+  readonly activation: ActivationEnvironment;
+}
