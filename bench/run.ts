@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { build } from "./build.ts";
 import { describeMachine } from "./machine.ts";
 import { isInside, rerunInside } from "./namespace.ts";
+import { commandsPart } from "./parts/commands.ts";
 import { coresPart } from "./parts/cores.ts";
 import { deadDnsPart } from "./parts/dead-dns.ts";
 import { memoryPart } from "./parts/memory.ts";
@@ -29,6 +30,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   "dead-dns": deadDnsPart,
   memory: memoryPart,
   start: startPart,
+  commands: commandsPart,
   cores: coresPart,
   micro: microPart,
 };

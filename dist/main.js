@@ -1,20 +1,8 @@
 #!/usr/bin/env node
-// @ts-check
-/**
- * The program. Plain JavaScript without an import at its top, because every Node.js must be able to read it: on one that
- * is too old it goes on under the runtime that the package `node` brought along (distributions ship Node.js 18 and 20).
- *
- * dist/main.js, which the build makes of this file, is checked in: before the first build npx finds a program that says
- * what is missing, and keeps a link that works later.
- */
 const OLDEST_NODE = 24;
-/** sysexits.h: a part that is needed is not there. */
 const UNAVAILABLE = 69;
-/** How often the parent is looked for, in milliseconds. */
 const PARENT_MS = 500;
-/** Signals that are for the daemon, not for the process in front of it. */
-const PASSED_ON = /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"]);
-// Without a listener Node.js opens its inspector, which lets everybody on this host run code in the daemon.
+const PASSED_ON = (["SIGTERM", "SIGINT", "SIGHUP"]);
 process.on("SIGUSR1", () => { });
 endWithParent();
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE)
@@ -22,7 +10,6 @@ if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE)
 else
     await goOnWithNewerNode();
 async function run() {
-    /** @param {unknown} error */
     let giveUp = (error) => {
         throw error;
     };
@@ -40,10 +27,6 @@ async function run() {
             end(missing);
     }
 }
-/**
- * Ends, with the grace of SIGTERM, when the process that started this one is gone: npm and the process in front of an
- * old runtime die of signals that nobody can pass on, and would leave a daemon behind that holds all ports.
- */
 function endWithParent() {
     const parent = Number(process.env.POSTVOUCH_PARENT ?? "");
     if (parent === 0)
@@ -56,11 +39,6 @@ function endWithParent() {
     }, PARENT_MS);
     timer.unref();
 }
-/**
- * What has to be run first, when a file of ours or a package is not there.
- *
- * @param {unknown} error
- */
 function whatIsMissing(error) {
     if (!(error instanceof Error) || !("code" in error) || error.code !== "ERR_MODULE_NOT_FOUND")
         return undefined;
@@ -69,10 +47,6 @@ function whatIsMissing(error) {
         ? 'Cannot find all of dist/: run "npm run build" first'
         : `Cannot find the package "${name}": run "npm ci" first`;
 }
-/**
- * @param {string} problem
- * @returns {never}
- */
 function end(problem) {
     process.stderr.write(`postvouch: ${problem}\n`);
     process.exit(UNAVAILABLE);
@@ -107,7 +81,6 @@ async function findRuntime() {
     const runtime = manifest.replace(/package\.json$/, "bin/node");
     if (existsSync(runtime))
         return runtime;
-    // npm ci --ignore-scripts leaves it out.
     return end(`${wish}, and "${runtime}" is missing: run "npm rebuild node" to have it`);
 }
 export {};

@@ -1,8 +1,8 @@
 /** The command line: arguments and environment in, exit code out. The only reader of process.env beside main.js. */
-
 import { type Call, OPTIONS, type OptionName, type OptionValues } from "./commands/call.ts";
 import { standardOutput } from "./commands/output.ts";
 import { COMMANDS, commandName } from "./commands/table.ts";
+import { readFileSync } from "./process/builtins.ts";
 import { EXIT, Failure, usageError } from "./process/exit.ts";
 
 /** The folder of package.json. */
@@ -68,7 +68,6 @@ function clock(frozen: string): () => number {
 }
 
 function version(): string {
-  const { readFileSync } = process.getBuiltinModule("node:fs");
   const { version: text } = JSON.parse(readFileSync(`${packageDir}/package.json`, "utf8")) as { version: string };
   return text;
 }

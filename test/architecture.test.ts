@@ -20,8 +20,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   process: { imports: [] },
   collections: { imports: [], isPure: true },
 
-  net: { imports: [] },
-  dns: { imports: [] },
+  net: { imports: ["mail/address-groups.ts"] },
+  dns: { imports: ["mail/address-groups.ts"] },
   postfix: { imports: [] },
   mail: { imports: ["dns/name.ts", "dns/types.ts"], isPure: true },
   mailauth: { imports: ["dns/types.ts", "mail/ip.ts"], isPure: true },
@@ -44,6 +44,7 @@ const RULES: Readonly<Record<string, Rule>> = {
     imports: [
       "dns/resolver.ts",
       "dns/server-address.ts",
+      "mail/address-groups.ts",
       "mail/ip.ts",
       "mail/names.ts",
       "net/endpoint.ts",

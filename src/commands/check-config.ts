@@ -1,10 +1,9 @@
 /** `postvouch check-config`: reads everything that `serve` would read, binds nothing. */
-
+import { LISTENER_KEYS } from "../config/listeners.ts";
 import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
-import { neighbourAdvice } from "../setup/neighbours.ts";
-import { openOwnDomains } from "../setup/own-domains.ts";
-import { ownDomainSettings, readSetup } from "../setup/setup.ts";
+import { countOwnDomains } from "../setup/own-domains.ts";
+import { ownDomainSettings, readSetup, type Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
 import type { Call } from "./call.ts";
 
@@ -12,18 +11,23 @@ import type { Call } from "./call.ts";
 export async function checkConfig({ around, output }: Call): Promise<number> {
   const read = await readSetup(around, "skip");
   const setup = { ...read, problems: [...read.problems, ...foresee(read)] };
-  const { ownDomains, warnings } = await openOwnDomains(setup, () => {});
-  const counted = [...ownDomains.counts()].filter(([source, count]) => source !== "domains" || count > 0);
-  ownDomains.close();
-  const advice = [await srsDomainWarning(setup), ...(await neighbourAdvice(setup))].filter(
-    (line) => line !== undefined,
-  );
-  for (const warning of [...setup.warnings, ...warnings, ...advice]) output.problem(`warning: ${warning}`);
+  const { counts, warnings } = await countOwnDomains(setup);
+  const advice = [await srsDomainWarning(setup), ...(await adviceOnNeighbours(setup))];
+  for (const warning of [...setup.warnings, ...warnings, ...advice.filter((line) => line !== undefined)])
+    output.problem(`warning: ${warning}`);
   output.line(`${setup.configFile ?? "no configuration file, so the defaults"}: ok`);
   output.line(`hostname ${setup.hostname}, srs.domain ${setup.srsDomain}`);
   output.line(`secrets: ${setup.secrets.length} in ${setup.secretsFile}`);
   const always = new Set(ownDomainSettings(setup).always);
+  const counted = [...counts].filter(([source, count]) => source !== "domains" || count > 0);
   const sources = counted.map(([source, count]) => `${count} from srs.own_domains.${source}`);
   output.line(`own domains: ${[...always, ...sources].join(", ")}`);
   return EXIT.ok;
+}
+
+/** Where nothing listens, no program beside us can go wrong with it. */
+async function adviceOnNeighbours(setup: Setup): Promise<string[]> {
+  if (LISTENER_KEYS.every((key) => setup.config[key].length === 0)) return [];
+  const { neighbourAdvice } = await import("../setup/neighbours.ts");
+  return neighbourAdvice(setup);
 }

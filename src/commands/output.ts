@@ -1,4 +1,8 @@
 /** Where a command writes: results on standard output, problems on standard error. What it is given is made printable. */
+
+import { writeSync } from "../process/builtins.ts";
+import { errorCode } from "../process/exit.ts";
+
 export interface Output {
   /** One line, whatever stands in it. */
   line(text: string): void;
@@ -9,15 +13,32 @@ export interface Output {
 }
 
 export const standardOutput: Output = {
-  line: (text) => write(process.stdout, printable(text)),
-  json: (value, replacer) => write(process.stdout, printableJson(JSON.stringify(value, replacer))),
-  problem: (text) => write(process.stderr, `postvouch: ${printable(text)}`),
+  line: (text) => write(STDOUT_FD, printable(text)),
+  json: (value, replacer) => write(STDOUT_FD, printableJson(JSON.stringify(value, replacer))),
+  problem: (text) => write(STDERR_FD, `postvouch: ${printable(text)}`),
 };
 
-function write(stream: NodeJS.WriteStream, line: string): void {
-  // A reader that goes away (postvouch ... | head) is no fault.
-  if (stream.listenerCount("error") === 0) stream.on("error", () => {});
-  stream.write(`${line}\n`);
+const STDOUT_FD = 1;
+const STDERR_FD = 2;
+
+/** A pipe that is full is tried again after this time, in milliseconds. */
+const RETRY_MS = 5;
+
+/**
+ * Writes a line and waits until it is written. Node's own streams for these descriptors wait as well, and take as long to
+ * load as the rest of a small command.
+ */
+function write(fd: number, line: string): void {
+  let bytes = Buffer.from(`${line}\n`);
+  while (bytes.length > 0) {
+    try {
+      bytes = bytes.subarray(writeSync(fd, bytes));
+    } catch (error) {
+      // A reader that went away (postvouch ... | head) is no fault.
+      if (errorCode(error) !== "EAGAIN") return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
 }
 
 /** What moves the cursor, ends a line, colours it or turns its direction. */

@@ -2,8 +2,9 @@
  * Every configuration key, once: its default, how it is read, and what it is for. The parser, the Config type,
  * `--help`, the example file and docs/config.md all come from this table.
  */
-import { isIP } from "node:net";
+
 import { parseServer, SERVER_WISH } from "../dns/server-address.ts";
+import { ipVersion } from "../mail/address-groups.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import {
   DISPOSITION_WISH,
@@ -259,7 +260,7 @@ export const PARAMETERS = {
   "policy.hide_receiver": parameter(flag, false, "Headers say receiver=unknown instead of hostname."),
   "policy.prospective_address": parameter(
     kind('"" or an address', (value) =>
-      typeof value === "string" && (value === "" || isIP(value) !== 0) ? value : undefined,
+      typeof value === "string" && (value === "" || ipVersion(value) !== 0) ? value : undefined,
     ),
     "",
     "Check this address instead of the client's and add no header: would our own mail pass elsewhere? For outgoing mail only.",

@@ -1,5 +1,4 @@
 /** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
-import { parse as parseToml, TomlError } from "smol-toml";
 import { nearest } from "../collections/nearest.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
@@ -24,9 +23,10 @@ export interface ParsedConfig {
 export function parseConfig(toml: string, source: string): ParsedConfig {
   const foreign = foreignFile(toml);
   if (foreign !== undefined) return { ...parseConfig("", source), problems: [`${source}: ${foreign}`], isEmpty: false };
-  let tree: Record<string, unknown>;
+  let tree: Record<string, unknown> = {};
+  const { parse, TomlError } = loadToml();
   try {
-    tree = parseToml(toml);
+    tree = parse(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     return { ...parseConfig("", source), problems: describeTomlError(toml, source, error), isEmpty: false };
@@ -50,6 +50,12 @@ export function parseConfig(toml: string, source: string): ParsedConfig {
   const config = Object.freeze(values) as Config;
   problems.push(...checkTogether(config));
   return { config, problems: problems.map((problem) => `${source}: ${problem}`), isEmpty };
+}
+
+/** Loads smol-toml in its CommonJS form: one file instead of nine, in half the time. */
+function loadToml(): typeof import("smol-toml") {
+  const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
+  return require("smol-toml") as typeof import("smol-toml");
 }
 
 function defaultOf(parameter: Parameter<unknown>): unknown {

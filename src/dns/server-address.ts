@@ -1,5 +1,5 @@
 /** Addresses of DNS servers as people write them: in dns.servers of the configuration, in logs and in errors. */
-import { isIP } from "node:net";
+import { ipVersion } from "../mail/address-groups.ts";
 
 /** Where a DNS server listens. `host` is an IP address; an IPv6 address may carry its zone. */
 export interface ServerAddress {
@@ -14,11 +14,11 @@ export const SERVER_WISH = 'an address such as "127.0.0.1", "127.0.0.1:5353" or 
 
 /** Reads `192.0.2.1`, `192.0.2.1:5353`, `::1`, `[::1]` or `[::1]:5353`; `undefined` for anything else. */
 export function parseServer(text: string): ServerAddress | undefined {
-  if (isIP(text) !== 0) return { host: text, port: DNS_PORT };
+  if (ipVersion(text) !== 0) return { host: text, port: DNS_PORT };
   const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const host = bracketed ?? plain ?? "";
   const port = digits === undefined ? DNS_PORT : Number(digits);
-  const isAddress = isIP(host) === (bracketed === undefined ? 4 : 6);
+  const isAddress = ipVersion(host) === (bracketed === undefined ? 4 : 6);
   return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 

@@ -8,7 +8,6 @@
  * Blanks and commas separate entries on a line. Text is UTF-8; `bücher.example` and `xn--bcher-kva.example` are one.
  */
 import { asciiName } from "./name.ts";
-import { linesOf } from "./text-file.ts";
 
 /** An entry in the form in which it is compared, or what is wrong with it. */
 export type DomainEntry = { readonly entry: string } | { readonly problem: string };
@@ -27,8 +26,25 @@ export function* parseDomainFile(text: string, file: string): Generator<DomainEn
   }
 }
 
+/** The entries of `srs.own_domains.domains`. A problem begins with that key. */
+export function parseDomains(domains: readonly string[]): DomainEntry[] {
+  return domains.map((domain) => {
+    const entry = parseDomainEntry(domain);
+    return "entry" in entry ? entry : { problem: `srs.own_domains.domains: ${entry.problem}` };
+  });
+}
+
+/** The lines of a text, one at a time: a long text is not taken apart in one go. A line keeps its CR. */
+export function* linesOf(text: string): Generator<string> {
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf("\n", start);
+    yield text.slice(start, end === -1 ? text.length : end);
+    start = end === -1 ? text.length : end + 1;
+  }
+}
+
 /** One entry. */
-export function parseDomainEntry(word: string): DomainEntry {
+function parseDomainEntry(word: string): DomainEntry {
   const suffix = word.startsWith(".") ? "." : "";
   const name = asciiName(word.slice(suffix.length));
   if (name !== undefined && !isMistaken(name)) return { entry: suffix + name };

@@ -3,7 +3,7 @@ import { DomainList } from "../mail/names.ts";
 import { isTable } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
 import { errorText } from "../process/exit.ts";
-import { parseDomainEntry } from "./entries.ts";
+import { parseDomains } from "./entries.ts";
 import { type ListFile, loadListFile } from "./list-files.ts";
 import { asciiName } from "./name.ts";
 import { type LoadedClasses, loadClasses } from "./postfix-classes.ts";
@@ -54,10 +54,9 @@ export async function loadState(
 
 function loadFixed(settings: OwnDomainSettings, errors: string[]): DomainList {
   const list = new DomainList(settings.always.flatMap((name) => asciiName(name) ?? []));
-  for (const domain of settings.domains) {
-    const entry = parseDomainEntry(domain);
+  for (const entry of parseDomains(settings.domains)) {
     if ("entry" in entry) list.add(entry.entry);
-    else errors.push(`srs.own_domains.domains: ${entry.problem}`);
+    else errors.push(entry.problem);
   }
   return list;
 }

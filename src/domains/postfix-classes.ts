@@ -5,11 +5,12 @@ import { readParameters } from "../postfix/postconf.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
 import { errorText } from "../process/exit.ts";
 import { DomainClass, type MatchStyle } from "./domain-class.ts";
+import { linesOf } from "./entries.ts";
 import { FileWatch } from "./file-watch.ts";
 import type { LookupName } from "./name.ts";
 import type { PostfixTables } from "./postfix-tables.ts";
 import { anyHas, type Source, type SourceHooks } from "./source.ts";
-import { eachInSlices, fileSignature, linesOf, readFileText } from "./text-file.ts";
+import { eachInSlices, fileSignature, readFileText } from "./text-file.ts";
 
 /** Class parameters. All but relay_domains hold whole names only. */
 const CLASSES = ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] as const;

@@ -1,6 +1,5 @@
 /** IP addresses and address ranges as Postfix, DNS and the configuration write them. */
-import { isIPv4, isIPv6, SocketAddress } from "node:net";
-import { type AddressGroups, inNetwork, readAddress } from "./address-groups.ts";
+import { type AddressGroups, formatAddress, inNetwork, readAddress } from "./address-groups.ts";
 
 /** A client's address. An IPv4-mapped IPv6 address has become IPv4. */
 export interface ClientAddress {
@@ -20,26 +19,24 @@ export interface Cidr {
 }
 
 const IPV4_GROUPS = 2;
-const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/;
+const MAPPED: AddressGroups = [0, 0, 0, 0, 0, 0xffff, 0, 0];
+const MAPPED_PREFIX_BITS = 96;
 
 /**
  * Reads a client's address; `undefined` for any other text, such as Postfix's `unknown` for a client behind a proxy
  * that did not pass the address on. A zone (`fe80::1%eth0`) is dropped: it has a meaning on this host only.
  */
 export function parseAddress(text: string): ClientAddress | undefined {
-  const canonical = canonicalText(text);
-  const groups = canonical === undefined ? undefined : readAddress(canonical);
-  if (canonical === undefined || groups === undefined) return undefined;
-  return { text: canonical, family: groups.length === IPV4_GROUPS ? "ipv4" : "ipv6", groups };
+  const percent = text.indexOf("%");
+  const read = readAddress(percent === -1 ? text : text.slice(0, percent));
+  if (read === undefined || (percent !== -1 && read.length === IPV4_GROUPS)) return undefined;
+  const groups = isMapped(read) ? read.slice(-IPV4_GROUPS) : read;
+  return { text: formatAddress(groups), family: groups.length === IPV4_GROUPS ? "ipv4" : "ipv6", groups };
 }
 
-function canonicalText(text: string): string | undefined {
-  if (isIPv4(text)) return text;
-  const percent = text.indexOf("%");
-  const bare = percent === -1 ? text : text.slice(0, percent);
-  if (!isIPv6(bare)) return undefined;
-  const canonical = new SocketAddress({ address: bare, family: "ipv6" }).address;
-  return MAPPED.exec(canonical)?.[1] ?? canonical;
+/** Whether an address is IPv4 within IPv6, `::ffff:192.0.2.1` (RFC 4291 section 2.5.5.2). */
+function isMapped(groups: AddressGroups): boolean {
+  return inNetwork(groups, MAPPED, MAPPED_PREFIX_BITS);
 }
 
 /** Reads `192.0.2.0/24`, `2001:db8::/32` or a bare address; `undefined` for any other text. */
@@ -48,14 +45,16 @@ export function parseCidr(text: string): Cidr | undefined {
   if (rest.length > 0 || addressText.includes("%")) return undefined;
   const address = parseAddress(addressText);
   if (address === undefined) return undefined;
-  const maxBits = isIPv4(addressText) ? 32 : 128;
+  const maxBits = addressText.includes(":") ? 128 : 32;
   if (prefixText !== undefined && !/^\d{1,3}$/.test(prefixText)) return undefined;
   const bits = prefixText === undefined ? maxBits : Number(prefixText);
   if (bits > maxBits) return undefined;
   if (maxBits === 32 || address.family === "ipv6")
     return { address: address.text, prefixBits: bits, family: address.family };
   // ::ffff:127.0.0.0/104 is 127.0.0.0/8. A shorter prefix than the mapping's own would be more than IPv4.
-  return bits >= 96 ? { address: address.text, prefixBits: bits - 96, family: "ipv4" } : undefined;
+  return bits >= MAPPED_PREFIX_BITS
+    ? { address: address.text, prefixBits: bits - MAPPED_PREFIX_BITS, family: "ipv4" }
+    : undefined;
 }
 
 /** A set of ranges. */

@@ -1,6 +1,7 @@
 /** Domain names and mailboxes as lists match them: without case, at label boundaries. Text is latin1, one character a byte. */
-import { isIPv4 } from "node:net";
+
 import { lowerCase } from "../dns/name.ts";
+import { ipVersion } from "./address-groups.ts";
 
 /** The form in which names are compared: lower case, one trailing dot taken off. */
 export function normalizeName(name: string): string {
@@ -30,7 +31,7 @@ export function isDomainName(name: string): boolean {
     if (NAME_CHARACTER[code] !== 1 && (code !== HYPHEN || i === labelStart)) return false;
     last = code;
   }
-  return last !== HYPHEN && name.length - labelStart <= MAX_LABEL_BYTES && !(isDigit(last) && isIPv4(name));
+  return last !== HYPHEN && name.length - labelStart <= MAX_LABEL_BYTES && !(isDigit(last) && ipVersion(name) === 4);
 }
 
 const DOT = 0x2e;

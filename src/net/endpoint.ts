@@ -1,5 +1,5 @@
 /** Endpoints: where a service listens, as the configuration writes it. */
-import { isIP, isIPv6 } from "node:net";
+import { ipVersion } from "../mail/address-groups.ts";
 
 /** Where a service listens: an address and a port, the path of a unix-domain socket, or a socket that systemd made. */
 export type Endpoint =
@@ -32,7 +32,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   const match = /^(?:\[(?<v6>[^\]]*)\]|(?<v4>[^:]*)):(?<port>\d{1,5})$/.exec(text);
   const host = match?.groups?.v6 ?? match?.groups?.v4 ?? "";
   const port = Number(match?.groups?.port);
-  if (isIP(host) === 0 || isIPv6(host) !== text.startsWith("[") || port > 65_535) return undefined;
+  if (ipVersion(host) !== (text.startsWith("[") ? 6 : 4) || port > 65_535) return undefined;
   return { type: "inet", host, port };
 }
 
@@ -40,5 +40,5 @@ export function parseEndpoint(text: string): Endpoint | undefined {
 export function formatEndpoint(endpoint: Endpoint): string {
   if (endpoint.type === "unix") return `unix:${endpoint.path}`;
   if (endpoint.type === "fd") return `fd:${endpoint.name}`;
-  return isIPv6(endpoint.host) ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
+  return endpoint.host.includes(":") ? `[${endpoint.host}]:${endpoint.port}` : `${endpoint.host}:${endpoint.port}`;
 }

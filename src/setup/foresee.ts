@@ -1,7 +1,6 @@
 /** Problems that `serve` would meet when it opens sockets and the store, found without opening any. */
-import { accessSync, constants, existsSync, lstatSync } from "node:fs";
-import { dirname } from "node:path";
 import { LISTENER_KEYS } from "../config/listeners.ts";
+import { accessSync, constants, dirname, existsSync, lstatSync } from "../process/builtins.ts";
 import { errorCode } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import type { Setup } from "./setup.ts";

@@ -1,7 +1,7 @@
 /** The names that the configuration leaves open. */
-import { hostname as systemHostname } from "node:os";
 import type { Config } from "../config/parameters.ts";
 import { isDomainName } from "../mail/names.ts";
+import { hostname as systemHostname } from "../process/builtins.ts";
 import { readPostfixNames } from "./postfix-names.ts";
 
 export interface Names {

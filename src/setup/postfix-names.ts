@@ -1,7 +1,8 @@
 /** What main.cf says about the names of this host, and about the senders that Postfix itself makes up. */
-import { readFileSync } from "node:fs";
+
 import { isDomainName, normalizeName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
+import { readFileSync } from "../process/builtins.ts";
 
 const PARAMETERS = [
   "myhostname",

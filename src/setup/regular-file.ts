@@ -1,5 +1,6 @@
 /** Reads files that are to be regular: a FIFO would stop the event loop until somebody writes, and /dev/zero has no end. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats, statSync } from "node:fs";
+import type { Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "../process/builtins.ts";
 
 export interface RegularFile {
   readonly bytes: Buffer;

@@ -1,9 +1,7 @@
-/** The file of SRS secrets: read with all that is wrong with it, and made when there is none. */
-import { linkSync, lstatSync, mkdirSync, readlinkSync, unlinkSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
-import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
+/** The file of SRS secrets: read with all that is wrong with it. */
+import { lstatSync, readlinkSync } from "../process/builtins.ts";
+import { errorCode, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
-import { makeSecret } from "./new-secret.ts";
 import { readRegularFile } from "./regular-file.ts";
 
 /** Permission bits of others: with one of them set, every user of the machine knows the secret or can change it. */
@@ -73,29 +71,4 @@ function isUtf16(bytes: Buffer): boolean {
 /** Where a link leads that leads nowhere; `undefined` when there is no link. */
 function danglingTarget(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
-}
-
-/**
- * Makes a secrets file with one random secret, mode 0600, and the directory around it. When another process was
- * quicker, its file stays.
- *
- * @throws {Failure} when it cannot be made
- */
-export function createSecretsFile(path: string): void {
-  // Not named after the process: in a container its number is always the same, and it may have left one behind.
-  const temporary = `${path}.${makeSecret()}`;
-  try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    writeFileSync(temporary, `${makeSecret()}\n`, { mode: 0o600, flag: "wx" });
-    try {
-      linkSync(temporary, path);
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-    } finally {
-      unlinkSync(temporary);
-    }
-  } catch (error) {
-    const line = `srs.secrets_file: Cannot create "${path}": ${fileTrouble(error)}; set srs.secrets_file or state_dir to a place that can be written`;
-    throw new Failure(EXIT.cannotCreate, [line], { cause: error });
-  }
 }

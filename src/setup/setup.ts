@@ -1,11 +1,10 @@
 /** Everything that `serve` reads before it opens a port, and that SIGHUP reads again. */
-import { accessSync, constants, existsSync, lstatSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
 import type { Config } from "../config/parameters.ts";
 import type { OwnDomainSettings } from "../domains/load.ts";
+import { accessSync, constants, existsSync, join, lstatSync, mkdirSync } from "../process/builtins.ts";
 import { readConfigFile } from "./config-file.ts";
 import { readNames } from "./names.ts";
-import { createSecretsFile, readSecretsFile } from "./secrets-file.ts";
+import { readSecretsFile } from "./secrets-file.ts";
 
 /** Where the program finds itself. Comes from cli.ts, which alone looks at the environment. */
 export interface Surroundings {
@@ -54,6 +53,7 @@ export async function readSetup(around: Surroundings, absentSecrets: "create" | 
   let file = readSecretsFile(secretsFile);
   const news: string[] = [];
   if (file.isAbsent && mode === "create") {
+    const { createSecretsFile } = await import("./new-secret.ts");
     createSecretsFile(secretsFile);
     file = readSecretsFile(secretsFile);
     news.push(`srs.secrets_file: made "${secretsFile}" with a new secret; what another one signed does not lead back`);

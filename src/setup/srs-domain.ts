@@ -1,6 +1,4 @@
 /** Whether bounces can find their way back to srs.domain: by its name, and by DNS. */
-import { resolverSettings } from "../config/settings.ts";
-import { createResolver } from "../dns/resolver.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 import type { Setup } from "./setup.ts";
@@ -28,6 +26,10 @@ export async function srsDomainWarning({ srsDomain, config }: Setup): Promise<st
   if (maps.every(({ length }) => length === 0)) return undefined;
   const problem = await nameProblem(normalizeName(srsDomain));
   if (problem === undefined) {
+    const [{ resolverSettings }, { createResolver }] = await Promise.all([
+      import("../config/settings.ts"),
+      import("../dns/resolver.ts"),
+    ]);
     const resolver = createResolver(resolverSettings(config));
     return dnsWarning(srsDomain, resolver, performance.now() + DNS_MS).finally(() => resolver.close());
   }

@@ -1,7 +1,7 @@
-import { BlockList } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { inNetwork, isSameAddress, readAddress } from "../../src/mail/address-groups.ts";
+import { formatAddress, inNetwork, ipVersion, isSameAddress, readAddress } from "../../src/mail/address-groups.ts";
 
 const V4 = [0xc000, 0x0201];
 const V6 = [0x2001, 0xdb8, 0, 0, 0, 0, 0, 1];
@@ -76,4 +76,85 @@ test("isSameAddress compares whole addresses, in any spelling", () => {
   expect(same("2001:db8::1", "2001:DB8:0::0:1")).toBe(true);
   expect(same("2001:db8::1", "2001:db8::2")).toBe(false);
   expect(same("0.0.0.0", "::")).toBe(false);
+});
+
+describe("against node:net", () => {
+  const group = fc.oneof(
+    fc.constant("0"),
+    fc.constant("ffff"),
+    fc.integer({ min: 0, max: 0xffff }).map((n) => n.toString(16)),
+  );
+  const canonical = (text: string) => new SocketAddress({ address: text, family: "ipv6" }).address;
+
+  test("tells addresses from other text, and their versions", () => {
+    const part = fc.constantFrom(
+      "0",
+      "00",
+      "01",
+      "1",
+      "9",
+      "25",
+      "255",
+      "256",
+      "a",
+      "F",
+      "0f00",
+      "12345",
+      ":",
+      "::",
+      ".",
+      "%",
+      "e",
+      "-",
+      "",
+    );
+    const text = fc.oneof(
+      fc.array(part, { maxLength: 20 }).map((parts) => parts.join("")),
+      fc.ipV6(),
+      fc.ipV4Extended(),
+      fc.tuple(fc.ipV6(), fc.constantFrom("%eth0", "%", "%a_b", "%1-2.3:4")).map((parts) => parts.join("")),
+      fc.tuple(fc.ipV6(), part).map((parts) => parts.join("")),
+      fc.tuple(fc.ipV4(), part).map((parts) => parts.join("")),
+    );
+    fc.assert(
+      fc.property(text, (one) => {
+        expect(ipVersion(one)).toBe(isIP(one));
+        if (!one.includes("%")) expect(readAddress(one) !== undefined).toBe(isIP(one) !== 0);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test("writes IPv6 addresses alike", () => {
+    fc.assert(
+      fc.property(fc.array(group, { minLength: 8, maxLength: 8 }), (groups) => {
+        const text = groups.join(":");
+        expect(formatAddress(readAddress(text) ?? [])).toBe(canonical(text));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test.each([
+    "::",
+    "::1",
+    "::2",
+    "::1:0",
+    "::ffff:0:0",
+    "1::",
+    "1:0:0:2:0:0:0:3",
+    "1:0:2::",
+    "::ffff:1.2.3.4",
+    "::1.2.3.4",
+  ])("writes %s alike", (text) => {
+    expect(formatAddress(readAddress(text) ?? [])).toBe(canonical(text));
+  });
+
+  test("writes IPv4 addresses as they are", () => {
+    fc.assert(
+      fc.property(fc.ipV4(), (text) => {
+        expect(formatAddress(readAddress(text) ?? [])).toBe(text);
+      }),
+    );
+  });
 });

@@ -15,7 +15,7 @@ const MAIN = join(ROOT, "src/main.js");
 const INSPECTOR_PORT = 9229;
 
 /** Longest time from a signal to the end of all processes: the look for the parent, the drain, and a busy machine. */
-const END_MS = 15_000;
+const END_MS = 30_000;
 
 const NO_POLICY = "[policy]\nlisten = []\n";
 
@@ -53,7 +53,10 @@ class Started implements AsyncDisposable {
   }
 
   async said(text: string): Promise<void> {
-    await until(`"${text}" in ${this.output}`, () => this.output.includes(text));
+    await until(
+      () => `"${text}" in ${this.output}`,
+      () => this.output.includes(text),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,10 +90,10 @@ function isAlive(pid: number): boolean {
   return existsSync(path) && !/\) Z /.test(readFileSync(path, "utf8"));
 }
 
-async function until(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
+async function until(what: () => string, isSo: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + END_MS;
   while (!(await isSo())) {
-    if (Date.now() > deadline) throw new Error(`Cannot see ${what}`);
+    if (Date.now() > deadline) throw new Error(`Cannot see ${what()}`);
     await sleep(20);
   }
 }
@@ -121,7 +124,10 @@ describe.each(Object.entries(WAYS))("a daemon started by %s", (name, way) => {
       const { daemonPid, pid } = started;
       expect(daemonPid).not.toBe(pid);
       process.kill(pid, signal);
-      await until(`the end of ${pid} and ${daemonPid}`, () => !isAlive(pid) && !isAlive(daemonPid));
+      await until(
+        () => `the end of ${pid} and ${daemonPid}`,
+        () => !isAlive(pid) && !isAlive(daemonPid),
+      );
       expect(await isOpen(started.port)).toBe(false);
       expect(started.output).toContain("info stopping");
       expect(started.output).not.toContain("again");

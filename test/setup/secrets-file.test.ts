@@ -1,8 +1,8 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { EXIT, Failure } from "../../src/process/exit.ts";
-import { makeSecret } from "../../src/setup/new-secret.ts";
-import { createSecretsFile, readSecretsFile } from "../../src/setup/secrets-file.ts";
+import { createSecretsFile, makeSecret } from "../../src/setup/new-secret.ts";
+import { readSecretsFile } from "../../src/setup/secrets-file.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../helpers/postfix-config.ts";
 import { runProgram } from "../helpers/requires.ts";
 
