@@ -2,7 +2,7 @@
 import { Daemon } from "../daemon/daemon.ts";
 import { listenForSignals } from "../daemon/signals.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
-import { boundHeap } from "../process/heap.ts";
+import { boundHeap, returnMemory } from "../process/heap.ts";
 import { createLogger, type Logger } from "../process/log.ts";
 import { inheritedSockets } from "../process/socket-activation.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
@@ -16,6 +16,7 @@ import { mainCfLines } from "./main-cf.ts";
  */
 export async function serve(call: Call): Promise<number> {
   boundHeap();
+  returnMemory();
   const setup = await readSetup(call.around, "create");
   const logger = createLogger({
     level: setup.config["log.level"],

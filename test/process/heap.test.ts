@@ -33,3 +33,25 @@ test("boundHeap keeps the young generation and the whole heap small", () => {
   expect(free.youngMiB).toBeGreaterThan(2 * bounded.youngMiB);
   expect(bounded.heapMiB).toBeLessThan(free.heapMiB);
 });
+
+/** Makes garbage of 200 MiB that has lived long, and is then quiet: prints the resident memory at its peak and later. */
+const PEAK = `
+  const rssMiB = () => process.memoryUsage.rss() / 2 ** 20;
+  let kept = Array.from({ length: 3_000_000 }, (_, i) => ({ text: "x" + i }));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const peakMiB = rssMiB();
+  kept = undefined;
+  for (let waited = 0; waited < 60 && rssMiB() > peakMiB / 2; waited++) await new Promise((resolve) => setTimeout(resolve, 1000));
+  console.log(JSON.stringify({ peakMiB, laterMiB: rssMiB() }));
+`;
+
+test("returnMemory gives back within a minute what a peak has taken", { timeout: 120_000 }, () => {
+  const prologue = `import { returnMemory } from ${JSON.stringify(HEAP)}; returnMemory();`;
+  const args = ["--input-type=module", "--eval", prologue + PEAK];
+  const { peakMiB, laterMiB } = JSON.parse(execFileSync(process.execPath, args, { encoding: "utf8" })) as {
+    peakMiB: number;
+    laterMiB: number;
+  };
+  expect(peakMiB).toBeGreaterThan(200);
+  expect(laterMiB).toBeLessThan(peakMiB / 2);
+});
