@@ -1,35 +1,35 @@
-/** How many queries are under way at once, and whose turn it is to begin. */
+/** Limits the number of queries in flight, and decides which waiting query starts next. */
 import { TransientMap } from "../collections/transient-map.ts";
 import type { Resolution } from "./resolution.ts";
 
 export interface AdmissionLimits {
   /**
-   * Queries that may lie unread with the servers: a burst of more overflows the receive buffer that Linux gives a socket
-   * (212,992 bytes, at 768 a query), and each query lost costs its asker a timeout.
+   * Number of queries that the servers may not have read yet. A larger burst would overflow the receive buffer that
+   * Linux gives a socket (212,992 bytes, 768 for each query). Each lost query then takes a timeout.
    */
   readonly maxFresh: number;
-  /** Queries that servers have read and not answered yet. Beyond, the oldest of them is given up. */
+  /** Number of queries that servers have read but not answered. If there are more, the oldest one is given up. */
   readonly maxSlow: number;
-  /** Queries that wait for their turn. */
+  /** Number of queries that wait to start. */
   readonly maxWaiting: number;
-  /** What one domain may have of the slow ones, and of those that wait, once half of all places are taken. */
+  /** Number of slow queries, and of waiting ones, that one domain may have once half of all places are taken. */
   readonly maxShare: number;
 }
 
 const LIMITS: AdmissionLimits = { maxFresh: 200, maxSlow: 4096, maxWaiting: 8192, maxShare: 256 };
 
 /**
- * Lets queries begin as fast as servers read them. A query is fresh at first and slow after a while; a slow one takes
- * no place that a fresh one needs, so that domains whose servers are dead hold up nobody. Where queries have to wait,
- * domains take turns.
+ * Starts queries as fast as servers read them. A query is fresh at first, and slow after a while. Slow queries take no
+ * place that a fresh query needs, so domains with dead servers delay nobody else. When queries have to wait, domains
+ * take turns.
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
   #fresh = 0;
-  /** The slow ones with their domains, the oldest first. */
+  /** The slow resolutions with their domains, oldest first. */
   readonly #slow = new TransientMap<Resolution, string>();
   readonly #slowOfDomain = new TransientMap<string, number>();
-  /** Those that wait, by domain; the domain whose turn it is stands first. */
+  /** The waiting resolutions by domain. The domain whose turn is next comes first. */
   readonly #waiting = new TransientMap<string, Set<Resolution>>();
   #waitingCount = 0;
 
@@ -37,20 +37,22 @@ export class Admission {
     this.#limits = limits;
   }
 
-  /** Whether a query for `name` cannot even wait. */
+  /** Tells if a query for `name` cannot even wait. */
   isFullFor(name: string): boolean {
     const { maxWaiting, maxShare } = this.#limits;
     if (this.#waitingCount < maxWaiting / 2) return false;
     return this.#waitingCount >= maxWaiting || (this.#waiting.get(domainOf(name))?.size ?? 0) >= maxShare;
   }
 
-  /** Starts the resolution, now or when its turn comes. */
+  /** Starts the resolution now or later. */
   enter(resolution: Resolution): void {
     if (this.#waitingCount === 0 && this.#fresh < this.#limits.maxFresh) this.#start(resolution);
     else this.#wait(resolution);
   }
 
-  /** Called when a resolution is fresh no more. It is given up, or the oldest slow one is, where there are too many. */
+  /**
+   * Called when a resolution is no longer fresh. If there are too many slow ones, this one or the oldest is given up.
+   */
   onSlow(resolution: Resolution): void {
     this.#fresh -= 1;
     const { maxSlow, maxShare } = this.#limits;
@@ -65,7 +67,7 @@ export class Admission {
     this.#startNext();
   }
 
-  /** Called when a resolution has ended, whatever it was. */
+  /** Called when a resolution has ended, in any state. */
   onEnd(resolution: Resolution): void {
     if (resolution.isFresh) this.#fresh -= 1;
     else if (!this.#leaveSlow(resolution)) this.#leaveQueue(resolution, domainOf(resolution.name));
@@ -118,7 +120,7 @@ export class Admission {
   }
 }
 
-/** The last two labels: whoever serves a domain can make as many names below it as he likes. */
+/** The last two labels of a name. The owner of a domain can make any number of names below it, so they count as one. */
 function domainOf(name: string): string {
   const dot = name.lastIndexOf(".", name.lastIndexOf(".") - 1);
   return dot === -1 ? name : name.slice(dot + 1);

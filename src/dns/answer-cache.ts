@@ -1,21 +1,21 @@
-/** Answers and failures, kept as long as they hold. */
+/** Caches answers and failures until they expire. */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { DnsAnswer, DnsTrouble, RecordType } from "./types.ts";
 
 /** An answer to a query of any type. */
 export type AnyAnswer = DnsAnswer<RecordType>;
 
-/** Bytes of records that the cache may hold, per answer it may hold: a mean, so that big answers crowd out others. */
+/** Mean bytes of records for each answer that the cache may hold. Large answers leave room for fewer others. */
 const MEAN_ANSWER_BYTES = 1024;
-/** Room for the biggest answer, however small the cache. */
+/** Smallest size of the cache in bytes, enough for the largest answer. */
 const MIN_BYTES = 0x20000;
-/** What an answer and its key weigh beside their text. */
+/** Memory of an answer and its key beside their text. */
 const ANSWER_BYTES = 128;
 const RECORD_BYTES = 32;
 
 /**
- * How long trouble is remembered (RFC 9520 wants 1 s to 5 min), in milliseconds: short where the fault is near us and
- * may be over in a moment, such as a resolver that starts anew. Trouble that is not listed is not remembered.
+ * Life of failures in milliseconds (RFC 9520 wants 1 s to 5 min). It is short if the fault is near us and may soon be
+ * over, such as a resolver that restarts. A failure that is not listed is not remembered.
  */
 const FAILURE_MS: Readonly<Partial<Record<DnsTrouble, number>>> = {
   network: 5_000,
@@ -40,11 +40,11 @@ class Failure {
   }
 }
 
-/** Answers until they expire. When there are too many or too big ones, those not asked for longest go first. */
+/** A cache of answers. When it is full, the answers that were not used for longest go first. */
 export class AnswerCache {
   readonly #entries: ExpiringCache<LastingAnswer | Failure> | undefined;
 
-  /** @param capacity answers that are kept; 0 keeps none */
+  /** @param capacity number of answers that are kept; 0 keeps none */
   constructor(capacity: number) {
     const maxBytes = Math.max(capacity * MEAN_ANSWER_BYTES, MIN_BYTES);
     this.#entries = capacity > 0 ? new ExpiringCache(capacity, maxBytes) : undefined;
@@ -59,7 +59,7 @@ export class AnswerCache {
     return entry instanceof Failure ? entry.answer : entry;
   }
 
-  /** Keeps `answer` as long as it holds. Trouble is kept for a while that depends on its kind. */
+  /** Keeps `answer` until it expires. A failure is kept for a time that depends on its kind. */
   set(key: string, answer: AnyAnswer, nowMs: number): void {
     const lifetimeMs = answer.status === "error" ? FAILURE_MS[answer.trouble] : answer.expiresAtMs - nowMs;
     if (lifetimeMs === undefined || lifetimeMs <= 0) return;
@@ -72,7 +72,7 @@ export class AnswerCache {
   }
 }
 
-/** About how many bytes of memory the answer takes. */
+/** Estimates the memory of an answer in bytes. */
 function weigh(key: string, answer: AnyAnswer): number {
   let bytes = ANSWER_BYTES + key.length;
   if (answer.status !== "ok") return bytes;

@@ -1,10 +1,10 @@
-/** One query put to one server, and how it is counted. */
+/** One query to one server, and its metrics. */
 import { type Reading, readReply, type Trouble } from "./reply.ts";
 import type { QueryOutcome, RecordType } from "./types.ts";
 import type { PendingQuery, ReplyListener } from "./udp.ts";
 import type { Upstream } from "./upstream.ts";
 
-/** What is asked. `name` is as `toQueryName` gives it, `bytes` is its question section. */
+/** A query. `name` comes from `toQueryName`, `bytes` is its question section. */
 export interface Query {
   readonly name: string;
   readonly type: RecordType;
@@ -14,21 +14,23 @@ export interface Query {
 /** Called when a query has ended, with the time since it was sent. */
 export type QueryObserver = (type: RecordType, outcome: QueryOutcome, elapsedMs: number) => void;
 
-/** What all attempts share. */
+/** The parts that all attempts share. */
 export interface AttemptContext {
   readonly clockMs: () => number;
   readonly observeQuery: QueryObserver;
 }
 
-/** What waits for the end of an attempt. */
+/** Waits for the end of an attempt. */
 export interface ReadingListener {
-  /** Takes what the server said, or that it cannot be reached. Called at most once, and never before the attempt is made. */
+  /**
+   * Receives the server's answer, or the failure to reach it. Called at most once, and never before the attempt exists.
+   */
   onReading(attempt: Attempt, reading: Exclude<Reading, { kind: "truncated" }>): void;
 }
 
 const OVER_TCP = "reply over UDP truncated, and no answer over TCP";
 
-/** Asks over UDP; without EDNS if the server seems not to know it; and over TCP if the reply is truncated. */
+/** Asks over UDP. Repeats without EDNS if the server seems not to know it, and over TCP if the reply is truncated. */
 export class Attempt implements ReplyListener {
   readonly upstream: Upstream;
   readonly query: Query;
@@ -39,7 +41,7 @@ export class Attempt implements ReplyListener {
   #pending: PendingQuery;
   #edns: boolean;
   #isOverTcp = false;
-  /** The query on its way is already counted, as a timeout. */
+  /** True if the query in flight is already counted, as a timeout. */
   #isCounted = false;
 
   constructor(
@@ -95,7 +97,7 @@ export class Attempt implements ReplyListener {
     this.#pending = this.upstream.askTcp(this.query.bytes, this.#edns, this);
   }
 
-  /** Asks once more without EDNS where that may be the trouble. */
+  /** Asks again without EDNS if EDNS may be the cause. */
   #onTrouble(trouble: Extract<Reading, { kind: "trouble" }>, nowMs: number): void {
     const mayBeEdns =
       trouble.mayBeEdns === true && (trouble.trouble !== "malformed" || !this.upstream.knowsEdns(nowMs));
@@ -113,7 +115,7 @@ export class Attempt implements ReplyListener {
     return { trouble, detail: `${OVER_TCP}: ${detail}`, cause: OVER_TCP };
   }
 
-  /** Notes that the time is over, and says what came of it. A reply that comes later is still taken. */
+  /** Counts a timeout and returns the trouble. A later reply is still accepted. */
   timeOut(timeoutMs: number): Trouble {
     const nowMs = this.#context.clockMs();
     this.upstream.noteSilence(this.#startedAtMs, nowMs);
@@ -121,7 +123,7 @@ export class Attempt implements ReplyListener {
     return this.#unanswered("timeout", `no reply in ${timeoutMs} ms`);
   }
 
-  /** Gives up; the listener is not called any more. */
+  /** Gives up. The listener is not called any more. */
   cancel(): void {
     this.#count("aborted", this.#context.clockMs());
     this.#pending.cancel();

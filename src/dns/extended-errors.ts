@@ -1,11 +1,11 @@
-/** What servers say about their failures beside the RCODE: RFC 8914, an option of the OPT record (RFC 6891 6.1.2). */
+/** Extended DNS errors: the reasons that servers give beside the RCODE (RFC 8914), in an option of the OPT record. */
 import { readUint16 } from "./wire.ts";
 
 const OPTION_CODE = 15;
-/** Extra text is somebody's prose; more than this of it helps nobody. */
+/** Longest EXTRA-TEXT that is kept. Servers may send any text. */
 const MAX_TEXT_CHARS = 100;
 
-/** RFC 8914 section 4: the name of each INFO-CODE, which is its place in this list. */
+/** Names by INFO-CODE (RFC 8914 section 4). */
 const NAMES: readonly string[] = [
   "Other Error",
   "Unsupported DNSKEY Algorithm",
@@ -35,14 +35,15 @@ const NAMES: readonly string[] = [
 ];
 
 export interface ExtendedError {
-  /** As RFC 8914 spells it. */
+  /** The name as RFC 8914 spells it. */
   readonly name: string;
-  /** Printable ASCII; may be empty. */
+  /** The EXTRA-TEXT in printable ASCII; may be empty. */
   readonly text: string;
 }
 
 /**
- * The extended errors among the options of an OPT record, whose RDATA lies from `at` to `end`. A server may send several.
+ * Reads the extended errors from the options of an OPT record, whose RDATA lies from `at` to `end`. There may be
+ * several.
  *
  * @throws {MalformedMessage} when the options do not fill the RDATA
  */

@@ -1,7 +1,9 @@
-/** The ids of DNS messages (RFC 1035 4.1.1). */
+/** Random ids for DNS messages (RFC 1035 section 4.1.1). */
 import { randomFillSync } from "node:crypto";
 
-/** Ids that nobody can foretell (RFC 5452 section 9.2), drawn in stock: a call of the system for each would be slow. */
+/**
+ * Unpredictable ids (RFC 5452 section 9.2). Drawn many at a time, because one system call for each id would be slow.
+ */
 export class MessageIds {
   readonly #stock = new Uint16Array(1024);
   #used = this.#stock.length;

@@ -1,15 +1,15 @@
 /**
- * DNS messages as far as a stub resolver writes and recognizes them (RFC 1035 4.1, EDNS: RFC 6891).
+ * Writes queries and recognizes their replies (RFC 1035 section 4.1; EDNS: RFC 6891).
  *
  *     id | flags | QDCOUNT ANCOUNT NSCOUNT ARCOUNT      12 bytes
  *     QNAME QTYPE QCLASS                                the question, echoed in the reply
  *     records of the answer, authority and additional sections
  *
- * A query carries RD and one OPT record that offers to take 1,232 bytes over UDP.
+ * A query has RD set and one OPT record that offers to receive 1,232 bytes over UDP.
  */
 import { readUint16 } from "./wire.ts";
 
-/** Bytes of the fixed part; the question starts here. */
+/** Length of the header in bytes. The question starts after it. */
 export const HEADER_BYTES = 12;
 
 /** The codes of the record types that are read (RFC 1035 3.2.2, 3596, 6672, 6891). */
@@ -29,7 +29,7 @@ export const TYPE_CODE = {
 /** Class IN. */
 export const CLASS_IN = 1;
 
-/** What fits everywhere without fragments, by the DNS flag day of 2020. */
+/** Largest UDP payload that needs no fragments anywhere (DNS flag day 2020). */
 const UDP_PAYLOAD_BYTES = 1232;
 const OPT_BYTES = 11;
 
@@ -40,7 +40,7 @@ const RCODE_NOERROR = 0;
 const RCODE_NXDOMAIN = 3;
 const DOT = 0x2e;
 
-/** The question section for `name`, which has to come from `toQueryName`. */
+/** The question section for `name`, which must come from `toQueryName`. */
 export function encodeQuestion(name: string, type: keyof typeof TYPE_CODE): Buffer {
   const bytes = Buffer.allocUnsafe(name.length + 6);
   bytes.write(name, 1, "latin1");
@@ -57,7 +57,7 @@ export function encodeQuestion(name: string, type: keyof typeof TYPE_CODE): Buff
   return bytes;
 }
 
-/** A whole query. Without EDNS, every server understands it. */
+/** A whole query. Every server understands one without EDNS. */
 export function encodeQuery(id: number, question: Uint8Array, edns: boolean): Buffer {
   const end = HEADER_BYTES + question.length;
   const bytes = Buffer.allocUnsafe(edns ? end + OPT_BYTES : end);
@@ -75,8 +75,8 @@ export function encodeQuery(id: number, question: Uint8Array, edns: boolean): Bu
 }
 
 /**
- * Whether `bytes` is a reply to this query: a response with its id that repeats its question. An error may come without
- * a question, as a server sends it that could not read ours.
+ * Tells if `bytes` is a reply to this query: a response with the same id and question. An error may come without the
+ * question, because a server that could not read our query sends it so.
  */
 export function isReplyTo(bytes: Uint8Array, id: number, question: Uint8Array): boolean {
   if (bytes.length < HEADER_BYTES || readUint16(bytes, 0) !== id) return false;
@@ -91,7 +91,9 @@ export function isReplyTo(bytes: Uint8Array, id: number, question: Uint8Array): 
   return questions === 1 && repeats(bytes, question);
 }
 
-/** Compares without ASCII case: some servers write the name anew. Bytes of a length are below the letters, so they are not touched. */
+/**
+ * Compares without ASCII case, because some servers change it. Length bytes are below the letters, so they stay exact.
+ */
 function repeats(bytes: Uint8Array, question: Uint8Array): boolean {
   const nameEnd = question.length - 4;
   for (let at = 0; at < question.length; at += 1) {

@@ -1,6 +1,6 @@
 /** Domain names as text: latin1, one character per byte, labels joined by dots. */
 
-/** Bytes that a name may have without its trailing dot: 255 on the wire (RFC 1035 2.3.4). */
+/** Longest name in bytes without its trailing dot. On the wire it is 255 (RFC 1035 section 2.3.4). */
 const MAX_NAME_BYTES = 253;
 const MAX_LABEL_BYTES = 63;
 
@@ -9,9 +9,9 @@ const UPPER_A = 0x41;
 const UPPER_Z = 0x5a;
 
 /**
- * The form in which a name is asked for and kept: no trailing dot, ASCII letters in lower case. `undefined` when DNS
- * cannot carry the name: an empty label, a label over 63 bytes, over 253 bytes in all, or a character that is not a
- * byte. No byte is forbidden in a label (RFC 2181 section 11).
+ * The form of a name in queries and cache keys: no trailing dot, ASCII letters in lower case. `undefined` if DNS cannot
+ * have the name: an empty label, a label over 63 bytes, over 253 bytes in all, or a character that is not a byte. A
+ * label may contain any byte (RFC 2181 section 11).
  */
 export function toQueryName(name: string): string | undefined {
   const end = name.endsWith(".") ? name.length - 1 : name.length;
@@ -34,11 +34,10 @@ export function toQueryName(name: string): string | undefined {
 }
 
 /**
- * Lower-cases ASCII letters and nothing else (RFC 4343): in a name 0xC0 and 0xE0 are two bytes, not two cases of one
- * letter.
+ * Lower-cases ASCII letters only (RFC 4343). In a name 0xC0 and 0xE0 are two bytes, not two cases of one letter.
  */
 export function lowerCase(name: string): string {
-  // Names mostly are in lower case already, and the built-in function is the fastest to find that out.
+  // Most names are in lower case already, and the built-in function finds that out fastest.
   return name.toLowerCase() === name ? name : name.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 

@@ -1,14 +1,14 @@
-/** The data of resource records (RDATA: RFC 1035 3.3 and 3.4, RFC 3596). */
+/** Reads the data of resource records (RDATA: RFC 1035 sections 3.3 and 3.4, RFC 3596). */
 import { MAX_TXT_BYTES, type RecordData, type RecordType } from "./types.ts";
 import { DOT_IN_LABEL, MalformedMessage, readName, readUint8, readUint16 } from "./wire.ts";
 
 type ReadRecord<T extends RecordType> = (bytes: Buffer, at: number, end: number) => RecordData[T] | undefined;
 
 /**
- * Reads one record's RDATA, which lies from `at` to `end`. `undefined` for a name that cannot be written as labels
- * and dots (a dot within a label): nobody could ask for it.
+ * Reads one record's RDATA, which lies from `at` to `end`. `undefined` for a name with a dot inside a label, which no
+ * query can ask for.
  *
- * @throws {MalformedMessage} when the RDATA is not what its type wants
+ * @throws {MalformedMessage} when the RDATA does not fit its type
  */
 export const READ_RECORD: { readonly [T in RecordType]: ReadRecord<T> } = {
   A: readIpv4,
@@ -33,7 +33,9 @@ function readIpv6(bytes: Buffer, at: number, end: number): string {
   return formatIpv6(groups);
 }
 
-/** RFC 5952: the first of the longest runs of zero groups is left out, unless it is a single group. */
+/**
+ * Writes an IPv6 address (RFC 5952): the first of the longest runs of zero groups is left out, unless it is one group.
+ */
 function formatIpv6(groups: readonly number[]): string {
   let best = { start: 0, length: 1 };
   let start = 0;

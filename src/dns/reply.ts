@@ -1,4 +1,4 @@
-/** What a reply says about the query that it answers. */
+/** Reads the reply to a query. */
 import { readExtendedErrors } from "./extended-errors.ts";
 import { CLASS_IN, HEADER_BYTES, TYPE_CODE } from "./message.ts";
 import { lowerCase, toQueryName } from "./name.ts";
@@ -6,13 +6,13 @@ import { READ_RECORD } from "./record-data.ts";
 import type { QueryTrouble, RecordData, RecordType } from "./types.ts";
 import { isNameAt, MalformedMessage, readName, readUint16, readUint32, skipName } from "./wire.ts";
 
-/** CNAME and DNAME steps that are followed for one query, as many as unbound allows within one answer. */
+/** Number of CNAME and DNAME steps that are followed for one query. unbound allows as many in one answer. */
 export const MAX_ALIASES = 16;
 
-/** Records kept of one answer. No honest set comes near it; the reader pays for each one again and again. */
+/** Number of records kept of one answer. Real answers have far fewer, and each record costs time at every use. */
 const MAX_RECORDS = 1024;
 
-/** What a reply says about the query. TTLs are in seconds, the smallest on the way. */
+/** The content of a reply. TTLs are in seconds, the smallest of all records on the way to the answer. */
 export type Reading =
   | {
       readonly kind: "records";
@@ -20,25 +20,27 @@ export type Reading =
       readonly ttlS: number;
       readonly canonicalName: string | undefined;
     }
-  /** `ttlS` after RFC 2308 section 5; `undefined` without a SOA: not to be cached. */
+  /** `ttlS` is as in RFC 2308 section 5; `undefined` without a SOA: the answer must not be cached. */
   | {
       readonly kind: "nodata" | "nxdomain";
       readonly ttlS: number | undefined;
       readonly canonicalName: string | undefined;
     }
-  /** The name is an alias, and the reply says nothing about `target` (as `toQueryName` gives it). */
+  /** The name is an alias, and the reply has nothing about `target` (in the form of `toQueryName`). */
   | { readonly kind: "alias"; readonly target: string; readonly aliases: number; readonly ttlS: number }
-  /** The rest has to be fetched over TCP. */
+  /** The reply is cut off: ask again over TCP. */
   | { readonly kind: "truncated" }
   | ({ readonly kind: "trouble" } & Trouble);
 
-/** What went wrong with a query to a server. */
+/** The failure of a query to a server. */
 export interface Trouble {
   readonly trouble: QueryTrouble;
   readonly detail: string;
-  /** As `DnsAnswer` has it. */
+  /** The same as in `DnsAnswer`. */
   readonly cause?: string | undefined;
-  /** Whether a server that does not know EDNS answers so to a query with it (RFC 6891 sections 6.1.3 and 7). */
+  /**
+   * True if a server that does not know EDNS answers like this to a query with EDNS (RFC 6891 sections 6.1.3 and 7).
+   */
   readonly mayBeEdns?: boolean;
 }
 
@@ -62,7 +64,7 @@ const TROUBLE_OF_RCODE: Readonly<Record<number, QueryTrouble>> = {
   4: "notimp",
   5: "refused",
 };
-/** FORMERR, NOTIMP, BADVERS. */
+/** RCODEs of servers that do not know EDNS: FORMERR, NOTIMP, BADVERS. */
 const EDNS_RCODES: readonly number[] = [1, 4, 16];
 const RCODE_NOERROR = 0;
 const RCODE_NXDOMAIN = 3;
@@ -71,8 +73,8 @@ const FLAG_TRUNCATED = 0x0200;
 const FLAG_RECURSION_AVAILABLE = 0x0080;
 
 /**
- * Reads a reply that `isReplyTo` has let in. `name` and `type` are what was asked, `name` as `toQueryName` gives it.
- * Never throws: what cannot be read is `malformed`.
+ * Reads a reply that `isReplyTo` has accepted. `name` and `type` are those of the query, `name` in the form of
+ * `toQueryName`. Never throws: a reply that cannot be read is `malformed`.
  */
 export function readReply(bytes: Buffer, name: string, type: RecordType): Reading {
   try {
@@ -99,7 +101,7 @@ function readSections(bytes: Buffer, flags: number, name: string, type: RecordTy
   return readAbsence(bytes, authorityAt, flags, chain);
 }
 
-/** Collects the records of class IN from one section; gives the place where it ends. */
+/** Collects the records of class IN from one section, and returns its end. */
 function readSection(bytes: Buffer, from: number, count: number, resources: Resource[]): number {
   let ownerAt = from;
   for (let index = 0; index < count; index += 1) {
@@ -116,10 +118,10 @@ function readSection(bytes: Buffer, from: number, count: number, resources: Reso
   return ownerAt;
 }
 
-/** Goes from name to name as long as this answer has an alias for it (RFC 1034 3.6.2, RFC 6672 3.1). */
+/** Follows the aliases of this answer from name to name (RFC 1034 section 3.6.2, RFC 6672 section 3.1). */
 function followAliases(bytes: Buffer, answers: readonly Resource[], name: string): Chain {
   const aliases = answers.filter(({ type }) => type === TYPE_CODE.CNAME || type === TYPE_CODE.DNAME);
-  // A DNAME comes with the CNAME made from it. More than that is no chain, but an attempt to keep us busy.
+  // A DNAME comes with a CNAME that was made from it. A longer list is an attempt to keep us busy.
   if (aliases.length > 2 * MAX_ALIASES) throw new MalformedMessage(`Cannot follow aliases: ${aliases.length} records`);
 
   let chain: Chain = { name, aliases: 0, ttlS: Number.POSITIVE_INFINITY };
@@ -134,7 +136,7 @@ function followAliases(bytes: Buffer, answers: readonly Resource[], name: string
   throw new MalformedMessage(`Cannot follow aliases: over ${MAX_ALIASES}`);
 }
 
-/** The name at the end of the chain, if there is a chain and the name can be written. */
+/** The name at the end of a chain of aliases, if there is a chain and the name can be written. */
 function canonicalNameOf({ name, aliases }: Chain): string | undefined {
   return aliases > 0 ? toQueryName(name) : undefined;
 }
@@ -163,12 +165,12 @@ function readRecords(bytes: Buffer, answers: readonly Resource[], chain: Chain, 
     if (record !== undefined) records.push(record);
     if (records.length === MAX_RECORDS) break;
   }
-  // A copy has no room to grow, which saves memory in the cache.
+  // The copy has no spare capacity, which saves memory in the cache.
   if (records.length > 0) return { kind: "records", records: records.slice(), ttlS, canonicalName };
   return isKnown ? { kind: "nodata", ttlS, canonicalName } : undefined;
 }
 
-/** Reads an answer without records: there are none (RFC 2308 section 2), or this server does not know. */
+/** Reads an answer without records: either none exist (RFC 2308 section 2), or this server does not know. */
 function readAbsence(bytes: Buffer, authorityAt: number, flags: number, chain: Chain): Reading {
   const authority: Resource[] = [];
   const additional: Resource[] = [];
@@ -201,18 +203,18 @@ function isReferral(flags: number, authority: readonly Resource[]): boolean {
   return !isFinal && authority.some(({ type }) => type === TYPE_CODE.NS);
 }
 
-/** The TTL in seconds; one with its top bit set is zero (RFC 2181 section 8). */
+/** The TTL in seconds. A TTL with its top bit set counts as zero (RFC 2181 section 8). */
 function lifetimeS(resource: Resource): number {
   return resource.ttlS > 0x7fffffff ? 0 : resource.ttlS;
 }
 
-/** The last field of a SOA record, which ends in five of 32 bits after two names. */
+/** The MINIMUM field of a SOA record, which ends with five fields of 32 bits after two names. */
 function minimumS(bytes: Buffer, soa: Resource): number {
   if (soa.end - soa.at < 22) throw new MalformedMessage("Cannot read SOA record: too short");
   return readUint32(bytes, soa.end - 4);
 }
 
-/** Reads a reply that is an error by its RCODE. Whatever else is wrong with it, that is what it is. */
+/** Reads a reply whose RCODE is an error. Other faults of the reply do not matter then. */
 function readFailure(bytes: Buffer, rcode: number): Reading {
   try {
     const records: Resource[] = [];
@@ -229,7 +231,7 @@ function findOpt(records: readonly Resource[]): Resource | undefined {
   return records.find(({ type }) => type === TYPE_CODE.OPT);
 }
 
-/** The upper eight bits of the RCODE, which stand where other records have their TTL (RFC 6891 6.1.3). */
+/** The upper eight bits of the RCODE, in the place of the TTL of other records (RFC 6891 section 6.1.3). */
 function upperRcode(opt: Resource | undefined): number {
   return (opt?.ttlS ?? 0) >>> 24;
 }

@@ -1,4 +1,4 @@
-/** The way of one query from server to server until it has an answer. */
+/** Resolves one query: goes from server to server until there is an answer. */
 import type { AnyAnswer } from "./answer-cache.ts";
 import { Attempt, type AttemptContext, type Query, type ReadingListener } from "./attempt.ts";
 import { encodeQuestion } from "./message.ts";
@@ -8,11 +8,11 @@ import type { TroubleReports } from "./trouble-reports.ts";
 import type { QueryTrouble, RecordType } from "./types.ts";
 import type { Upstream, Upstreams } from "./upstream.ts";
 
-/** How long and how often servers are asked, and how long answers may be kept. */
+/** Limits on the time and number of tries, and on the life of answers. */
 export interface ResolutionSettings {
   /** Longest wait for one server's reply. */
   readonly timeoutMs: number;
-  /** How often each server is asked. */
+  /** Number of tries for each server. */
   readonly tries: number;
   /** Upper bound of every answer's lifetime. */
   readonly maxTtlMs: number;
@@ -20,7 +20,7 @@ export interface ResolutionSettings {
   readonly negativeTtlMs: number;
 }
 
-/** What all resolutions share. */
+/** The parts that all resolutions share. */
 export interface ResolutionContext extends AttemptContext {
   readonly settings: ResolutionSettings;
   readonly wheel: TimerWheel;
@@ -30,19 +30,21 @@ export interface ResolutionContext extends AttemptContext {
 }
 
 export interface ResolutionOwner {
-  /** Called when a resolution is no longer fresh: at most once, and not after its end. May give it up. */
+  /**
+   * Called when a resolution is no longer fresh: at most once, and not after its end. It may give the resolution up.
+   */
   onSlow(resolution: Resolution): void;
-  /** Takes the answer, whether anybody still waits for it or not. Called once. */
+  /** Receives the answer, even if nobody waits for it any more. Called once. */
   onEnd(resolution: Resolution, answer: AnyAnswer): void;
 }
 
-/** Someone who waits for the answer, until `deadlineMs`. */
-interface Asker {
+/** A caller that waits for the answer until `deadlineMs`. */
+interface Caller {
   readonly deadlineMs: number;
   readonly settle: (answer: AnyAnswer) => void;
 }
 
-/** The answer to an asker whose deadline has come. */
+/** The answer to a caller whose deadline has passed. */
 export const DEADLINE_PASSED = {
   status: "error",
   trouble: "timeout",
@@ -50,11 +52,13 @@ export const DEADLINE_PASSED = {
 } as const;
 export const OVERLOAD = { status: "error", trouble: "overload", detail: "too many queries in flight" } as const;
 const ABORTED = { status: "error", trouble: "aborted", detail: "nobody waits for the answer" } as const;
-/** A server that has not answered by then has read the query, and now waits for others itself. */
+/** Time in milliseconds after which a server has surely read the query, and now waits for other servers itself. */
 const SLOW_MS = 100;
-/** Shared by all, because most resolutions never have more than this of what they have a list for. */
+/** An empty list that all resolutions share, because most never have more. */
 const NONE: readonly never[] = [];
-/** The strongest first, which is the one told of several: a server that answers knows more than one that does not. */
+/**
+ * Troubles from the most to the least significant. Of several the first is reported: an answer says more than silence.
+ */
 const TROUBLE_ORDER: readonly QueryTrouble[] = [
   "servfail",
   "malformed",
@@ -67,15 +71,15 @@ const TROUBLE_ORDER: readonly QueryTrouble[] = [
 ];
 
 /**
- * Resolves one query, for everyone who asks it meanwhile. It goes from server to server until one answers; a server
- * whose time is over may still answer while the next is asked. Each asker has a deadline of its own. When nobody waits
- * any more, the attempts are given up.
+ * Resolves one query for all callers that ask it in the meantime. It goes from server to server until one answers. A
+ * server may still answer after its timeout, while the next one is asked. Each caller has its own deadline. When no
+ * caller waits any more, the attempts are given up.
  */
 export class Resolution extends Timer implements ReadingListener {
   readonly key: string;
   readonly #context: ResolutionContext;
   #query: Query;
-  #askers: Asker[] = [];
+  #callers: Caller[] = [];
   #schedule: readonly Upstream[] = [];
   #tried = 0;
   #tryEndsAtMs = Number.POSITIVE_INFINITY;
@@ -93,25 +97,25 @@ export class Resolution extends Timer implements ReadingListener {
     this.#query = { name, type, bytes: encodeQuestion(name, type) };
   }
 
-  /** Waits for the answer, until `deadlineMs` and not longer. */
+  /** Waits for the answer until `deadlineMs`. */
   join(deadlineMs: number): Promise<AnyAnswer> {
     return new Promise((settle) => {
-      this.#askers.push({ deadlineMs, settle });
+      this.#callers.push({ deadlineMs, settle });
       if (this.slot === -1 || deadlineMs < this.atMs) this.#context.wheel.arm(this, deadlineMs);
     });
   }
 
-  /** What is asked for now: an alias changes it. */
+  /** The name that is currently asked for. An alias changes it. */
   get name(): string {
     return this.#query.name;
   }
 
-  /** Its first query was sent just now, and may still lie in the server's receive buffer. */
+  /** True if the first query was just sent, and may still lie in the server's receive buffer. */
   get isFresh(): boolean {
     return Number.isFinite(this.#slowAtMs);
   }
 
-  /** Sends the first query. Until then the resolution only waits. */
+  /** Sends the first query. */
   start(): void {
     const nowMs = this.#context.clockMs();
     this.#slowAtMs = nowMs + SLOW_MS;
@@ -119,17 +123,17 @@ export class Resolution extends Timer implements ReadingListener {
     this.#askNext(nowMs);
   }
 
-  /** Gives `answer` to everyone who waits. */
+  /** Gives `answer` to all waiting callers. */
   end(answer: AnyAnswer): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#context.wheel.disarm(this);
     for (const attempt of this.#attempts) attempt.cancel();
     this.#context.owner.onEnd(this, answer);
-    for (const { settle } of this.#askers) settle(answer);
+    for (const { settle } of this.#callers) settle(answer);
   }
 
-  /** Ends without waiting any longer, to make room. */
+  /** Ends without an answer, to make room. */
   giveUp(): void {
     this.end(this.#troubles.length > 0 ? this.#failure() : OVERLOAD);
   }
@@ -173,13 +177,13 @@ export class Resolution extends Timer implements ReadingListener {
     this.#armTimer();
   }
 
-  /** Asks without EDNS where a query with it got nothing, unless the server is known to take it. */
+  /** Tells if to use EDNS: not after a query with it got no reply, unless the server is known to support it. */
   #usesEdns(upstream: Upstream, nowMs: number): boolean {
     if (!upstream.usesEdns(nowMs)) return false;
     return upstream.knowsEdns(nowMs) || !this.#attempts.some((attempt) => attempt.upstream === upstream);
   }
 
-  /** A server that is worth one more try, without EDNS. */
+  /** A server that deserves one more try, without EDNS. */
   #silentToEdns(nowMs: number): Upstream | undefined {
     const asked = this.#attempts.filter(({ upstream }) => upstream.usesEdns(nowMs) && !upstream.knowsEdns(nowMs));
     const candidate = asked.find(
@@ -190,14 +194,14 @@ export class Resolution extends Timer implements ReadingListener {
 
   #armTimer(): void {
     let nextMs = Math.min(this.#tryEndsAtMs, this.#slowAtMs);
-    for (const { deadlineMs } of this.#askers) nextMs = Math.min(nextMs, deadlineMs);
+    for (const { deadlineMs } of this.#callers) nextMs = Math.min(nextMs, deadlineMs);
     this.#context.wheel.arm(this, nextMs);
   }
 
   override fire(): void {
     const nowMs = this.#context.clockMs();
-    const late = this.#askers.filter(({ deadlineMs }) => deadlineMs <= nowMs);
-    this.#askers = this.#askers.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    const late = this.#callers.filter(({ deadlineMs }) => deadlineMs <= nowMs);
+    this.#callers = this.#callers.filter(({ deadlineMs }) => deadlineMs > nowMs);
     for (const { settle } of late) settle(this.#lateAnswer());
     if (nowMs >= this.#slowAtMs) {
       this.#slowAtMs = Number.POSITIVE_INFINITY;
@@ -207,8 +211,8 @@ export class Resolution extends Timer implements ReadingListener {
 
     const isTryOver = nowMs >= this.#tryEndsAtMs;
     if (isTryOver) this.#timeOutTry();
-    if (this.#askers.length === 0) {
-      // What is known by now spares the next asker the wait; without any trouble yet, nothing is known.
+    if (this.#callers.length === 0) {
+      // A trouble that is already known is cached, which saves the next caller the wait.
       this.end(this.#troubles.length > 0 ? this.#failure() : ABORTED);
     } else if (isTryOver) this.#askNext(nowMs);
     else this.#armTimer();
@@ -233,7 +237,7 @@ export class Resolution extends Timer implements ReadingListener {
     this.#context.reports.serverFailed({ server, trouble, detail, name, type });
   }
 
-  /** Asks on, from the first server: these servers do not follow aliases for us. */
+  /** Asks for the target of an alias, from the first server on, because these servers do not follow aliases for us. */
   #followAlias(attempt: Attempt, alias: Extract<Reading, { kind: "alias" }>): void {
     this.#aliases += alias.aliases;
     if (this.#aliases > MAX_ALIASES) {
@@ -250,7 +254,7 @@ export class Resolution extends Timer implements ReadingListener {
     this.#askNext(this.#context.clockMs());
   }
 
-  /** Where aliases led, in this reply or those before. */
+  /** The name that aliases led to, in this reply or an earlier one. */
   #canonicalName({ canonicalName }: { readonly canonicalName: string | undefined }): string | undefined {
     return canonicalName ?? (this.#aliases > 0 ? this.#query.name : undefined);
   }
@@ -265,7 +269,7 @@ export class Resolution extends Timer implements ReadingListener {
     return { status: "error", trouble: strongest?.trouble ?? "network", detail, cause: strongest?.cause };
   }
 
-  /** The answer to an asker whose deadline has come, with what is known by then. */
+  /** The answer to a caller whose deadline has passed, with the troubles known so far. */
   #lateAnswer(): AnyAnswer {
     if (this.#troubles.length === 0) return DEADLINE_PASSED;
     const detail = `${DEADLINE_PASSED.detail}: ${this.#said()}`;
@@ -280,7 +284,7 @@ export class Resolution extends Timer implements ReadingListener {
     return undefined;
   }
 
-  /** Everything that went wrong, each thing once. */
+  /** The text of all troubles, each once. */
   #said(): string {
     const said = this.#troubles.map(({ server, trouble, detail }) => `${server} ${trouble} (${detail})`);
     return [...new Set(said)].join(", ");

@@ -1,15 +1,15 @@
-/** The DNS servers of the host: resolv.conf(5), read and watched. */
+/** Reads and watches resolv.conf(5), which names the DNS servers of the host. */
 import { readFile, readFileSync } from "node:fs";
 import { isIP } from "node:net";
 import { DNS_PORT, type ServerAddress } from "./server-address.ts";
 
-/** As the C library does (MAXNS in resolv.h): more servers only make the wait longer. */
+/** Number of servers that are used, as in the C library (MAXNS in resolv.h). More would only make the wait longer. */
 const MAX_SERVERS = 3;
-/** What is asked when resolv.conf names no server: resolv.conf(5). */
+/** The server to use when resolv.conf names none, as resolv.conf(5) says. */
 const LOCAL_SERVER: ServerAddress = { host: "127.0.0.1", port: DNS_PORT };
 const WATCH_INTERVAL_MS = 2_000;
 
-/** The servers that a resolv.conf(5) names, in order. Lines that cannot be read are passed over, as the C library does. */
+/** The servers of a resolv.conf(5), in order. Lines that cannot be read are skipped, as in the C library. */
 export function parseResolvConf(text: string): ServerAddress[] {
   const servers: ServerAddress[] = [];
   for (const line of text.split("\n")) {
@@ -19,7 +19,7 @@ export function parseResolvConf(text: string): ServerAddress[] {
   return servers.slice(0, MAX_SERVERS);
 }
 
-/** The servers that the file at `path` names; the local one when it names none, or cannot be read. */
+/** The servers of the file at `path`; the local one if the file names none or cannot be read. */
 export function readResolvConf(path: string): ServerAddress[] {
   const servers = parseResolvConf(readText(path) ?? "");
   return servers.length > 0 ? servers : [LOCAL_SERVER];
@@ -34,9 +34,10 @@ function readText(path: string): string | undefined {
 }
 
 /**
- * Looks at the file at `path` from time to time, and calls `onChange` with its servers at the first look and whenever its
- * text has changed. A watch on the file itself would be lost when the file, or a link on the way to it, is replaced.
- * A file that is gone, unreadable, or names no server (it may be half written) changes nothing. Does not keep the process alive.
+ * Reads the file at `path` at intervals. Calls `onChange` with its servers after the first reading and when its text
+ * has changed. A watch on the file itself would be lost when the file, or a link on its path, is replaced. A file that
+ * is missing or unreadable, or that names no server (it may be half written), changes nothing. The interval does not
+ * keep the process alive.
  *
  * @returns ends the watch
  */

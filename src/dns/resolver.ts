@@ -1,4 +1,4 @@
-/** The stub resolver: cache and coalescing, and all that works for them. */
+/** The stub resolver: joins cache, coalescing, servers and reports. */
 import { TransientMap } from "../collections/transient-map.ts";
 import { Admission } from "./admission.ts";
 import { AnswerCache, type AnyAnswer } from "./answer-cache.ts";
@@ -22,9 +22,9 @@ import { Upstreams } from "./upstream.ts";
 
 /** The [dns] section of the configuration. */
 export interface ResolverSettings extends ResolutionSettings {
-  /** Empty: those of resolv.conf, which is watched. */
+  /** The servers. Empty: those of resolv.conf, which is watched. */
   readonly servers: readonly ServerAddress[];
-  /** Answers kept. */
+  /** Number of answers that are cached. */
   readonly cacheSize: number;
 }
 
@@ -32,39 +32,39 @@ export interface ResolverOptions {
   /** The clock of deadlines and of `expiresAtMs`. Default: `performance.now`. */
   readonly clockMs?: () => number;
   readonly observeQuery?: QueryObserver;
-  /** Called with what the log should say; seldom. */
+  /** Called with events for the log, which are rare. */
   readonly onEvent?: (event: DnsEvent) => void;
-  /** Default: /etc/resolv.conf. */
+  /** The path of resolv.conf. Default: /etc/resolv.conf. */
   readonly resolvConfPath?: string;
-  /** How often resolv.conf is looked at. */
+  /** Interval at which resolv.conf is read. */
   readonly resolvConfIntervalMs?: number;
 }
 
-/** Counts since the start, and the state of this moment. */
+/** Counts since the start, and the current state. */
 export interface ResolverStats {
   readonly cacheEntries: number;
-  /** Queries answered from the cache. */
+  /** Number of queries answered from the cache. */
   readonly hits: number;
-  /** Queries that were not; those that joined an equal one in flight are among them. */
+  /** Number of other queries, including those that joined an equal one in flight. */
   readonly misses: number;
-  /** Queries that joined an equal one in flight. */
+  /** Number of queries that joined an equal one in flight. */
   readonly coalesced: number;
   readonly inFlight: number;
 }
 
 export interface StubResolver extends Resolver {
   stats(): ResolverStats;
-  /** Answers what is in flight with `aborted`, and leaves no socket, timer or watch open. */
+  /** Answers queries in flight with `aborted`, and closes all sockets, timers and watches. */
   close(): Promise<void>;
 }
 
 const RESOLV_CONF = "/etc/resolv.conf";
 
-/** The answer for what DNS cannot carry, and so will never have. */
+/** The answer for a name that DNS cannot have. It never expires. */
 const NOT_A_NAME = { status: "nxdomain", expiresAtMs: Number.POSITIVE_INFINITY } as const;
 const CLOSED = { status: "error", trouble: "aborted", detail: "the resolver is closed" } as const;
 
-/** Starts a stub resolver: cache, coalescing, servers in their order. See `Resolver` for what it promises. */
+/** Starts a stub resolver. See `Resolver` for its contract. */
 export function createResolver(settings: ResolverSettings, options: ResolverOptions = {}): StubResolver {
   return new CachingResolver(settings, options);
 }
@@ -77,7 +77,7 @@ class CachingResolver implements StubResolver, ResolutionOwner {
   readonly #context: ResolutionContext;
   readonly #reports: TroubleReports;
   readonly #endWatch: () => void;
-  /** By key, all that have no answer yet; those that wait for their turn are among them. */
+  /** The resolutions without an answer by key, including those that wait to start. */
   readonly #resolutions = new TransientMap<string, Resolution>();
   readonly #admission = new Admission();
   #hits = 0;
@@ -170,7 +170,7 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     return answer;
   }
 
-  /** @returns what ends the watch on resolv.conf */
+  /** @returns a function that ends the watch on resolv.conf */
   #useServers(servers: readonly ServerAddress[], options: ResolverOptions): () => void {
     if (servers.length > 0) {
       this.#upstreams.replace(servers);

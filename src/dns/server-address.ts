@@ -1,7 +1,7 @@
-/** Addresses of DNS servers as people write them: in dns.servers of the configuration, in logs and in errors. */
+/** Reads and writes addresses of DNS servers, for dns.servers of the configuration, logs and errors. */
 import { ipVersion } from "../mail/address-groups.ts";
 
-/** Where a DNS server listens. `host` is an IP address; an IPv6 address may carry its zone. */
+/** The address of a DNS server. `host` is an IP address; an IPv6 address may have a zone. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -9,7 +9,7 @@ export interface ServerAddress {
 
 export const DNS_PORT = 53;
 
-/** What `parseServer` takes, for error messages. */
+/** The forms that `parseServer` accepts, for error messages. */
 export const SERVER_WISH = 'an address such as "127.0.0.1", "127.0.0.1:5353" or "[::1]:5353"';
 
 /** Reads `192.0.2.1`, `192.0.2.1:5353`, `::1`, `[::1]` or `[::1]:5353`; `undefined` for anything else. */
@@ -22,7 +22,7 @@ export function parseServer(text: string): ServerAddress | undefined {
   return isAddress && port >= 1 && port <= 65_535 ? { host, port } : undefined;
 }
 
-/** As a person writes it: `192.0.2.1:53`, `[::1]:53`. */
+/** Writes an address: `192.0.2.1:53`, `[::1]:53`. */
 export function formatServer({ host, port }: ServerAddress): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

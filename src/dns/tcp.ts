@@ -1,4 +1,4 @@
-/** Queries over TCP. */
+/** Sends queries over TCP. */
 import { createConnection, type Socket } from "node:net";
 import { encodeQuery, isReplyTo } from "./message.ts";
 import type { MessageIds } from "./message-ids.ts";
@@ -7,7 +7,7 @@ import type { PendingQuery, ReplyListener } from "./udp.ts";
 
 const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();
 
-/** Asks over a TCP connection of its own, where each message has its length before it (RFC 1035 4.2.2, RFC 7766). */
+/** Sends one query over a new TCP connection. A length precedes each message (RFC 1035 section 4.2.2, RFC 7766). */
 export function askOverTcp(
   { host, port }: ServerAddress,
   question: Buffer,
@@ -38,7 +38,7 @@ export function askOverTcp(
     end();
     listener.onReply(message);
   });
-  // One write: some servers cannot read a length that comes alone.
+  // Sent in one write, because some servers cannot read a length that arrives alone.
   const prefixed = Buffer.allocUnsafe(query.length + 2);
   prefixed.writeUInt16BE(query.length, 0);
   prefixed.set(query, 2);
@@ -46,7 +46,7 @@ export function askOverTcp(
   return { cancel: end };
 }
 
-/** Calls `onMessage` with the first message, however the stream is cut. Holds no more than that and one chunk. */
+/** Calls `onMessage` with the first message, however the stream is split. Holds at most that message and one chunk. */
 function onFirstMessage(socket: Socket, onMessage: (message: Buffer) => void): void {
   const chunks: Buffer[] = [];
   let bytes = 0;

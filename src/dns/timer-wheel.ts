@@ -1,20 +1,20 @@
-/** Timeouts by the thousand, on one interval. */
+/** A timer wheel: thousands of timeouts on one interval. */
 
-/** How coarse the wheel is: a timer fires up to this much late, never early. */
+/** Resolution of the wheel. A timer fires up to this much late, never early. */
 const TICK_MS = 20;
 const SLOTS = 512;
-/** Ticks without a timer after which the wheel stands still. */
+/** Number of ticks without a timer after which the wheel stops. */
 const IDLE_TICKS = 100;
 
 /**
- * An action at a time, on the wheel's clock. It may be armed again and again. What waits extends this class: a query in
- * flight has one object and one function less for it.
+ * An action at a given time, on the wheel's clock. It may be armed many times. Classes that wait extend this one, which
+ * saves an object and a function for each query in flight.
  */
 export abstract class Timer {
-  /** The slot it stands in, or -1. Only the wheel writes this and the next three. */
+  /** The timer's slot, or -1. Only the wheel writes this field and the next three. */
   slot = -1;
   atMs = 0;
-  /** Its neighbours in the list of the slot. */
+  /** The neighbours in the list of the slot. */
   previous: Timer | undefined = undefined;
   next: Timer | undefined = undefined;
 
@@ -23,8 +23,8 @@ export abstract class Timer {
 }
 
 /**
- * Fires timers. To arm and to disarm one costs a few assignments, far less than `setTimeout`. The wheel keeps the process
- * alive as long as a timer is armed, and no longer.
+ * Fires timers. Arming and disarming takes a few assignments, far less than `setTimeout`. The wheel keeps the process
+ * alive only while a timer is armed.
  */
 export class TimerWheel {
   readonly #clockMs: () => number;
@@ -40,12 +40,12 @@ export class TimerWheel {
     this.#clockMs = clockMs;
   }
 
-  /** Lets `timer` fire at `atMs` instead of when it would have fired. A time in the past means the next tick. */
+  /** Sets `timer` to fire at `atMs` instead of any earlier setting. A time in the past means the next tick. */
   arm(timer: Timer, atMs: number): void {
     this.#start();
     this.#remove(timer);
     timer.atMs = atMs;
-    // A timer that lies more than one turn of the wheel ahead is passed over until its time has come.
+    // A timer more than one turn of the wheel ahead is skipped until its time comes.
     const tick = Number.isFinite(atMs) ? Math.max(Math.ceil(atMs / TICK_MS), this.#tick + 1) : this.#tick;
     timer.slot = tick % SLOTS;
     this.#insert(timer);
@@ -105,7 +105,7 @@ export class TimerWheel {
 
     const nowMs = this.#clockMs();
     const last = Math.floor(nowMs / TICK_MS);
-    // After a long pause each slot is still visited only once.
+    // Each slot is visited only once, even after a long pause.
     this.#tick = Math.max(this.#tick, last - SLOTS);
     while (this.#tick < last) {
       this.#tick += 1;
@@ -113,7 +113,7 @@ export class TimerWheel {
     }
   }
 
-  /** A timer that fires may arm and disarm others, in this slot too. */
+  /** Fires the due timers of a slot. A timer may arm and disarm others meanwhile, in this slot too. */
   #fireDue(slot: number, nowMs: number): void {
     for (const timer of this.#timersOf(slot)) {
       if (timer.slot !== slot || timer.atMs > nowMs) continue;

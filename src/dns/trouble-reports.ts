@@ -1,8 +1,8 @@
-/** Reports of DNS trouble for the log: single servers, all of them at once, and when that is over. */
+/** Reports DNS trouble for the log: failures of single servers, failures of all servers, and recovery. */
 import { RateLimit } from "../collections/rate-limit.ts";
 import type { QueryTrouble, RecordType } from "./types.ts";
 
-/** What went wrong with one query to one server. */
+/** The failure of one query to one server. */
 export interface ServerTrouble {
   readonly server: string;
   readonly trouble: QueryTrouble;
@@ -15,24 +15,24 @@ export type DnsEvent =
   | ({ readonly kind: "trouble"; readonly suppressed: number } & ServerTrouble)
   /** The last `failures` queries failed on every server. */
   | { readonly kind: "outage"; readonly failures: number; readonly detail: string }
-  /** A query was answered after `failures` that were not. */
+  /** A query was answered after `failures` queries without an answer. */
   | { readonly kind: "recovered"; readonly failures: number }
-  /** resolv.conf at `path` names other servers now. */
+  /** The file resolv.conf at `path` now names other servers. */
   | { readonly kind: "servers"; readonly path: string; readonly servers: string };
 
 const PERIOD_MS = 10_000;
-/** Queries that fail in a row before that is an outage: single domains are broken every day. */
+/** Number of queries that must fail in a row to count as an outage. Single broken domains are normal. */
 const OUTAGE_FAILURES = 5;
-/** How often an outage is reported while it lasts. */
+/** Interval at which a lasting outage is reported. */
 const OUTAGE_PERIOD_MS = 60_000;
 
-/** Lets so many reports through and no more: an outage is not to flood the log. */
+/** Limits the reports, so that an outage does not flood the log. */
 export class TroubleReports {
   readonly #report: (event: DnsEvent) => void;
   readonly #clockMs: () => number;
-  /** By server and trouble, so there are few. */
+  /** The limits by server and trouble, of which there are few. */
   readonly #limits = new Map<string, RateLimit>();
-  /** Queries without an answer from any server since the last one that had one. */
+  /** Number of queries without an answer from any server since the last answer. */
   #failures = 0;
   #outageReportedAtMs: number | undefined;
 
@@ -41,7 +41,7 @@ export class TroubleReports {
     this.#clockMs = clockMs;
   }
 
-  /** Takes trouble with one server; reports each kind once in ten seconds, with the number of those held back. */
+  /** Reports trouble with one server: each kind once in ten seconds, with the number of reports left out. */
   serverFailed(trouble: ServerTrouble): void {
     const kind = `${trouble.server} ${trouble.trouble}`;
     const limit = this.#limits.get(kind) ?? new RateLimit(1, PERIOD_MS);
@@ -50,7 +50,7 @@ export class TroubleReports {
     if (suppressed !== undefined) this.#report({ kind: "trouble", ...trouble, suppressed });
   }
 
-  /** Takes the end of a query that no server answered. */
+  /** Called at the end of a query that no server answered. */
   queryFailed(detail: string): void {
     this.#failures += 1;
     if (this.#failures < OUTAGE_FAILURES) return;
@@ -60,7 +60,7 @@ export class TroubleReports {
     this.#report({ kind: "outage", failures: this.#failures, detail });
   }
 
-  /** Takes the end of a query that was answered. */
+  /** Called at the end of a query that was answered. */
   queryAnswered(): void {
     if (this.#failures === 0) return;
     const failures = this.#failures;

@@ -1,17 +1,17 @@
-/** What the rest of the program sees of DNS: what is asked, what is answered, and what can go wrong. */
+/** The interface of the resolver: record types, answers and failures. */
 
-/** The record types that are asked for (RFC 7208 section 5). */
+/** The record types that we query (RFC 7208 section 5). */
 export const RECORD_TYPES = ["A", "AAAA", "MX", "TXT", "PTR"] as const;
 
 export type RecordType = (typeof RECORD_TYPES)[number];
 
 /**
- * Bytes kept of one TXT record; what follows is cut off. No honest record comes near it, and an SPF record of 64 kB
- * keeps its reader busy. A record of exactly this length must be taken for one that is too long to be understood.
+ * Number of bytes kept of one TXT record; the rest is cut off. Real records are far shorter, and an SPF record of 64 kB
+ * would keep us busy. A record of exactly this length must be treated as too long.
  */
 export const MAX_TXT_BYTES = 8192;
 
-/** What each type's records look like. Names are latin1, one character per byte, without a trailing dot, in the case they came. */
+/** The form of each type's records. Names are latin1, without a trailing dot, in the case in which they were sent. */
 export interface RecordData {
   readonly A: string;
   readonly AAAA: string;
@@ -22,8 +22,8 @@ export interface RecordData {
 }
 
 /**
- * How a query to a server fails. `servfail` and the like are RCODEs (RFC 1035 4.1.1) in lower case, `rcode` is one
- * without a word of its own, `aborted` a query whose askers gave up first.
+ * The failures of a query to a server. `servfail` and the like are RCODEs (RFC 1035 section 4.1.1) in lower case,
+ * `rcode` is any other RCODE, and `aborted` is a query whose callers gave up first.
  */
 const QUERY_TROUBLES = [
   "servfail",
@@ -39,46 +39,48 @@ const QUERY_TROUBLES = [
 
 export type QueryTrouble = (typeof QUERY_TROUBLES)[number];
 
-/** How a query to a server ends. `truncated` is a UDP reply that sent us on to TCP, which is a query of its own. */
+/**
+ * The outcomes of a query to a server. After `truncated`, a UDP reply, we ask over TCP, which counts as another query.
+ */
 export const QUERY_OUTCOMES = ["noerror", "nodata", "nxdomain", "truncated", ...QUERY_TROUBLES] as const;
 
 export type QueryOutcome = (typeof QUERY_OUTCOMES)[number];
 
-/** Why a query has no answer. `overload`: too many others are under way, and no server was asked. */
+/** The reasons for having no answer. `overload`: too many queries are in flight, so no server was asked. */
 export type DnsTrouble = QueryTrouble | "overload";
 
-/** What an answer that is no error holds, beside its records. */
+/** The fields of every answer that is not an error. */
 interface Answered {
-  /** On the clock of `performance.now()`: after it the answer must be asked for anew. */
+  /** The time at which the answer expires, on the clock of `performance.now()`. */
   readonly expiresAtMs: number;
-  /** The owner of the records, or the name that has none, when CNAME or DNAME led there (RFC 1034 3.6.2). */
+  /** The owner of the records, or the name without records, if CNAME or DNAME led there (RFC 1034 section 3.6.2). */
   readonly canonicalName?: string | undefined;
 }
 
 export type DnsAnswer<T extends RecordType> =
   | ({ readonly status: "ok"; readonly records: readonly RecordData[T][] } & Answered)
-  /** The name exists, the type does not; or the name does not exist. Both are void lookups (RFC 7208 4.6.4). */
+  /** The name has no such records, or does not exist. Both are void lookups (RFC 7208 section 4.6.4). */
   | ({ readonly status: "nodata" | "nxdomain" } & Answered)
   | {
       readonly status: "error";
       readonly trouble: DnsTrouble;
-      /** Which server said what, for the log. */
+      /** The reply of each server, for the log. */
       readonly detail: string;
-      /** What `trouble` does not say by itself, such as "DNSSEC Bogus", in words that may leave the host. */
+      /** The cause if `trouble` does not say it, such as "DNSSEC Bogus", in words that may leave the host. */
       readonly cause?: string | undefined;
     };
 
 export interface ResolveOptions {
-  /** When the asker gives up, on the clock of `performance.now()`; the query is then answered with `timeout`. */
+  /** The time at which the caller gives up, on the clock of `performance.now()`. The answer is then `timeout`. */
   readonly deadlineMs: number;
 }
 
-/** A stub resolver that follows CNAME and DNAME and keeps NXDOMAIN, NODATA and trouble apart. It never throws. */
+/** A stub resolver that follows CNAME and DNAME and distinguishes NXDOMAIN, NODATA and failures. It never throws. */
 export interface Resolver {
   /**
-   * Asks for the records of `name` (latin1, a trailing dot allowed; every byte is legal in a label).
-   * A cached answer comes back at once, as a plain value. A name that DNS cannot carry (an empty label, a label over
-   * 63 bytes, over 253 bytes in all) is answered with `nxdomain` and no query is sent.
+   * Looks up the records of `name` (latin1, a trailing dot allowed; every byte is legal in a label). A cached answer is
+   * returned at once, as a plain value. For a name that DNS cannot have (an empty label, a label over 63 bytes, over
+   * 253 bytes in all) the answer is `nxdomain`, and no query is sent.
    */
   resolve<T extends RecordType>(name: string, type: T, options: ResolveOptions): DnsAnswer<T> | Promise<DnsAnswer<T>>;
 }

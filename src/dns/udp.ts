@@ -1,40 +1,42 @@
-/** Queries over UDP: sockets, and whose reply is whose. */
+/** Sends queries over UDP, and assigns replies to queries. */
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
 import { encodeQuery, isReplyTo } from "./message.ts";
 import type { MessageIds } from "./message-ids.ts";
 import type { ServerAddress } from "./server-address.ts";
 
-/** What waits for the reply to one query. At most one of the two is called, and only once. */
+/** Waits for the reply to one query. At most one of the two methods is called, and only once. */
 export interface ReplyListener {
-  /** Takes a message that has the query's id and question, and came from the server asked. */
+  /** Receives a message with the query's id and question from the server that was asked. */
   onReply(bytes: Buffer): void;
   /** Called when no reply will come, with the reason. */
   onFailure(detail: string): void;
 }
 
-/** A query on its way. After `cancel` its listener is not called any more. */
+/** A query in flight. After `cancel` its listener is not called any more. */
 export interface PendingQuery {
   cancel(): void;
 }
 
-/** Queries without a reply that one socket carries: more of them, and the kernel would drop replies. */
+/** Number of queries in flight on one socket. With more the kernel would drop replies. */
 const MAX_PENDING = 128;
-/** Queries after which a socket gives way to one with another port, so that a forger cannot learn the port in time. */
+/**
+ * Number of queries after which a socket is replaced by one with another port, so that a forger cannot learn the port.
+ */
 const MAX_QUERIES = 512;
 const MAX_AGE_MS = 10_000;
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 
 /**
- * A socket connected to one server: the kernel lets in only what comes from there. The kernel also chooses the port, at
- * random.
+ * A socket that is connected to one server, so the kernel accepts only packets from there. The kernel also chooses the
+ * port, at random.
  */
 class UdpSocket {
   readonly #socket: Socket;
   readonly #pending = new Map<number, UdpQuery>();
   readonly #ids: MessageIds;
   readonly #openedAtMs: number;
-  /** Queries that leave at the end of this turn of the event loop, or as soon as the socket is connected. */
+  /** Queries to send at the end of this turn of the event loop, or once the socket is connected. */
   #unsent: Buffer[] = [];
   #isConnected = false;
   #queries = 0;
@@ -48,7 +50,7 @@ class UdpSocket {
     this.#socket = createSocket({
       type: family === 6 ? "udp6" : "udp4",
       recvBufferSize: RECEIVE_BUFFER_BYTES,
-      // Our servers are addresses: there is nothing to look up.
+      // Our servers are addresses, so no lookup is needed.
       lookup: (address, _options, callback) => callback(null, address, family),
     });
     this.#socket.on("message", (bytes) => this.#onMessage(bytes));
@@ -77,7 +79,7 @@ class UdpSocket {
     const query = encodeQuery(id, question, edns);
     // A socket that could not be opened fails before its first query is known.
     if (this.#closed) queueMicrotask(() => this.#fail(new Error("socket closed")));
-    // Queries leave one right after the other: a server that one of them woke is still awake for the next.
+    // Queries are sent together: a server that the first one wakes is still awake for the next.
     else if (this.#unsent.push(query) === 1 && this.#isConnected) setImmediate(() => this.#flush());
     return pending;
   }
@@ -87,7 +89,7 @@ class UdpSocket {
     if (this.#pending.get(query.id) === query) this.#drop(query.id);
   }
 
-  /** Takes no more queries, and closes when the last reply has come. */
+  /** Accepts no more queries, and closes after the last reply. */
   retire(): void {
     this.#retired = true;
     if (this.#pending.size === 0) this.close();
@@ -99,7 +101,7 @@ class UdpSocket {
     this.#socket.close();
   }
 
-  /** Sends without a callback: a failure is an "error" of the socket then, and the send costs less. */
+  /** Sends without a callback, which is cheaper. A failure then is an "error" event of the socket. */
   #flush(): void {
     for (const query of this.#unsent.splice(0)) if (!this.#closed) this.#socket.send(query);
   }
@@ -118,7 +120,7 @@ class UdpSocket {
     if (this.#retired && this.#pending.size === 0) this.close();
   }
 
-  /** Ends the socket and all that it carried; mostly for ECONNREFUSED, because nobody listens there. */
+  /** Closes the socket and fails all its queries. The usual cause is ECONNREFUSED, because no server listens there. */
   #fail(error: Error): void {
     const lost = [...this.#pending.values()];
     this.#pending.clear();
@@ -127,7 +129,7 @@ class UdpSocket {
   }
 }
 
-/** A query that a socket carries. */
+/** A query of a socket. */
 class UdpQuery implements PendingQuery {
   readonly #socket: UdpSocket;
   readonly id: number;
@@ -146,7 +148,7 @@ class UdpQuery implements PendingQuery {
   }
 }
 
-/** The sockets towards one server: as many as the queries in flight need, and none of them for long. */
+/** The sockets for one server: as many as the queries in flight need, each for a short time. */
 export class UdpSockets {
   readonly #server: ServerAddress;
   readonly #ids: MessageIds;
@@ -162,7 +164,7 @@ export class UdpSockets {
     return this.#pick(nowMs).ask(question, edns, listener);
   }
 
-  /** Lets what is on its way arrive, then closes. */
+  /** Waits for the replies to queries in flight, then closes. */
   retire(): void {
     for (const socket of this.#sockets) socket.retire();
     this.#sockets = [];

@@ -1,23 +1,23 @@
-/** The DNS servers that are asked, and in which order. */
+/** The DNS servers and the order in which they are asked. */
 import type { MessageIds } from "./message-ids.ts";
 import { formatServer, type ServerAddress } from "./server-address.ts";
 import { askOverTcp } from "./tcp.ts";
 import { type PendingQuery, type ReplyListener, UdpSockets } from "./udp.ts";
 
-/** How long a server that fell silent is asked last; then one query tries it again. */
+/** Time for which a silent server is asked last. After it one query tries the server again. */
 const SILENCE_MS = 10_000;
-/** How long it is remembered whether a server knows EDNS. */
+/** Time for which we remember if a server knows EDNS. */
 const EDNS_MS = 600_000;
 
-/** One DNS server: how to ask it, and whether it is worth asking first. */
+/** One DNS server, its sockets, and what is known about its health. */
 export class Upstream {
-  /** As `formatServer` writes it. */
+  /** The address as `formatServer` writes it. */
   readonly name: string;
   readonly #address: ServerAddress;
   readonly #ids: MessageIds;
   readonly #sockets: UdpSockets;
   #heardAtMs = Number.NEGATIVE_INFINITY;
-  /** When to try it again; `undefined` while it answers. */
+  /** The time to try the server again; `undefined` while it answers. */
   #retryAtMs: number | undefined;
   #ednsHeardAtMs = Number.NEGATIVE_INFINITY;
   #noEdnsUntilMs = Number.NEGATIVE_INFINITY;
@@ -44,19 +44,19 @@ export class Upstream {
   }
 
   /**
-   * Notes that a query of `askedAtMs` got nothing. A server that has answered others since then is not dead: it waits
-   * itself, for a domain whose servers are.
+   * Notes that a query sent at `askedAtMs` got no reply. A server that has answered other queries since then is not
+   * dead: it waits for a domain whose servers are.
    */
   noteSilence(askedAtMs: number, nowMs: number): void {
     if (this.#heardAtMs < askedAtMs) this.#retryAtMs = nowMs + SILENCE_MS;
   }
 
-  /** Whether to ask it with EDNS. */
+  /** Tells if to use EDNS for this server. */
   usesEdns(nowMs: number): boolean {
     return nowMs >= this.#noEdnsUntilMs;
   }
 
-  /** Whether it answered a query with EDNS lately, so that its silence has other reasons. */
+  /** Tells if the server has lately answered a query with EDNS. Then its silence has other reasons. */
   knowsEdns(nowMs: number): boolean {
     return nowMs < this.#ednsHeardAtMs + EDNS_MS;
   }
@@ -66,17 +66,20 @@ export class Upstream {
     this.#ednsHeardAtMs = nowMs;
   }
 
-  /** Notes that a query of `askedAtMs` got a good answer only without EDNS. */
+  /** Notes that a query sent at `askedAtMs` got a good answer only without EDNS. */
   noteNoEdns(askedAtMs: number, nowMs: number): void {
     if (this.usesEdns(nowMs) && this.#ednsHeardAtMs < askedAtMs) this.#noEdnsUntilMs = nowMs + EDNS_MS;
   }
 
-  /** Whether nothing is known to be wrong with it. */
+  /** True if no fault of the server is known. */
   get isAnswering(): boolean {
     return this.#retryAtMs === undefined;
   }
 
-  /** Whether to ask it in its turn. Where a silent server is due for a trial, true for one query only. */
+  /**
+   * Tells if to ask the server in its normal place. For a silent server that is due for a trial, true for one query
+   * only.
+   */
   takesTurn(nowMs: number): boolean {
     if (this.#retryAtMs === undefined) return true;
     if (nowMs < this.#retryAtMs) return false;
@@ -93,11 +96,11 @@ export class Upstream {
   }
 }
 
-/** The servers in their order. */
+/** The servers in their configured order. */
 export class Upstreams {
   readonly #ids: MessageIds;
   #upstreams: readonly Upstream[] = [];
-  /** What is asked while all of them answer, by the number of rounds: nearly always, so it is made once. */
+  /** The schedules by number of rounds while all servers answer. That is the usual case, so they are cached. */
   #inOrder = new Map<number, readonly Upstream[]>();
 
   constructor(ids: MessageIds) {
@@ -108,7 +111,7 @@ export class Upstreams {
     return this.#upstreams.map(({ name }) => name);
   }
 
-  /** Takes other servers into use; those that stay keep what is known of them. */
+  /** Replaces the servers. Those that stay keep their state. */
   replace(addresses: readonly ServerAddress[]): void {
     const before = this.#upstreams;
     this.#upstreams = addresses.map((address) => {
@@ -119,7 +122,7 @@ export class Upstreams {
     for (const upstream of before) if (!this.#upstreams.includes(upstream)) upstream.retire();
   }
 
-  /** The servers for one query, one after the other: every server `rounds` times, silent ones last in each round. */
+  /** The servers to ask for one query, in order: every server `rounds` times, silent ones last in each round. */
   schedule(rounds: number, nowMs: number): readonly Upstream[] {
     if (this.#upstreams.every((upstream) => upstream.isAnswering)) return this.#scheduleInOrder(rounds);
     const answering: Upstream[] = [];

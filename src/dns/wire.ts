@@ -1,16 +1,16 @@
 /**
- * Reading the bytes of a DNS message (RFC 1035 4.1). Whatever the bytes are, nothing here reads past them, and nothing
- * loops: a compression pointer has to point before the name that it is part of.
+ * Reads the bytes of a DNS message (RFC 1035 section 4.1). With any input, nothing here reads past the end or loops
+ * forever: a compression pointer must point before the name that contains it.
  */
 
-/** The message breaks RFC 1035. Thrown and caught within `reply.ts`. */
+/** An error for a message that breaks RFC 1035. Caught in `reply.ts`. */
 export class MalformedMessage extends Error {
   override name = "MalformedMessage";
 }
 
 /**
- * Stands for a dot that is part of a label. Our names are labels joined by dots, so such a name cannot be written; as
- * this character is no byte, `toQueryName` refuses it and it equals no other name.
+ * Stands for a dot inside a label. Our names are labels joined by dots, so such a name cannot be written. This
+ * character is not a byte, so `toQueryName` refuses the name, and it equals no other name.
  */
 export const DOT_IN_LABEL = "\u012e";
 
@@ -36,7 +36,7 @@ export function readUint32(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * Where the bytes of the name at `at` end; a pointer is not followed.
+ * Finds the end of the name at `at`, without following a pointer.
  *
  * @throws {MalformedMessage} at the end of the message, and on a label type that does not exist
  */
@@ -51,7 +51,7 @@ export function skipName(bytes: Uint8Array, at: number): number {
 }
 
 /**
- * The name at `at`, one character per byte, in the case it came, without a trailing dot; "" is the root.
+ * Reads the name at `at`: one character per byte, case unchanged, no trailing dot. "" is the root.
  *
  * @throws {MalformedMessage} on a name that ends early, is over 255 bytes, or points forward or to itself
  */
@@ -77,10 +77,10 @@ export function readName(bytes: Buffer, at: number): string {
 }
 
 /**
- * Whether the name at `at` is `name` (in lower case, as `readName` writes it), ASCII case aside. Builds no string, so
- * that thousands of records under long names cost little.
+ * Tells if the name at `at` is `name` (in lower case, in the form of `readName`), without regard to ASCII case. Builds
+ * no string, so that thousands of records under long names take little time.
  *
- * @throws {MalformedMessage} as `readName` does, as far as it has to read
+ * @throws {MalformedMessage} like `readName`, as far as it reads
  */
 export function isNameAt(bytes: Uint8Array, at: number, name: string): boolean {
   let index = 0;

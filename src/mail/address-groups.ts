@@ -1,6 +1,6 @@
 /**
- * IP addresses as numbers, for what is compared often: a domain may publish a thousand addresses behind each of a
- * hundred MX hosts.
+ * IP addresses as numbers, for fast comparison: a domain may publish a thousand addresses behind each of a hundred MX
+ * hosts.
  */
 
 /** An address in groups of 16 bits: two for IPv4, eight for IPv6. */
@@ -32,7 +32,7 @@ export function readAddress(text: string): AddressGroups | undefined {
   return text.includes(":") ? readIpv6(text) : readIpv4(text, 0);
 }
 
-/** Whether the first `prefixBits` of two addresses are the same. An IPv4 and an IPv6 address never match. */
+/** Tells if the first `prefixBits` of two addresses are the same. An IPv4 and an IPv6 address never match. */
 export function inNetwork(address: AddressGroups, network: AddressGroups, prefixBits: number): boolean {
   if (address.length !== network.length) return false;
   for (let i = 0; i * GROUP_BITS < prefixBits; i++) {
@@ -42,7 +42,7 @@ export function inNetwork(address: AddressGroups, network: AddressGroups, prefix
   return true;
 }
 
-/** Whether two addresses are the same. */
+/** Tells if two addresses are the same. */
 export function isSameAddress(one: AddressGroups, other: AddressGroups): boolean {
   return inNetwork(one, other, one.length * GROUP_BITS);
 }

@@ -1,6 +1,6 @@
 /**
- * Allow lists: clients that are not checked, found by address, by name or by SPF. The lists that cost no DNS come
- * first. Names must be confirmed by the address: a HELO name or a reverse name alone proves nothing.
+ * Allow lists: they find clients that are not checked, by address, by name or by SPF. The lists that need no DNS come
+ * first. A name must be confirmed by the address: a HELO name or a reverse name alone proves nothing.
  */
 
 import { chain, type Eventual } from "../collections/eventual.ts";
@@ -9,43 +9,45 @@ import { isSameAddress, readAddress } from "./address-groups.ts";
 import { AddressSet, type Cidr, type ClientAddress, reverseName } from "./ip.ts";
 import { DomainList, normalizeName } from "./names.ts";
 
-/** The lists. A client needs to be on one of them only. */
+/** The lists. A client needs to be on only one of them. */
 export interface AllowSettings {
   readonly addresses: readonly Cidr[];
-  /** The client passes SPF of one of these (known forwarders). */
+  /** Known forwarders: the client passes SPF of one of these. */
   readonly spfDomains: readonly string[];
-  /** HELO equals one of these and its A or AAAA records hold the client. */
+  /** HELO names: HELO equals one of these, and its A or AAAA records contain the client. */
   readonly heloNames: readonly string[];
-  /** The forward-confirmed reverse name is one of these, or below a `.name`. */
+  /** Reverse names: the forward-confirmed reverse name is one of these, or below a `.name`. */
   readonly ptrDomains: readonly string[];
 }
 
-/** The list that holds a client; `none`, or `unknown` when DNS trouble hides whether one does. */
+/** The list that holds a client; `none`; or `unknown` if DNS trouble hides the answer. */
 export type Exemption = "addresses" | "helo_names" | "ptr_domains" | "spf_domains" | "none" | "unknown";
 
-/** The client to look for, and by when (on the clock of `performance.now()`). */
+/** The client to look for, and the deadline (on the clock of `performance.now()`). */
 export interface AllowQuery {
   readonly client: ClientAddress;
   readonly heloName: string;
   readonly deadlineMs: number;
 }
 
-/** Whether a list holds the client; `unknown` when DNS did not tell. */
+/** The answer of one list; `unknown` on DNS trouble. */
 export type Membership = "yes" | "no" | "unknown";
 
-/** How the lists look things up. */
+/** The lookups that the lists need. */
 export interface AllowSources {
   readonly resolver: Resolver;
-  /** Whether `domain` lets the client send for it, by SPF. */
+  /** Tells if the SPF record of `domain` authorizes the client. */
   readonly passesSpf: (domain: string, query: AllowQuery) => Eventual<Membership>;
 }
 
-/** Of a client's reverse names only so many are looked at, as in RFC 7208 section 5.5. */
+/** Reverse names of a client that are looked up, as in RFC 7208 section 5.5. */
 const MAX_PTR_NAMES = 10;
 
 type List = { readonly name: Exemption; readonly holds: (query: AllowQuery) => Eventual<Membership> };
 
-/** Prepares the lists and returns a function that finds the one that holds a client. DNS trouble never rejects it. */
+/**
+ * Prepares the lists and returns a function that finds the list that holds a client. DNS trouble never makes it reject.
+ */
 export function createAllowList(
   settings: AllowSettings,
   { resolver, passesSpf }: AllowSources,
@@ -66,7 +68,7 @@ export function createAllowList(
   return (query) => firstThatHolds(lists, 0, query, "none");
 }
 
-/** A list that DNS trouble hides does not end the search: another may hold the client. */
+/** Searches the lists in order. DNS trouble at one list does not end the search: another may hold the client. */
 function firstThatHolds(
   lists: readonly List[],
   index: number,
@@ -109,7 +111,7 @@ function isAnyNameOf(
   });
 }
 
-/** Whether the client is among the addresses of `name`. */
+/** Tells if the client is among the addresses of `name`. */
 function isNameOf({ client, deadlineMs }: AllowQuery, name: string, resolver: Resolver): Eventual<Membership> {
   const type = client.family === "ipv4" ? "A" : "AAAA";
   return chain(resolver.resolve(name, type, { deadlineMs }), (answer) => {

@@ -7,28 +7,30 @@
 
 import { asciiHeaderValue, comment, MAX_HEADER_LINE_BYTES } from "./header-text.ts";
 
-/** What one method of authentication found out: a `resinfo`. */
+/** The result of one authentication method: a `resinfo`. */
 export interface MethodResult {
-  /** As the IANA registry "Email Authentication Methods" spells it, and so are the result and the properties. */
+  /**
+   * The method as the IANA registry "Email Authentication Methods" spells it. The same holds for result and properties.
+   */
   readonly method: string;
   readonly result: string;
-  /** A sentence for people: any text. */
+  /** A sentence for people. Any text is allowed. */
   readonly comment: string;
   readonly properties: readonly Property[];
 }
 
-/** What a result is about, such as `smtp.mailfrom=example.org`. */
+/** A property that the result was found for, such as `smtp.mailfrom=example.org`. */
 interface Property {
   readonly ptype: "smtp" | "header" | "body" | "policy";
   readonly property: string;
-  /** Any text. */
+  /** The value. Any text is allowed. */
   readonly value: string;
 }
 
-/** The longest domain name in text, and quotes. */
+/** Longest value: a domain name with quotes. */
 const MAX_VALUE_CHARS = 253 + 2;
 
-/** The field for at least one result, without line end. Comments are left out when it would be too long for a line. */
+/** The field for at least one result, without line end. Comments are left out if the line would be too long. */
 export function authenticationResults(authservId: string, results: readonly MethodResult[]): string {
   const full = field(
     authservId,
@@ -41,7 +43,7 @@ export function authenticationResults(authservId: string, results: readonly Meth
   );
 }
 
-/** The field for a message that was not checked, with the reason for that. */
+/** The field for a message that was not checked, with the reason. */
 export function noAuthenticationResults(authservId: string, reason: string): string {
   return field(authservId, [`none ${comment(reason)}`]);
 }
@@ -50,7 +52,7 @@ function resinfo({ method, result, properties }: MethodResult, remark: string): 
   return `${method}=${result}${remark}${properties.map(propspec).join("")}`;
 }
 
-/** A value that is longer than any domain name is left out: the result holds without it. */
+/** Writes one property. A value longer than any domain name is left out: the result is valid without it. */
 function propspec({ ptype, property, value }: Property): string {
   const text = asciiHeaderValue(value);
   return text.length > MAX_VALUE_CHARS ? "" : ` ${ptype}.${property}=${text}`;

@@ -1,9 +1,9 @@
 /** IP addresses and address ranges as Postfix, DNS and the configuration write them. */
 import { type AddressGroups, formatAddress, inNetwork, readAddress } from "./address-groups.ts";
 
-/** A client's address. An IPv4-mapped IPv6 address has become IPv4. */
+/** A client's address. An IPv4-mapped IPv6 address is stored as IPv4. */
 export interface ClientAddress {
-  /** In canonical form. */
+  /** The address in canonical form. */
   readonly text: string;
   readonly family: AddressFamily;
   readonly groups: AddressGroups;
@@ -24,7 +24,7 @@ const MAPPED_PREFIX_BITS = 96;
 
 /**
  * Reads a client's address; `undefined` for any other text, such as Postfix's `unknown` for a client behind a proxy
- * that did not pass the address on. A zone (`fe80::1%eth0`) is dropped: it has a meaning on this host only.
+ * that did not pass on the address. A zone (`fe80::1%eth0`) is dropped, because it has a meaning on this host only.
  */
 export function parseAddress(text: string): ClientAddress | undefined {
   const percent = text.indexOf("%");
@@ -51,7 +51,7 @@ export function parseCidr(text: string): Cidr | undefined {
   if (bits > maxBits) return undefined;
   if (maxBits === 32 || address.family === "ipv6")
     return { address: address.text, prefixBits: bits, family: address.family };
-  // ::ffff:127.0.0.0/104 is 127.0.0.0/8. A shorter prefix than the mapping's own would be more than IPv4.
+  // ::ffff:127.0.0.0/104 is 127.0.0.0/8. A prefix shorter than 96 bits would reach beyond IPv4.
   return bits >= MAPPED_PREFIX_BITS
     ? { address: address.text, prefixBits: bits - MAPPED_PREFIX_BITS, family: "ipv4" }
     : undefined;

@@ -1,4 +1,4 @@
-/** Addresses as Postfix writes them into lookup keys and reads them from answers (RFC 5321 section 4.1.2). */
+/** Mail addresses in the forms that Postfix uses in lookup keys and answers (RFC 5321 section 4.1.2). */
 
 /** A mailbox with its local part in internal form: no quotes around it, no backslashes. Text is latin1. */
 export interface Mailbox {
@@ -7,9 +7,9 @@ export interface Mailbox {
 }
 
 /**
- * Splits an address at the `@` that ends its local part: the one after the quoted string, else the last one.
- * Both forms that Postfix uses in lookup keys are understood: external (`"john doe"@example.org`) and internal
- * (`john doe@example.org`).
+ * Splits an address at the `@` that ends its local part: the one after the quoted string, else the last one. Accepts
+ * both forms that Postfix uses in lookup keys: external (`"john doe"@example.org`) and internal (`john
+ * doe@example.org`).
  *
  * @returns `undefined` without an `@`
  */
@@ -25,12 +25,12 @@ export function parseMailbox(address: string): Mailbox | undefined {
   return { local: address.slice(0, at), domain: address.slice(at + 1) };
 }
 
-/** The external form of a mailbox: the local part is quoted where it is empty or a character needs that, and only there. */
+/** The external form of a mailbox. The local part is quoted only if it is empty or a character needs quotes. */
 export function formatMailbox(local: string, domain: string): string {
   return `${local !== "" && isBare(local) ? local : quote(local)}@${domain}`;
 }
 
-/** Whether a text is one whole quoted-string, as a legacy SRS address may carry it in its middle. */
+/** Tells if a text is one whole quoted-string. A legacy SRS address may contain one in its middle. */
 export function isQuotedString(text: string): boolean {
   return text.charCodeAt(0) === QUOTE && readQuoted(text)?.end === text.length;
 }
@@ -55,8 +55,8 @@ function quote(local: string): string {
 }
 
 /**
- * Whether a local part can stand without quotes: atext of RFC 5321, bytes over 127 (RFC 6531) and dots. Dots that RFC
- * 5321 would have quoted (`a..b`, in daily use at Japanese carriers) need no quotes either: Postfix takes them.
+ * Tells if a local part needs no quotes: atext of RFC 5321, bytes over 127 (RFC 6531) and dots. RFC 5321 wants quotes
+ * around `a..b`, which Japanese carriers use daily, but Postfix accepts it without.
  */
 export function isBare(local: string): boolean {
   for (let i = 0; i < local.length; i++) {

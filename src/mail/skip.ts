@@ -1,22 +1,22 @@
-/** Clients that are ours: their mail is not checked, and nothing is added to it. */
+/** Skip rules: our own clients, whose mail is not checked and gets no header. */
 import { AddressSet, type Cidr, type ClientAddress } from "./ip.ts";
 
-/** Who is ours. */
+/** The clients that are ours. */
 export interface SkipSettings {
-  /** Clients that have authenticated themselves (SASL). */
+  /** True for clients that have authenticated (SASL). */
   readonly authenticated: boolean;
   readonly addresses: readonly Cidr[];
 }
 
-/** Why a client is skipped, as the configuration names it. */
+/** The reason to skip a client, as the configuration names it. */
 export type SkipReason = "authenticated" | "skip_addresses";
 
 /**
  * Prepares the rules and returns a function that gives the reason to skip a client, if there is one.
  *
- * Unlike for clients of an allow list, no header says that nothing was checked: what users send leaves this host, and
- * their addresses are private; and a content filter that hands mail back over loopback would put a "none" on top of
- * the true result.
+ * No header says that nothing was checked, unlike for clients of an allow list. Mail of users leaves this host, and
+ * their addresses are private. And mail that a content filter returns over loopback would get a "none" above the true
+ * result.
  */
 export function createSkip(
   settings: SkipSettings,

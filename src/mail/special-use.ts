@@ -1,4 +1,4 @@
-/** Client addresses that no domain's SPF record can name: the client that the Internet knows is hidden behind them. */
+/** Special-use client addresses. No SPF record can name them: they hide the address that the Internet knows. */
 import { AddressSet, type ClientAddress, parseCidr } from "./ip.ts";
 
 const KINDS: readonly (readonly [name: string, ranges: readonly string[]])[] = [
@@ -15,12 +15,12 @@ const SETS = KINDS.map(([name, ranges]) => ({
   set: new AddressSet(ranges.flatMap((range) => parseCidr(range) ?? [])),
 }));
 
-/** What kind of address it is, with its article; `undefined` for one of the Internet. */
+/** The kind of a special-use address, with its article; `undefined` for a public address. */
 export function specialUse(client: ClientAddress): string | undefined {
   return SETS.find(({ set }) => set.has(client))?.name;
 }
 
-/** What a client address of `kind` means and what to do about it, in one sentence. */
+/** One sentence that says what a client address of `kind` means and what to do about it. */
 export function hiddenClientText(clientAddress: string, kind: string): string {
   return (
     `${clientAddress} is ${kind}, so the real client is hidden behind a NAT, a proxy or a relay of our own, and no ` +

@@ -1,11 +1,11 @@
-/** Text from outside made fit for a reply or a header. Text is latin1: one character is one byte. */
+/** Makes text from outside safe for a reply or a header. Text is latin1: one character is one byte. */
 import { isUtf8 } from "node:buffer";
 
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 const CONTROL = /[\x00-\x1f\x7f]/g;
 const NOT_PRINTABLE_ASCII = /[^\x20-\x7e]/g;
 const NOT_ASCII = /[^\x00-\x7f]/g;
-/** U+0080 to U+009F in UTF-8: control characters that some readers take for line ends. */
+/** U+0080 to U+009F in UTF-8: control characters that some readers treat as line ends. */
 const C1_CONTROL = /\xc2[\x80-\x9f]/g;
 
 /** One line of printable ASCII: every other byte becomes "?". */
@@ -23,7 +23,7 @@ export function safeLine(text: string): string {
   return isUtf8(Buffer.from(line, "latin1")) ? line : line.replace(NOT_ASCII, "?");
 }
 
-/** `text`, or its beginning and "..." when it is over `maxChars`. */
+/** Cuts a text of over `maxChars` and ends it with "...". */
 export function shorten(text: string, maxChars: number): string {
   return text.length <= maxChars ? text : `${text.slice(0, maxChars - 3)}...`;
 }

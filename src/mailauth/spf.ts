@@ -1,17 +1,18 @@
 /**
- * mailauth's SPF evaluator, always in strict mode. It gets single directives (`spf/directives.ts`), not whole records:
- * `spf/evaluate.ts` chooses the record, walks its terms and keeps the limits, so that it knows which directive matched
- * and what each cost. mailauth checks the syntax, expands macros and knows what a, mx, ptr and exists mean.
+ * mailauth's SPF evaluator, always in strict mode. It gets single directives (`spf/directives.ts`), not whole records.
+ * `spf/evaluate.ts` chooses the record, walks its terms and enforces the limits, so that it knows which directive
+ * matched and how many lookups each needed. mailauth checks the syntax, expands macros, and implements a, mx, ptr and
+ * exists.
  *
- * What is repaired, each with a test in test/mailauth/ that fails once mailauth no longer needs it:
+ * We work around these faults. Each has a test in test/mailauth/ that fails once mailauth has repaired the fault:
  *
- * - `mailauth/lib/tools.js` loads much for three small functions: `tools.ts` stands in for it;
- * - several delimiters with "-" among them (`%{l.-+}`) become a broken RegExp class: "-" is put first;
- * - a bare `a` or `mx` expands the evaluated name as if it were a macro-string: a "%" in it is escaped;
- * - MX hosts that are no names (an address, a single label) are a permerror: here they have no address.
+ * - `mailauth/lib/tools.js` loads much code for three small functions: `tools.ts` replaces it;
+ * - several delimiters with "-" among them (`%{l.-+}`) become a broken RegExp class: we put "-" first;
+ * - a bare `a` or `mx` expands the evaluated name as a macro-string: we escape a "%" in it;
+ * - MX hosts that are not names (an address, a single label) are a permerror: here they have no address.
  *
- * Repaired by not using `spf()` itself: domains with underscores, limits of 0, no time limit, no matched directive. And
- * it compares addresses slowly, of which DNS may bring thousands: it gets those that decide.
+ * We do not call `spf()` itself, because it has other faults: domains with underscores, limits of 0, no time limit, and
+ * no matched directive. And it compares addresses slowly. DNS may give thousands, so it gets only those that decide.
  */
 import { createRequire } from "node:module";
 import type { RecordType } from "../dns/types.ts";
@@ -23,9 +24,9 @@ export interface ParsedAddress {
   toString(): string;
 }
 
-/** Records in the shapes of dns.promises.resolve(). */
+/** Records in the form of dns.promises.resolve(). */
 export type Answers = readonly unknown[] | Promise<readonly unknown[]>;
-/** A resolver as mailauth wants it, but for what does not exist it may answer with an empty list. */
+/** A resolver in mailauth's form. For records that do not exist it may also return an empty list. */
 export type Ask = (name: string, type: RecordType) => Answers;
 
 interface VerifyOptions {
@@ -41,7 +42,7 @@ interface VerifyOptions {
   readonly expResolver: Ask;
 }
 
-/** The directive that matched: without a `type`, none did. */
+/** The directive that matched. Without a `type`, none did. */
 export interface Match {
   readonly type?: string;
   readonly val?: string;
@@ -54,7 +55,7 @@ interface Mailauth {
   parseIp(text: string): ParsedAddress | null;
   validateTerms(terms: readonly string[]): string | false;
   isValidTargetName(name: string): boolean;
-  /** Takes a trailing dot away, and labels from the left over 253 bytes. */
+  /** Removes a trailing dot, and labels from the left of a name over 253 bytes. */
   normalizeTargetName(name: string): string;
 }
 
@@ -69,7 +70,7 @@ export function loadMailauth(): Mailauth {
   return loaded;
 }
 
-/** What is wrong with a record, and the term that it stands in if it is one. */
+/** The fault of a record, and the term that has it, if a term has it. */
 export interface RecordError {
   readonly term: string | undefined;
   readonly reason: string;

@@ -1,6 +1,6 @@
 /**
- * A stand-in for `mailauth/lib/tools.js`. The SPF evaluator uses three small functions of it, yet Joi, libmime and tldts
- * come with it, which take most of the time and memory that loading mailauth costs.
+ * Replaces `mailauth/lib/tools.js`. The SPF evaluator uses three small functions of it, but that file also loads Joi,
+ * libmime and tldts, which take most of the time and memory that mailauth needs.
  */
 import { createRequire } from "node:module";
 import { parseAddress, reverseName } from "../mail/ip.ts";
@@ -13,9 +13,9 @@ interface Printable {
   toString(): string;
 }
 
-/** What `spf-verify.js` takes from `tools.js`. */
+/** The functions of `tools.js` that `spf-verify.js` uses. */
 const STAND_IN = {
-  /** The name whose PTR records name the client (RFC 7208 section 5.5). */
+  /** The name of the client's PTR records (RFC 7208 section 5.5). */
   getPtrHostname(client: Printable): string {
     const address = parseAddress(client.toString());
     return address === undefined ? "" : reverseName(address);
@@ -24,15 +24,15 @@ const STAND_IN = {
   formatDomain(name: string): string {
     return name.toLowerCase().replace(/\.+$/, "");
   },
-  /** Names reach mailauth as A-labels; what a macro adds to them is bytes, and no A-label can be made of those. */
+  /** Returns the name as it is: mailauth gets A-labels, and macros add bytes that cannot become an A-label. */
   toALabel(name: string): string {
     return name;
   },
 };
 
 /**
- * The exports of `path`, a module that requires `tools.js`, in a copy of our own that got the stand-in. For all others
- * in the process `path` and `tools.js` stay what they are, whether they were loaded before or are loaded later.
+ * Loads a private copy of `path`, a module that requires `tools.js`, with our replacement. Nothing changes for the rest
+ * of the process, which may load `path` and `tools.js` earlier or later.
  */
 export function requireWithoutTools(path: string): unknown {
   const copy = require.resolve(path);

@@ -1,4 +1,4 @@
-/** The access(5) actions that Postfix is answered with. */
+/** The access(5) actions that we answer Postfix with. */
 import type { SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import type { Check } from "./check.ts";
 import type { Ruling } from "./judge.ts";
@@ -9,7 +9,7 @@ export const ACTION_KINDS = ["prepend", "dunno", "reject", "defer", "other", "er
 
 export type ActionKind = (typeof ACTION_KINDS)[number];
 
-/** An answer to Postfix: `action` is what stands after `action=`. */
+/** An answer to Postfix: `action` is the text after `action=`. */
 export interface Answer {
   readonly kind: ActionKind;
   readonly action: string;
@@ -18,7 +18,9 @@ export interface Answer {
 /** A ruling that does not simply let the mail pass. */
 type Refusal = Exclude<Ruling, { kind: "tag" }>;
 
-/** RFC 7372 section 3.2: X.7.23 is a failed check, X.7.24 one that could not be made. */
+/**
+ * Enhanced status codes (RFC 7372 section 3.2): X.7.23 for a failed check, X.7.24 for a check that could not be made.
+ */
 const REJECT_CODE = {
   none: "5.7.23 ",
   neutral: "5.7.23 ",
@@ -29,7 +31,7 @@ const REJECT_CODE = {
   permerror: "5.7.24 ",
 } as const satisfies Record<SpfResult, string>;
 
-/** X.7.23 is registered for permanent replies only, so every deferral is an X.7.24. */
+/** The code of every deferral: X.7.23 is registered for permanent replies only. */
 const DEFER_CODE = "4.7.24 ";
 
 /** The answer that leaves the decision to the rest of Postfix's restriction list. */

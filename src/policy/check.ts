@@ -1,4 +1,4 @@
-/** From a request to what is to be checked, before anything is looked up. */
+/** Decides which checks a request needs, before any DNS lookup. */
 import { type ClientAddress, parseAddress } from "../mail/ip.ts";
 import { createSkip, type SkipReason } from "../mail/skip.ts";
 import type { Plan } from "./judge.ts";
@@ -6,7 +6,7 @@ import { createProfiles, type Profile } from "./overrides.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import type { PolicySettings } from "./settings.ts";
 
-/** What headers and replies tell of the SMTP transaction. */
+/** The facts of the SMTP transaction that headers and replies contain. */
 export interface Transaction {
   readonly client: ClientAddress;
   readonly heloName: string;
@@ -16,26 +16,26 @@ export interface Transaction {
   readonly receiver: string;
 }
 
-/** What is to be checked, and by which rules. */
+/** The checks of one request, and the rules that apply. */
 export interface Check extends Transaction {
   readonly profile: Profile;
   readonly plan: Plan;
-  /** When the request must be answered, on the clock of `performance.now()`. */
+  /** The time by which the request must be answered, on the clock of `performance.now()`. */
   readonly deadlineMs: number;
-  /** A header can be added to the message. */
+  /** True if a header can be added to the message. */
   readonly takesHeader: boolean;
 }
 
-/** Why a request is answered with DUNNO without a check: the client is ours, or there is nothing to check. */
+/** The reason to answer DUNNO without a check: the client is ours, or there is nothing to check. */
 export type NoCheck = SkipReason | "stage" | "client_address" | "no_identity";
 
-/** What a request can know and can do, by the SMTP stage at which Postfix makes it (SMTPD_POLICY_README). */
+/** The abilities of a request, which depend on the SMTP stage at which Postfix sends it (SMTPD_POLICY_README). */
 interface Stage {
-  /** The stage belongs to a message, or to a client that is about to send one. */
+  /** True if the stage belongs to a message, or to a client that is about to send one. */
   readonly isChecked: boolean;
-  /** The sender is known: an empty one is the null sender. */
+  /** True if the sender is known: then an empty sender is the null sender. */
   readonly hasSender: boolean;
-  /** Postfix heeds PREPEND here. */
+  /** True if Postfix accepts PREPEND here. */
   readonly takesHeader: boolean;
 }
 
@@ -44,12 +44,12 @@ const GREETING: Stage = { isChecked: true, hasSender: false, takesHeader: false 
 const ENVELOPE: Stage = { isChecked: true, hasSender: true, takesHeader: true };
 
 /**
- * By `protocol_state`; one that is missing or new is taken for RCPT. With smtpd_delay_reject = yes, the default, the
- * restriction lists before RCPT are evaluated at RCPT.
+ * Stages by `protocol_state`. A state that is missing or unknown counts as RCPT: with smtpd_delay_reject = yes, the
+ * default, Postfix evaluates the earlier restriction lists at RCPT.
  */
 const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["CONNECT", UNCHECKED],
-  // A proxy has passed on the client's address: Postfix 3.7 evaluates the client restrictions once more.
+  // Postfix 3.7 evaluates the client restrictions again when a proxy has passed on the client's address.
   ["XCLIENT", UNCHECKED],
   ["EHLO", GREETING],
   ["HELO", GREETING],
@@ -62,7 +62,7 @@ const STAGES: ReadonlyMap<string, Stage> = new Map([
   ["ETRN", UNCHECKED],
 ]);
 
-/** Prepares `settings` and returns a function that says what to check for a request, or why nothing. */
+/** Prepares `settings` and returns a function that gives the checks of a request, or the reason for making none. */
 export function createChecks(
   settings: PolicySettings,
   hostname: string,
@@ -99,8 +99,9 @@ export function createChecks(
 }
 
 /**
- * The identities to check; `undefined` when there is none. The null sender is postmaster@HELO (RFC 7208 section 2.4),
- * the same check as HELO's: it is made once, and HELO's dispositions apply, or MAIL FROM's where HELO is not checked.
+ * Selects the identities to check; `undefined` when there is none. The null sender is checked as postmaster@HELO (RFC
+ * 7208 section 2.4), which is the same as the HELO check. So it is made once. HELO's dispositions apply, or MAIL FROM's
+ * if HELO is not checked.
  */
 function planFor(request: PolicyRequest, stage: Stage, profile: Profile): Plan | undefined {
   const isNullSender = stage.hasSender && request.sender === "";

@@ -1,20 +1,20 @@
 /**
- * Whether a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: the record of the domain itself,
- * then that of each domain above it. No public suffix list is needed.
+ * Finds out if a domain publishes a DMARC policy, by the tree walk of RFC 9989 section 4.10: first the record of the
+ * domain itself, then the record of each domain above it. This needs no public suffix list.
  */
 
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 
-/** Of a longer name the walk visits itself and then the names of this many labels and fewer: at most 8 queries. */
+/** The labels of the longest parent that the walk visits. With the domain itself it makes at most 8 queries. */
 const MAX_PARENT_LABELS = 7;
 
 const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
 
 /**
- * Looks the records up. DNS trouble counts as published: without a record the mail is rejected, and a message that may
- * have a good DKIM signature must not be lost because a name server did not answer.
+ * Looks up the DMARC records. DNS trouble counts as published: without a record the mail is rejected, and a message
+ * that may have a good DKIM signature must not be lost because a name server did not answer.
  *
  * @param domain latin1, A-labels
  * @param deadlineMs on the clock of `performance.now()`
@@ -28,13 +28,13 @@ function anyPublishes(domains: readonly string[], resolver: Resolver, deadlineMs
   if (domain === undefined) return false;
   return chain(resolver.resolve(`_dmarc.${domain}`, "TXT", { deadlineMs }), (answer) => {
     if (answer.status === "error") return true;
-    // Of several records none is valid (RFC 9989 4.10), and the walk goes on.
+    // Several records at one name count as none (RFC 9989 section 4.10), and the walk goes on.
     const records = answer.status === "ok" ? answer.records.filter((text) => DMARC_RECORD.test(text)) : [];
     return records.length === 1 || anyPublishes(above, resolver, deadlineMs);
   });
 }
 
-/** The domain and those above it, down to the top-level domain. */
+/** The domain and its parents up to the top-level domain. */
 function treeWalk(domain: string): string[] {
   const name = normalizeName(domain);
   const labels = name.split(".");

@@ -1,4 +1,4 @@
-/** From a request to an answer, for the service and for `postvouch spf` alike. */
+/** Turns a request into an answer, for the policy service and for `postvouch spf`. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { Resolver } from "../dns/types.ts";
 import { type AllowQuery, createAllowList, type Exemption, type Membership } from "../mail/allow-list.ts";
@@ -14,42 +14,42 @@ import { findOnce, type Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import type { PolicySettings } from "./settings.ts";
 
-/** What evaluating needs from outside. */
+/** The things from outside that the evaluation needs. */
 export interface PolicySources {
   readonly settings: PolicySettings;
   /** Our own name: `receiver` in Received-SPF. */
   readonly hostname: string;
-  /** Returns the verdict at once where it is known. DNS trouble is a verdict; a rejection is trouble of ours. */
+  /** Returns a known verdict at once. DNS trouble is a verdict too. A rejection means an internal error. */
   readonly checkHost: (query: SpfQuery) => Eventual<SpfVerdict>;
   readonly resolver: Resolver;
   /** The clock of `performance.now()`. */
   readonly clockMs: () => number;
 }
 
-/** What a request came to. */
+/** The result of a request. */
 export interface Outcome {
   readonly answer: Answer;
-  /** In report mode: the refusal that the answer would have been. */
+  /** The refusal that report mode has suppressed. */
   readonly would?: Answer;
-  /** What the checks gave, if any was made. */
+  /** The result of the checks, if any was made. */
   readonly judgement?: Judgement;
-  /** Why none was made. */
+  /** The reason for making no check. */
   readonly unchecked?: NoCheck | Exemption;
-  /** DNS trouble hides whether the client is on an allow list: a reject has become a defer. */
+  /** True if DNS trouble hides whether the client is on an allow list: then a reject has become a defer. */
   readonly isExemptionUnknown?: boolean;
 }
 
-/** Called with what is learnt from the checks. */
+/** Receives the results of the checks. */
 export interface CheckObserver {
-  /** Called once for each check_host() of an identity: a message's further recipients cost none. */
+  /** Called once for each check_host() of an identity. Further recipients of a message cause no further call. */
   spfChecked(identity: SpfIdentity, result: SpfResult): void;
-  /** Called for each request that is checked for a client with an address that no SPF record can name. */
+  /** Called for each checked request whose client has an address that no SPF record can name. */
   clientHidden(clientAddress: string, kind: string): void;
 }
 
-/** Answers requests, without the wire and without memory of its own. */
+/** Answers requests. It has no memory of its own and knows nothing of the wire format. */
 export class Evaluator {
-  /** What is to be checked for a request, or why nothing is. */
+  /** Gives the checks of a request, or the reason for making none. */
   readonly checkFor: (request: PolicyRequest, clockMs: number) => Check | NoCheck;
   readonly #sources: PolicySources;
   readonly #observe: CheckObserver;
@@ -66,11 +66,11 @@ export class Evaluator {
     });
   }
 
-  /** The answer: is the client exempt, what do the identities give, what follows. */
+  /** Answers a request: looks for the client on the allow lists, then checks the identities, then decides. */
   evaluate(check: Check, message: Message): Eventual<Outcome> {
     return chain(this.#exempt(check, message), (exemption) => {
       if (exemption === "none" || exemption === "unknown") {
-        this.#lookAtAddress(check.client);
+        this.#reportHiddenClient(check.client);
         return chain(this.judge(check, message), (judgement) => this.#conclude(check, message, judgement, exemption));
       }
       const { authservId } = this.#sources.settings;
@@ -78,7 +78,7 @@ export class Evaluator {
     });
   }
 
-  /** Makes the checks of the plan, each of them once for a message. */
+  /** Makes the checks of the plan, each only once per message. */
   judge(check: Check, message: Message): Eventual<Judgement> {
     return judge(check.plan, {
       checkHost: (identity) => findOnce(message, identity, () => this.#checkHost(check, identity)),
@@ -95,19 +95,25 @@ export class Evaluator {
     });
   }
 
-  /** The lists may use up to half of the time: slow reverse zones must not make a temperror of the check itself. */
+  /**
+   * Searches the allow lists in at most half of the time, so that slow reverse zones cannot turn the check into a
+   * temperror.
+   */
   #exempt({ client, heloName, deadlineMs }: Check, message: Message): Eventual<Exemption> {
     const listDeadlineMs = deadlineMs - this.#sources.settings.timeLimitMs / 2;
     return findOnce(message, "exemption", () => this.#exemptionOf({ client, heloName, deadlineMs: listDeadlineMs }));
   }
 
-  /** A prospective address is of the admin's own choice. */
-  #lookAtAddress(client: ClientAddress): void {
+  /**
+   * Reports a client address that hides the real client. A prospective address is the admin's choice and never
+   * reported.
+   */
+  #reportHiddenClient(client: ClientAddress): void {
     const kind = this.#sources.settings.prospectiveAddress === "" ? specialUse(client) : undefined;
     if (kind !== undefined) this.#observe.clientHidden(client.text, kind);
   }
 
-  /** Known forwarders are checked as postmaster of their domain. */
+  /** Checks a known forwarder as postmaster of its domain. */
   #passesSpf(domain: string, { client, heloName, deadlineMs }: AllowQuery): Eventual<Membership> {
     const sender = `postmaster@${domain}`;
     const query: SpfQuery = { identity: "mailfrom", clientAddress: client.text, heloName, sender, deadlineMs };
@@ -134,7 +140,9 @@ export class Evaluator {
   }
 }
 
-/** While DNS trouble hides whether the client is on an allow list its mail must not be lost: it may try again. */
+/**
+ * Turns a reject into a defer, so that no mail is lost while DNS trouble hides whether the client is on an allow list.
+ */
 function deferredReject(ruling: Ruling): Ruling {
   return ruling.kind === "reject" ? { kind: "defer" } : ruling;
 }

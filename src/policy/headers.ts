@@ -1,4 +1,4 @@
-/** The header that is added to mail that is let through, if this request is to bring one. */
+/** The header that a request adds to mail that passes, if it adds one. */
 import { authenticationResults, type MethodResult, noAuthenticationResults } from "../mail/authentication-results.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, DUNNO, toPrepend } from "./action.ts";
@@ -10,8 +10,8 @@ import { explanationText } from "./reply-text.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**
- * The answer for mail that was checked. Received-SPF holds the result for MAIL FROM, or for HELO where that is all that
- * was checked; Authentication-Results holds both.
+ * The answer for mail that was checked. Received-SPF holds the result for MAIL FROM, or for HELO if nothing else was
+ * checked. Authentication-Results holds both.
  */
 export function addHeader(
   check: Check,
@@ -30,8 +30,8 @@ export function addHeader(
 }
 
 /**
- * The answer for a client on an allow list. The header says that nothing was checked: mail from known forwarders is
- * mail of strangers, and OpenDMARC would believe a Received-SPF that a stranger put in.
+ * The answer for a client on an allow list. The header says that nothing was checked. It is needed because a known
+ * forwarder passes on mail of strangers, and OpenDMARC would believe a Received-SPF that a stranger has put in.
  */
 export function addUncheckedHeader(check: Check, message: Message, list: string, authservId: string): Answer {
   const reason = `SPF not checked: client is on the allow list ${list}`;
@@ -46,9 +46,9 @@ export function addUncheckedHeader(check: Check, message: Message, list: string,
 }
 
 /**
- * Each identity has its own result (a HELO result that stands in for MAIL FROM's is CVE-2019-20790), MAIL FROM first:
- * OpenDMARC lets no HELO result replace a MAIL FROM result that it has seen. `smtp.mailfrom` is the bare domain, which
- * is all that OpenDMARC compares.
+ * The results for each identity. A HELO result in the place of MAIL FROM's would be CVE-2019-20790. MAIL FROM comes
+ * first: once OpenDMARC has seen it, no HELO result replaces it. `smtp.mailfrom` is the bare domain, because OpenDMARC
+ * compares nothing else.
  */
 function spfResults(...verdicts: readonly (SpfVerdict | undefined)[]): MethodResult[] {
   return verdicts
@@ -61,7 +61,7 @@ function spfResults(...verdicts: readonly (SpfVerdict | undefined)[]): MethodRes
     }));
 }
 
-/** The header that this request is to bring, if any. */
+/** The type of header that this request adds, if any. */
 function nextHeader(check: Check, message: Message): HeaderType | undefined {
   return check.takesHeader ? message.takeHeader(check.profile.headers) : undefined;
 }

@@ -1,45 +1,47 @@
 /**
- * The order of the checks and what follows from them: HELO first, then MAIL FROM (RFC 7208 sections 2.3 and 2.4).
+ * Runs the checks in order, HELO first and then MAIL FROM (RFC 7208 sections 2.3 and 2.4), and decides what to do.
  *
- * A HELO that is to be rejected or deferred decides, whatever MAIL FROM would give, as with policyd-spf. Otherwise
- * MAIL FROM decides. An `action:` for a HELO that passes comes last: it must not let in what MAIL FROM refuses.
+ * A HELO result that means reject or defer decides at once, as in policyd-spf. Otherwise MAIL FROM decides. An
+ * `action:` for a HELO that passes comes last, so that it cannot let in mail that MAIL FROM refuses.
  */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { Disposition, Dispositions } from "./settings.ts";
 
-/** The identities to check, at least one, with what to do for each result; `undefined`: not this identity. */
+/**
+ * The identities to check, at least one, with the disposition of each result. `undefined`: do not check this identity.
+ */
 export type Plan = (
   | { readonly helo: Dispositions; readonly mailFrom: Dispositions | undefined }
   | { readonly helo: undefined; readonly mailFrom: Dispositions }
 ) & {
-  /** Check MAIL FROM even when HELO has decided: its result is wanted for a header or for a reader. */
+  /** True to check MAIL FROM even when HELO has decided, because a header or a reader needs its result. */
   readonly isComplete: boolean;
 };
 
-/** What the checks ask DNS. */
+/** The lookups that the checks make in DNS. */
 export interface Lookups {
   checkHost(identity: SpfIdentity): Eventual<SpfVerdict>;
-  /** Whether `domain` or one above it publishes a DMARC record. */
+  /** Tells if `domain` or a parent of it publishes a DMARC record. */
   publishesDmarc(domain: string): Eventual<boolean>;
 }
 
-/** What is to happen to the mail: a disposition whose conditions have been looked up. */
+/** The decision about the mail: a disposition whose conditions have been looked up. */
 export type Ruling = Exclude<Disposition, { kind: "reject-unless-dmarc" | "reject-no-mail" }>;
 
-/** The verdicts of the identities that were checked, and what follows. */
+/** The verdicts of the identities that were checked, and the decision. */
 export interface Judgement {
   readonly helo: SpfVerdict | undefined;
   readonly mailFrom: SpfVerdict | undefined;
   readonly ruling: Ruling;
-  /** The verdict that the ruling follows from; for a tag that of MAIL FROM, where that was checked. */
+  /** The verdict that the ruling follows from. For a tag it is MAIL FROM's, if that was checked. */
   readonly deciding: SpfVerdict;
 }
 
 const TAG: Ruling = { kind: "tag" };
 const REJECT: Ruling = { kind: "reject" };
 
-/** Checks what `plan` names. Rejects when a lookup does. */
+/** Makes the checks of `plan`. Rejects when a lookup rejects. */
 export function judge(plan: Plan, lookups: Lookups): Eventual<Judgement> {
   const { helo: dispositions, mailFrom } = plan;
   if (dispositions === undefined) return judgeMailFrom(plan.mailFrom, lookups, undefined);
@@ -52,7 +54,7 @@ export function judge(plan: Plan, lookups: Lookups): Eventual<Judgement> {
   );
 }
 
-/** @param before what HELO came to */
+/** @param before the judgement after the HELO check */
 function judgeMailFrom(
   dispositions: Dispositions,
   lookups: Lookups,
@@ -67,7 +69,7 @@ function judgeMailFrom(
   });
 }
 
-/** An action for anything but a pass is an admin's own way to refuse, and decides like a reject. */
+/** Tells if the judgement needs no further check. An action for any result but pass is the admin's way to refuse. */
 function isFinal({ ruling, deciding }: Judgement): boolean {
   if (ruling.kind === "action") return deciding.result !== "pass";
   return ruling.kind !== "tag";
@@ -88,9 +90,9 @@ function rule(disposition: Disposition, verdict: SpfVerdict, lookups: Lookups): 
 }
 
 /**
- * Whether `record` is that of a domain that sends no mail, `v=spf1 -all` (RFC 7208 section 10.1.2): `-all` is its only
- * directive. Case and blanks do not matter, and neither do modifiers: `exp=` gives the text of a refusal, and a
- * `redirect` is not followed where there is an `all`.
+ * Tells if `record` is that of a domain that sends no mail, `v=spf1 -all` (RFC 7208 section 10.1.2): `-all` is its only
+ * directive. Case, blanks and modifiers do not matter: `exp=` gives the text of a refusal, and `redirect` has no effect
+ * beside `all`.
  */
 function isNoMailPolicy(record: string | undefined): boolean {
   if (record === undefined) return false;

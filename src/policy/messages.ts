@@ -1,10 +1,11 @@
 /**
- * What is remembered of a message, over its recipients, restriction lists and connections.
+ * The memory of messages, across recipients, restriction lists and connections.
  *
- * Postfix asks once for each recipient and each restriction list that names us, each list on a connection of its own,
- * and adds every header that it is answered. From RCPT on, `instance` is the same for all requests of a message and for
- * no other. At MAIL (with smtpd_delay_reject = no) it is empty: such requests are known by their SMTP session, that is
- * client address and port, and the first RCPT that has an instance takes over what its session was given.
+ * Postfix asks once for each recipient and for each restriction list that names us, each list on its own connection. It
+ * adds every header that we answer. From RCPT on, all requests of one message have the same `instance`, and no other
+ * message has it. At MAIL (with smtpd_delay_reject = no) `instance` is empty. Such requests are recognized by their
+ * SMTP session, that is by client address and port. The first RCPT with an instance takes over the message of its
+ * session.
  */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import { RecentMap } from "../collections/recent-map.ts";
@@ -14,22 +15,22 @@ import type { PolicyRequest } from "./protocol.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**
- * More than a busy server has under way at once: at 1,000 messages a second each is remembered for at least four
- * seconds. Not many more: objects that outlive V8's young generation are expensive to collect.
+ * Messages that are remembered: more than a busy server receives at the same time. At 1,000 messages a second each is
+ * remembered for at least four seconds. Not many more, because V8 collects long-lived objects at a high cost.
  */
 const MAX_MESSAGES = 8192;
 
 const MAX_SESSIONS = 4096;
 
-/** Longer than Postfix waits for the client's next command (smtpd_timeout, 300 s). */
+/** Life of a message: longer than Postfix waits for the client's next command (smtpd_timeout, 300 s). */
 const MESSAGE_LIFE_MS = 600_000;
 
-/** From MAIL to the first RCPT. Not renewed, so that a long session does not live on old verdicts. */
+/** Time from MAIL to the first RCPT. It is not renewed, so that a long session does not use old verdicts. */
 const SESSION_LIFE_MS = 60_000;
 
 const HEADER_BIT: Readonly<Record<HeaderType, number>> = { "received-spf": 1, "authentication-results": 2 };
 
-/** What is found out about a message, once for all its recipients. */
+/** The facts about a message, each found once for all its recipients. */
 interface Facts {
   readonly helo: SpfVerdict;
   readonly mailfrom: SpfVerdict;
@@ -39,8 +40,8 @@ interface Facts {
 type KnownFacts = { -readonly [Name in keyof Facts]: Eventual<Facts[Name]> | undefined };
 
 /**
- * One message: what is known about it and the headers that it has been given. Thousands are kept, and the garbage
- * collector copies them: so facts are fields and no map, and times are whole milliseconds.
+ * One message: the known facts, and the headers that it has been given. The daemon keeps thousands of these, and the
+ * garbage collector copies them. So facts are fields instead of a map, and times are whole milliseconds.
  */
 export class Message implements KnownFacts {
   helo: KnownFacts["helo"] = undefined;
@@ -59,9 +60,9 @@ export class Message implements KnownFacts {
   }
 
   /**
-   * The first of `headers` that this message was not given yet, which is thereby given; `undefined` when it has all.
-   * Without an instance the next request may be for another message, and a message without our header is worse than
-   * one with two: there, the list begins anew.
+   * Takes the first of `headers` that this message was not given yet; `undefined` when it has all of them. Without an
+   * instance the list then starts again: the next request may be for another message, and a message without our header
+   * is worse than one with two.
    */
   takeHeader(headers: readonly HeaderType[]): HeaderType | undefined {
     let next = headers.find((header) => (this.#given & HEADER_BIT[header]) === 0);
@@ -75,7 +76,7 @@ export class Message implements KnownFacts {
 }
 
 /**
- * Finds a fact out, once for a message: requests that come meanwhile share the promise, later ones get the value. A
+ * Finds a fact once per message. Requests that come meanwhile share the promise, later requests get the value. A
  * failure is forgotten, so that the next request tries again.
  */
 export function findOnce<Name extends keyof Facts>(
@@ -100,10 +101,10 @@ export function findOnce<Name extends keyof Facts>(
   return found;
 }
 
-/** The messages under way. Bounded in number and in time. */
+/** The messages in progress, bounded in number and in time. */
 export class Messages {
   readonly #messages = new RecentMap<Message>(MAX_MESSAGES);
-  /** Messages without an instance so far. With smtpd_delay_reject = yes, the default, there are none. */
+  /** Messages that have no instance yet. With smtpd_delay_reject = yes, the default, there are none. */
   readonly #sessions = new RecentMap<Message>(MAX_SESSIONS);
 
   /** The message that `request` is about, known or new. */
@@ -143,14 +144,15 @@ export class Messages {
 }
 
 /**
- * The instance is unique on one host only, and several hosts may share this service. No value can hold a line end. The
- * values are joined, not concatenated: a concatenated string keeps its parts, and they the packet they were cut from.
+ * The key of a message. The instance is unique on one host only, and several hosts may share this service. No value can
+ * contain a line end. The values are joined because a concatenated string would keep its parts in memory, and with them
+ * the packets that they were cut from.
  */
 function messageKey({ instance, client_address, helo_name, sender }: PolicyRequest): string {
   return [instance, client_address, helo_name, sender].join("\n");
 }
 
-/** The key of a session with a port. Without one (Postfix before 3.0) two sessions of a client look the same. */
+/** The key of a session with a port. Without a port (Postfix before 3.0) two sessions of one client look the same. */
 function sessionKey(request: PolicyRequest): string {
   return `${request.client_address}\n${request.client_port}\n${request.helo_name}\n${request.sender}`;
 }

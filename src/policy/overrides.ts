@@ -1,4 +1,4 @@
-/** The settings that hold for one request: those of [policy], changed by the first override that matches. */
+/** The settings for one request: those of [policy], changed by the first override that matches. */
 import { AddressSet, type ClientAddress } from "../mail/ip.ts";
 import { DomainList, domainOf, MailboxList } from "../mail/names.ts";
 import type { PolicyRequest } from "./protocol.ts";
@@ -35,7 +35,7 @@ export function createProfiles(settings: PolicySettings): (request: PolicyReques
   return (request, client) => rows.find((row) => row.matches(request, client))?.profile ?? settings;
 }
 
-/** Whether each list that is not empty holds the request. */
+/** Makes a condition: each list that is not empty must hold the request. */
 function createCondition(match: OverrideMatch): Condition {
   const conditions: Condition[] = [];
   const add = (list: readonly unknown[], condition: Condition) => {

@@ -3,20 +3,20 @@
  *
  *     name=value LF  ...  LF     ->     action=<access(5) action> LF LF
  *
- * A request ends with an empty line, and so does the reply. Attributes come in any order, unknown ones are ignored,
- * and one that is missing is as good as one that is empty. A value reaches to the end of its line and may hold "=".
- * Postfix takes bare LF only, reads the first `action` of a reply, refuses a reply that is not UTF-8, and takes an
- * empty action for PERMIT. Text is latin1: one character is one byte.
+ * A request ends with an empty line, and so does the reply. Attributes come in any order. Unknown attributes are
+ * ignored, and a missing attribute means the same as an empty one. A value ends with its line and may contain "=".
+ * Postfix accepts bare LF only, reads the first `action` of a reply, refuses a reply that is not UTF-8, and treats an
+ * empty action as PERMIT. Text is latin1: one character is one byte.
  */
 
 import { detached } from "../collections/detached.ts";
 import { safeLine } from "../mail/text.ts";
 import { type Decoder, ProtocolError } from "../net/session.ts";
 
-/** Most bytes of one request, its empty line included. Postfix's own stay below about 10,000. */
+/** Largest request in bytes, its empty line included. Requests of Postfix stay below about 10,000. */
 export const MAX_REQUEST_BYTES = 65_536;
 
-/** The attributes of a request that are of use here, by their own names; empty when Postfix did not send them. */
+/** The attributes of a request that we use, under Postfix's names; empty when Postfix did not send them. */
 export interface PolicyRequest {
   readonly protocol_state: string;
   readonly client_address: string;
@@ -30,23 +30,23 @@ export interface PolicyRequest {
 }
 
 /**
- * Yields requests. When an attribute comes twice its last value counts, as with policyd-spf.
+ * Yields requests. When an attribute comes twice its last value counts, as in policyd-spf.
  *
- * Each byte is looked at once, however the requests are cut into packets: lines are read as they end, and of a line that
+ * Each byte is read once, however the requests are split into packets: a line is read when it ends, and in a line that
  * has not ended only the new bytes are searched.
  *
  * @throws {ProtocolError} from `next()`, when no request ends within MAX_REQUEST_BYTES, or for another kind of request
  */
 export class PolicyDecoder implements Decoder<PolicyRequest> {
-  /** The packet that is read, as far as `#position`. */
+  /** The current packet, read up to `#position`. */
   #packet = "";
   #position = 0;
-  /** What came after it. */
+  /** Packets that came after the current one. */
   readonly #laterPackets: string[] = [];
   /** The beginning of a line that ends in a later packet. */
   #begunLine = "";
   #begunPieces = 0;
-  /** The request of the lines that were read last; `undefined` between two requests. */
+  /** The request that is being read; `undefined` between two requests. */
   #request: Attributes | undefined = undefined;
   #requestBytes = 0;
   /** Set for a request that does not begin as Postfix's do. */
@@ -86,7 +86,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     this.#ended = true;
   }
 
-  /** Reads on to the end of a request, and returns whether there was one in the packet. */
+  /** Reads up to the end of a request. Returns false when the packet ends first. */
   #readLines(): boolean {
     const packet = this.#packet;
     let start = this.#position;
@@ -103,7 +103,9 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     throw new ProtocolError(`Cannot read policy request: over ${MAX_REQUEST_BYTES} bytes`);
   }
 
-  /** Adds to the begun line. Bytes that come one by one must not take more memory than what they cost the peer. */
+  /**
+   * Adds to the begun line. Copies it now and then, so that a peer that sends single bytes cannot make us waste memory.
+   */
   #beginLine(piece: string): void {
     this.#begunLine += piece;
     this.#begunPieces++;
@@ -113,8 +115,8 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
   }
 
   /**
-   * Reads the begun request once more from a copy of its bytes. What was cut from the packet keeps all of it, with the
-   * requests before this one, and the peer may take its time to send the rest.
+   * Reads the begun request again from a copy of its bytes. A string that was cut from a packet keeps the whole packet
+   * in memory, and the peer may wait long before it sends the rest.
    */
   #detachRequest(): void {
     const request = detached(this.#packet.slice(this.#packet.length - this.#requestBytes));
@@ -135,7 +137,7 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
     return this.#takeLine(line, 0, line.length);
   }
 
-  /** Takes the line that ends before `lf`. Returns whether it is the empty line that ends a request. */
+  /** Takes the line that ends before `lf`. Returns true for the empty line that ends a request. */
   #takeLine(text: string, start: number, lf: number): boolean {
     const end = lf > start && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
     if (this.#request === undefined) {
@@ -160,8 +162,9 @@ export class PolicyDecoder implements Decoder<PolicyRequest> {
   }
 }
 
-/** The memory that V8 takes to join two strings, until somebody looks at the result, and how many joins do not matter. */
+/** Memory that V8 uses for each concatenation until the result is read. */
 const PIECE_BYTES = 32;
+/** Number of concatenations that are always allowed. */
 const MIN_PIECES = 16;
 
 type Attributes = { -readonly [Name in keyof PolicyRequest]: string };
@@ -183,8 +186,8 @@ function emptyRequest(): Attributes {
 const CR = 0x0d;
 
 /**
- * Takes one line over. Postfix sends about 30 attributes, so the first character sorts out nearly all that are not
- * wanted, without a string being made of them.
+ * Reads one attribute. Postfix sends about 30. A look at the first character skips nearly all that we do not need,
+ * without making a string of them.
  */
 function readAttribute(text: string, start: number, end: number, request: Attributes): void {
   const names = WANTED[text.charCodeAt(start)];
@@ -215,8 +218,8 @@ function namesByFirstCharacter(): readonly ((keyof PolicyRequest)[] | undefined)
 const POLICY_LINE = "request=smtpd_access_policy";
 
 /**
- * Whether what does not begin as Postfix's requests do is a policy request all the same. Attributes in another order
- * are, also without a `request`, and so is an empty line alone; another `request` is not, nor are lines without any
+ * Decides if a request that does not begin as Postfix's requests do is a policy request. Attributes in another order
+ * are one, even without `request`, and so is a single empty line. Another `request` is not, nor are lines without any
  * attribute.
  */
 class RequestKind {
@@ -234,7 +237,7 @@ class RequestKind {
     if (line.trim() !== "") this.#strangeLine ??= line;
   }
 
-  /** @throws {ProtocolError} when the lines are no policy request */
+  /** @throws {ProtocolError} when the lines are not a policy request */
   check(): void {
     const wrong = this.#hasAttributes ? this.#requestLine : this.#strangeLine;
     if (wrong === undefined || wrong === POLICY_LINE) return;
@@ -245,15 +248,15 @@ class RequestKind {
 
 const ATTRIBUTE = /\w+=/y;
 
-/** Longest action in bytes. A header of ours stays below 1,000, a text below 500; an action may be configured. */
+/** Longest action in bytes. Our headers stay below 1,000 and our texts below 500, but an action may be configured. */
 const MAX_ACTION_BYTES = 2048;
 
 /**
- * The reply that carries `action` (latin1). Whatever the action holds, the reply is one line of valid UTF-8 and never
- * means PERMIT by being empty.
+ * The reply with `action` (latin1). The reply is always one line of valid UTF-8, and never an empty action, which would
+ * mean PERMIT.
  */
 export function encodeAction(action: string): string {
-  // Not trim(): it takes 0xa0 for a blank, which may be the second half of a UTF-8 character here.
+  // trim() would remove 0xa0 as a blank, which may be the second half of a UTF-8 character here.
   const safe = safeLine(action.slice(0, MAX_ACTION_BYTES));
   const line = safe.startsWith(" ") || safe.endsWith(" ") ? safe.replace(/^ +| +$/g, "") : safe;
   return `action=${line === "" ? "DUNNO" : line}\n\n`;

@@ -3,11 +3,11 @@
  *
  *     Received-SPF: result (comment) key=value; key=value ...
  *
- * It holds the result for one identity, and names it. `receiver` is our own name: only by that, and by its place on
- * top, can a reader know our field from one that came with the message.
+ * It holds the result for one identity, and names that identity. `receiver` is our own name: a reader can tell our
+ * field from one that came with the message only by this name and by its place at the top.
  *
- * Values that strangers choose come first and ours last: OpenDMARC up to 1.4.2 takes a ";" in a quoted value for the end
- * of it, and believes the last of two values.
+ * Values that strangers choose come first, ours come last: OpenDMARC up to 1.4.2 ends a quoted value at a ";", and
+ * believes the last of two values.
  */
 
 import { asciiHeaderValue, comment, headerValue, MAX_HEADER_LINE_BYTES } from "../mail/header-text.ts";
@@ -15,24 +15,24 @@ import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { Transaction } from "./check.ts";
 import { explanationText } from "./reply-text.ts";
 
-/** The parts of a verdict that the field holds beside the comment. */
+/** The parts of a verdict that the field contains beside the comment. */
 type Result = Pick<SpfVerdict, "result" | "identity" | "mechanism" | "problem">;
 
-/** The field for `verdict`, without line end. At most MAX_HEADER_LINE_BYTES: what is least needed is left out. */
+/** The field for `verdict`, without line end. At most MAX_HEADER_LINE_BYTES: the least important parts are left out. */
 export function receivedSpf(verdict: SpfVerdict, transaction: Transaction): string {
   return assemble(verdict, explanationText(verdict), transaction);
 }
 
 /**
- * The field for a message that was not checked. It is needed: OpenDMARC believes the first Received-SPF that names the
- * envelope sender, so without ours a sender could bring a `pass` along.
+ * The field for a message that was not checked. OpenDMARC believes the first Received-SPF that names the envelope
+ * sender, so without our field a sender could add a `pass` of his own.
  */
 export function receivedSpfUnchecked(identity: SpfIdentity, reason: string, transaction: Transaction): string {
   return assemble({ result: "none", identity, mechanism: undefined, problem: undefined }, reason, transaction);
 }
 
 /**
- * The steps at which parts are left out of a line that is too long. The client's address, the identity and our name
+ * The order in which parts are left out of a line that is too long. The client's address, the identity and our name
  * always fit.
  */
 const STEP = { problem: 1, mechanism: 2, comment: 3, helo: 4, envelopeFrom: 5 } as const;
@@ -45,7 +45,7 @@ function assemble(verdict: Result, text: string, transaction: Transaction): stri
   return line;
 }
 
-/** The line without the parts left out at `step`. Made by concatenation alone: this runs for nearly every message. */
+/** The line without the parts left out at `step`. It only concatenates, because it runs for nearly every message. */
 function write(verdict: Result, text: string, transaction: Transaction, step: number): string {
   const { result, identity, mechanism, problem } = verdict;
   const { client, heloName, sender, receiver } = transaction;
@@ -55,8 +55,8 @@ function write(verdict: Result, text: string, transaction: Transaction, step: nu
   if (heloName !== "" && step < STEP.helo) line += `helo=${asciiHeaderValue(heloName)}; `;
   if (mechanism !== undefined && step < STEP.mechanism) line += `mechanism=${asciiHeaderValue(mechanism)}; `;
   if (problem !== undefined && step < STEP.problem) line += `problem=${asciiHeaderValue(problem)}; `;
-  // Only beside a result for MAIL FROM: beside one for HELO it could be taken for the sender's (CVE-2019-20790). The
-  // null sender is no mailbox and has none.
+  // Written only with a result for MAIL FROM: a result for HELO could be mistaken for the sender's (CVE-2019-20790).
+  // The null sender is not a mailbox.
   const hasSender = identity === "mailfrom" && sender !== "";
   if (hasSender && step < STEP.envelopeFrom) line += `envelope-from=${headerValue(sender)}; `;
   return `${line}identity=${identity}; receiver=${asciiHeaderValue(receiver)}`;

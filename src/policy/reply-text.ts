@@ -8,8 +8,8 @@ import { PLACEHOLDERS } from "./settings.ts";
 type Placeholder = (typeof PLACEHOLDERS)[number];
 
 /**
- * Longest text in characters. Postfix puts "<recipient>: Recipient address rejected: " before it, and all of it should
- * stay below the 512 of RFC 5321 4.5.3.1.5.
+ * Longest text in characters. Postfix puts "<recipient>: Recipient address rejected: " before it, and the whole reply
+ * line should stay below the 512 bytes of RFC 5321 section 4.5.3.1.5.
  */
 const MAX_TEXT_CHARS = 400;
 
@@ -36,8 +36,8 @@ function isPlaceholder(name: string): name is Placeholder {
 }
 
 /**
- * The reason for a verdict in one sentence. The domain's own text (exp=) is marked as such (RFC 7208 section 6.2):
- * anybody may have written it.
+ * The reason for a verdict in one sentence. The domain's own text (exp=) is marked as such (RFC 7208 section 6.2),
+ * because anyone may have written it.
  */
 export function explanationText(verdict: SpfVerdict): string {
   if (!verdict.explanationFromDomain) return verdict.explanation;

@@ -1,4 +1,4 @@
-/** One check for a person: `postvouch spf`. It is made as by the service, but for both identities in any case. */
+/** The check of `postvouch spf`. It works as the service does, but always checks both identities. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import { DUNNO } from "./action.ts";
@@ -9,7 +9,7 @@ import { Message } from "./messages.ts";
 import type { PolicyRequest } from "./protocol.ts";
 import { receivedSpf } from "./received-spf.ts";
 
-/** What Postfix would send, as far as it matters. */
+/** The attributes that Postfix would send and that matter here. */
 export interface ReportQuery {
   readonly client_address: string;
   readonly helo_name: string;
@@ -17,26 +17,26 @@ export interface ReportQuery {
   readonly sender: string;
 }
 
-/** The service's answer and how it came about. Verdicts are the objects that `checkHost` returned. */
+/** The service's answer and the verdicts behind it. Verdicts are the same objects that `checkHost` returned. */
 export interface PolicyReport {
-  /** What Postfix would be answered, without `action=`. */
+  /** The answer to Postfix, without `action=`. */
   readonly action: string;
-  /** In report mode: the refusal that the answer would have been. */
+  /** The refusal that report mode has suppressed. */
   readonly wouldAction: string | undefined;
-  /** Why the service would not check this client, if so; the verdicts are given all the same. */
+  /** The reason if the service would not check this client. The verdicts are given anyway. */
   readonly unchecked: string | undefined;
   readonly helo: SpfVerdict | undefined;
   readonly mailFrom: SpfVerdict | undefined;
-  /** The verdict that decides: the one that is refused, else MAIL FROM's, else HELO's. */
+  /** The verdict that decides: the refused one, else MAIL FROM's, else HELO's. */
   readonly deciding: SpfVerdict | undefined;
   /** The header line for MAIL FROM, else for HELO. */
   readonly receivedSpf: string | undefined;
 }
 
 /**
- * Evaluates one query; at once where everything is known.
+ * Evaluates one query; at once if everything is known.
  *
- * @throws {RangeError} when `client_address` is no IP address
+ * @throws {RangeError} when `client_address` is not an IP address
  */
 export function evaluatePolicy(sources: PolicySources, query: ReportQuery): Eventual<PolicyReport> {
   const message = new Message(true, Number.POSITIVE_INFINITY);
@@ -56,7 +56,7 @@ interface Judged {
   readonly judgement: Judgement;
 }
 
-/** Checks all identities, also those of a client that the service would skip. The message remembers their verdicts. */
+/** Checks all identities, even for a client that the service would skip. The message remembers the verdicts. */
 function judgeAll(
   sources: PolicySources,
   request: PolicyRequest,

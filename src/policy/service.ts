@@ -1,4 +1,4 @@
-/** The policy service: one answer for each request, and one header of each type for each message. */
+/** The policy service: gives one answer for each request, and one header of each type for each message. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { RequestService } from "../net/session.ts";
 import { DUNNO, ERROR } from "./action.ts";
@@ -6,22 +6,22 @@ import { type CheckObserver, Evaluator, type Outcome, type PolicySources } from 
 import { Messages } from "./messages.ts";
 import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
 
-/** Called with what the service does, to count and log it. */
+/** Counts and logs the work of the service. */
 export interface PolicyObserver extends CheckObserver {
-  /** Called once for each request, also for one that ends in trouble of ours. */
+  /** Called once for each request, also when it ends with an internal error. */
   decided(request: PolicyRequest, outcome: Outcome, elapsedMs: number): void;
 }
 
-/** What the service is made of. */
+/** The parts of the service. */
 export interface PolicyServiceOptions extends PolicySources {
   readonly observe: PolicyObserver;
-  /** The memory of the service that this one replaces (a reload); otherwise a new one. */
+  /** The memory of the service that this one replaces on a reload. Default: a new one. */
   readonly messages?: Messages;
 }
 
 /**
- * Creates the service. An answer that needs no DNS is a plain string. When something of ours breaks, the promise
- * rejects (or `answer` throws): Postfix must get no reply then, so that it tries again.
+ * Creates the service. An answer that needs no DNS is a plain string. On an internal error the promise rejects (or
+ * `answer` throws). Postfix must then get no reply, so that it tries again.
  */
 export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
   const { observe, clockMs, messages = new Messages() } = options;

@@ -1,19 +1,19 @@
 /**
- * The settings of the policy service: [policy] of the configuration, parsed, under names in camelCase that hold the
- * unit. Their defaults stand in the table of parameters.
+ * The settings of the policy service: the parsed [policy] section, under camelCase names with units. The defaults are
+ * in the table of parameters.
  */
 
 import type { AllowSettings } from "../mail/allow-list.ts";
 import type { Cidr } from "../mail/ip.ts";
 import type { SpfResult } from "../spf/verdict.ts";
 
-/** What to do with one SPF result. */
+/** A disposition: what to do with one SPF result. */
 export type Disposition =
-  /** Let the mail pass, with the header. */
+  /** Accept the mail, with the header. */
   | { readonly kind: "tag" }
   | { readonly kind: "reject" }
   | { readonly kind: "defer" }
-  /** Reject, but tag when the domain publishes DMARC: then DKIM may still speak for forwarded mail. */
+  /** Reject, but tag if the domain publishes DMARC: then DKIM may still prove that forwarded mail is genuine. */
   | { readonly kind: "reject-unless-dmarc" }
   /** Reject only when the domain's whole policy is `v=spf1 -all`, otherwise tag. */
   | { readonly kind: "reject-no-mail" }
@@ -23,14 +23,14 @@ export type Disposition =
 /** The dispositions that are one word in the configuration. */
 const DISPOSITION_NAMES = ["tag", "reject", "defer", "reject-unless-dmarc", "reject-no-mail"] as const;
 
-/** What a disposition may look like, for error messages and `--help`. */
+/** The wanted form of a disposition, for error messages and `--help`. */
 export const DISPOSITION_WISH = `one of ${DISPOSITION_NAMES.map((name) => `"${name}"`).join(", ")}, or "action:" and an access(5) action`;
 
 const ACTION_PREFIX = "action:";
 
 /**
- * Reads a disposition as the configuration spells it; `undefined` when it is none. An action must be one line of
- * printable ASCII and not empty: to Postfix an empty action means PERMIT.
+ * Reads a disposition as the configuration spells it; `undefined` for any other text. An action must be one line of
+ * printable ASCII and must not be empty: to Postfix an empty action means PERMIT.
  */
 export function parseDisposition(text: string): Disposition | undefined {
   for (const kind of DISPOSITION_NAMES) {
@@ -53,10 +53,10 @@ export const PLACEHOLDERS = [
   "receiver",
 ] as const;
 
-/** What a reply text may look like, for error messages and `--help`. */
+/** The wanted form of a reply text, for error messages and `--help`. */
 export const REPLY_TEXT_WISH = "one line of printable ASCII without unknown placeholders";
 
-/** Reads the text of a reply; `undefined` when it is not one line, or when it holds an unknown placeholder. */
+/** Reads the text of a reply; `undefined` if it is not one line, or contains an unknown placeholder. */
 export function parseReplyText(text: string): string | undefined {
   const names: readonly string[] = PLACEHOLDERS;
   const areKnown = [...text.matchAll(/\{(\w+)\}/g)].every(([, name = ""]) => names.includes(name));
@@ -68,7 +68,7 @@ export const HEADER_TYPES = ["received-spf", "authentication-results"] as const;
 
 export type HeaderType = (typeof HEADER_TYPES)[number];
 
-/** `report`: mail is only tagged; what the answer would have been is logged and counted. */
+/** The modes. With `report` mail is only tagged, and the answer that it would have got is logged and counted. */
 export const POLICY_MODES = ["enforce", "report"] as const;
 
 export type PolicyMode = (typeof POLICY_MODES)[number];
@@ -76,14 +76,14 @@ export type PolicyMode = (typeof POLICY_MODES)[number];
 /** A disposition for each result of check_host(). */
 export type Dispositions = Readonly<Record<SpfResult, Disposition>>;
 
-/** `[policy.helo]` or `[policy.mail_from]`. */
+/** The settings in `[policy.helo]` or `[policy.mail_from]`. */
 export interface IdentitySettings {
-  /** `false`: this identity is not checked. */
+  /** False to leave this identity unchecked. */
   readonly check: boolean;
   readonly dispositions: Dispositions;
 }
 
-/** The requests that an override is for. Each list that is not empty must hold the request's value. */
+/** The requests that an override applies to. Each list that is not empty must hold the request's value. */
 export interface OverrideMatch {
   /** `user@example.org`, or `@example.org` for every address there. */
   readonly recipients: readonly string[];
@@ -96,7 +96,7 @@ export interface OverrideMatch {
   readonly clientAddresses: readonly Cidr[];
 }
 
-/** What an override changes; what is left out stays as it is. */
+/** The settings that an override changes. Absent ones stay as they are. */
 interface OverrideChange {
   readonly mode?: PolicyMode | undefined;
   readonly headers?: readonly HeaderType[] | undefined;
@@ -121,31 +121,34 @@ export interface Override {
 /** All of `[policy]` but its endpoints. */
 export interface PolicySettings {
   readonly mode: PolicyMode;
-  /** Each type at most once; none: mail that passes gets DUNNO. */
+  /** Header types, each at most once. Empty: mail that passes gets DUNNO. */
   readonly headers: readonly HeaderType[];
   /** The authserv-id of Authentication-Results. */
   readonly authservId: string;
   /** The time for one request, with all its DNS queries. */
   readonly timeLimitMs: number;
-  /** Clients with `sasl_username` are not checked. */
+  /** True to leave clients with a `sasl_username` unchecked. */
   readonly skipAuthenticated: boolean;
   /** Clients that are ours: not checked, and nothing is added to their mail. */
   readonly skipAddresses: readonly Cidr[];
   /** Reply texts, with the placeholders of `reply-text.ts`. */
   readonly rejectMessage: string;
   readonly deferMessage: string;
-  /** `false`: replies without X.7.23 and X.7.24 (RFC 7372). */
+  /** False for replies without X.7.23 and X.7.24 (RFC 7372). */
   readonly enhancedStatusCodes: boolean;
-  /** `true`: headers say `receiver=unknown` instead of our host name. */
+  /** True for headers with `receiver=unknown` instead of our host name. */
   readonly hideReceiver: boolean;
-  /** Check this address instead of the client's, and add no header: would our own mail pass elsewhere? Empty: off. */
+  /**
+   * Address to check instead of the client's, without a header, to see if our own mail would pass elsewhere. Empty:
+   * off.
+   */
   readonly prospectiveAddress: string;
-  /** For the SPF checker; RFC 7208 section 4.6.4. */
+  /** Limits for the SPF checker (RFC 7208 section 4.6.4). */
   readonly maxDnsLookups: number;
   readonly maxVoidLookups: number;
   readonly helo: IdentitySettings;
   readonly mailFrom: IdentitySettings;
   readonly allow: AllowSettings;
-  /** The first that matches applies, and no other. */
+  /** Overrides. Only the first one that matches applies. */
   readonly overrides: readonly Override[];
 }

@@ -1,4 +1,4 @@
-/** The SPF checker: check_host() with a memory of verdicts in front of it. */
+/** The SPF checker: check_host() behind a cache of verdicts. */
 import { parseAddress } from "../mail/ip.ts";
 import { loadMailauth } from "../mailauth/spf.ts";
 import { type CheckContext, type CheckSettings, conclude, toVerdict } from "./conclude.ts";
@@ -9,25 +9,25 @@ import type { SpfQuery, SpfVerdict } from "./verdict.ts";
 import { RecentVerdicts, VerdictCache } from "./verdict-cache.ts";
 
 export interface SpfSettings extends CheckSettings {
-  /** Verdicts that are remembered; 0 for none. */
+  /** Number of verdicts that are remembered; 0 for none. */
   readonly verdictCacheSize?: number;
 }
 
 export interface SpfChecker {
   /**
-   * Runs check_host() (RFC 7208 section 4) for one identity. Nothing from outside makes it throw or reject: DNS
-   * trouble and the deadline are temperror. A client address that is none, as Postfix's `unknown`, gives none, since
-   * there is nothing that a record could speak about. A verdict that is remembered comes back at once.
+   * Runs check_host() (RFC 7208 section 4) for one identity. No input makes it throw or reject: DNS trouble and a
+   * missed deadline give temperror. Text that is not an address, such as Postfix's `unknown`, gives none. A remembered
+   * verdict is returned at once.
    */
   checkHost(query: SpfQuery): SpfVerdict | Promise<SpfVerdict>;
-  /** As `checkHost`, from scratch, with the way it went. */
+  /** Does the same without the cache, and also returns a trace of the evaluation. */
   explain(query: SpfQuery): Promise<{ readonly verdict: SpfVerdict; readonly trace: Trace }>;
 }
 
 const DEFAULT_CACHE_SIZE = 65_536;
 
 export function createSpfChecker(settings: SpfSettings): SpfChecker {
-  // Now, so that the first mail need not wait for it.
+  // Loaded now so that the first mail need not wait for it.
   loadMailauth();
   const cache = new VerdictCache(settings.verdictCacheSize ?? DEFAULT_CACHE_SIZE);
   const recent = new RecentVerdicts();

@@ -1,4 +1,4 @@
-/** One run of check_host() (RFC 7208 section 4), from the query's text to a conclusion, and a verdict made of that. */
+/** Runs check_host() once (RFC 7208 section 4): from a query to a conclusion, and from that to a verdict. */
 import { detached } from "../collections/detached.ts";
 import { parseAddress } from "../mail/ip.ts";
 import { asciiLine, shorten } from "../mail/text.ts";
@@ -18,26 +18,26 @@ export interface CheckSettings extends LookupSettings {
   readonly receiver: string;
 }
 
-/** What all checks of a checker share. */
+/** The settings and the parser that all checks of a checker share. */
 export interface CheckContext extends CheckSettings {
   readonly parser: RecordParser;
 }
 
-/** What check_host() came to: the part of a verdict that queries for the same client and domain can share. */
+/** The result of check_host(), reduced to the parts that queries for the same client and domain can share. */
 export interface Conclusion {
   readonly result: SpfResult;
   readonly mechanism: string | undefined;
   readonly problem: string | undefined;
-  /** The domain's own words, ready to be shown. */
+  /** The domain's own explanation, safe to show. */
   readonly explanation: string | undefined;
   readonly record: string | undefined;
   readonly lookups: number;
   readonly voidLookups: number;
 }
 
-/** How long and for which queries a conclusion holds. */
+/** The time and the queries for which a conclusion holds. */
 export interface Validity {
-  /** When the first of the answers used expires. */
+  /** The time at which the first of the DNS answers used expires. */
   readonly expiresAtMs: number;
   readonly dependence: MacroDependence;
 }
@@ -45,9 +45,9 @@ export interface Validity {
 export interface Concluded {
   readonly conclusion: Conclusion;
   /**
-   * `undefined` if the conclusion is not to be remembered: when there was DNS trouble, and when DNS had to be waited
-   * for. Most domains send once and never again; one that does send again finds all its answers in the DNS cache, so
-   * that it is evaluated once more without a wait.
+   * `undefined` if the conclusion must not be remembered: after DNS trouble, and when an answer was not in the DNS
+   * cache. Most domains send once and never again. For one that does send again the DNS cache has all answers, so the
+   * second evaluation needs no wait.
    */
   readonly validity: Validity | undefined;
 }
@@ -55,7 +55,7 @@ export interface Concluded {
 /** Longest problem text, in characters. */
 const MAX_PROBLEM_CHARS = 200;
 
-/** Runs check_host() for one identity. Rejects for nothing that comes from outside. */
+/** Runs check_host() for one identity. No input makes it reject. */
 export async function conclude(
   context: CheckContext,
   query: SpfQuery,
@@ -93,7 +93,7 @@ function concluded(
   };
 }
 
-/** The result none for what is no subject of SPF (RFC 7208 section 4.3). */
+/** The result none, for a query that SPF does not apply to (RFC 7208 section 4.3). */
 function refuse(problem: string): Concluded {
   return {
     conclusion: {
@@ -111,12 +111,12 @@ function refuse(problem: string): Concluded {
 
 type Explained = RecordResult & { readonly exp: NonNullable<RecordResult["exp"]> };
 
-/** Whether the domain may have words of its own for this result (RFC 7208 section 6.2). */
+/** Tells if the domain may have its own explanation for this result (RFC 7208 section 6.2). */
 function isExplained(found: RecordResult): found is Explained {
   return found.result === "fail" && found.exp !== undefined;
 }
 
-/** The domain's own words after a fail, if they can be had and shown. */
+/** The domain's own explanation of a fail, if it can be looked up and shown. */
 async function ownExplanation(
   { matcher, trace }: Evaluation,
   { domain, domainSpec }: Explained["exp"],
@@ -129,7 +129,7 @@ async function ownExplanation(
   return explanation;
 }
 
-/** The verdict on a query. A `problem` of the result none, which is no error, stands in the explanation alone. */
+/** The verdict on a query. With the result none, which is not an error, a `problem` appears in the explanation only. */
 export function toVerdict(conclusion: Conclusion, query: SpfQuery, domain: string, elapsedMs: number): SpfVerdict {
   const { result, mechanism, problem, explanation, record, lookups, voidLookups } = conclusion;
   return {

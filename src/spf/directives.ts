@@ -1,4 +1,4 @@
-/** Single directives and macro-strings, evaluated by mailauth (RFC 7208 sections 5 and 7). */
+/** Evaluates single directives and macro-strings with mailauth (RFC 7208 sections 5 and 7). */
 import type { RecordData, RecordType } from "../dns/types.ts";
 import type { ClientAddress } from "../mail/ip.ts";
 import { type Answers, type Ask, loadMailauth, type Match, type ParsedAddress } from "../mailauth/spf.ts";
@@ -8,14 +8,14 @@ import { dependence, hyphenFirst, type MacroDependence, moreDependent, withExpli
 import { decidingAddresses, inWrittenNetwork } from "./network.ts";
 import { StopEvaluation } from "./stop.ts";
 
-/** MX hosts that are asked for their addresses before it is a permerror (RFC 7208 section 4.6.4). */
+/** MX hosts whose addresses are looked up. More of them are a permerror (RFC 7208 section 4.6.4). */
 const MAX_MX_HOSTS = 10;
-/** Addresses that are compared in one check, ours to limit: ten terms of ten MX hosts could bring 100,000. */
+/** Addresses that are compared in one check. This limit is our own: ten terms of ten MX hosts could give 100,000. */
 const MAX_ADDRESSES = 10_000;
 /** A prefix as long as the client's address. */
 const ALL_BITS = 128;
 
-/** What macros expand to, apart from the evaluated domain. */
+/** The values that macros expand to, apart from the evaluated domain. */
 export interface MacroValues {
   readonly client: ClientAddress;
   readonly sender: string;
@@ -24,24 +24,24 @@ export interface MacroValues {
   readonly receiver: string;
 }
 
-/** What became of a domain-spec. */
+/** The result of expanding a domain-spec. */
 export type ExpandedName =
   | { readonly status: "name"; readonly name: string }
-  /** It holds a local part that is not ASCII, so its term matches nothing (RFC 8616 section 4). */
+  /** The domain-spec contains a local part that is not ASCII, so its term matches nothing (RFC 8616 section 4). */
   | { readonly status: "unmatchable" }
-  /** What it expands to is no name that DNS could be queried for. */
+  /** The expanded text is not a name that DNS can be queried for. */
   | { readonly status: "invalid" };
 
 /** Evaluates terms of the record of `domain` against one client. */
 export class DirectiveMatcher {
   readonly #values: MacroValues;
   readonly #lookups: DnsLookups;
-  /** What the macros expanded so far depend on, beside the client and the domain. */
+  /** The things that the macros expanded so far depend on, beside the client and the domain. */
   dependence: MacroDependence = "nothing";
-  /** Where mailauth notes its warnings; one for all directives of a check. */
+  /** The object in which mailauth collects its warnings, one for all directives of a check. */
   #ctx: { readonly warnings: Set<string> } | undefined = undefined;
   #comparedAddresses = 0;
-  /** The client as mailauth wants it, made when it is first needed: most records do without. */
+  /** The client in mailauth's form. Made on first use, because most records do not need it. */
   #address: ParsedAddress | undefined = undefined;
 
   constructor(values: MacroValues, lookups: DnsLookups) {
@@ -49,13 +49,13 @@ export class DirectiveMatcher {
     this.#lookups = lookups;
   }
 
-  /** Whether an `ip4` or `ip6` mechanism with this value matches; without mailauth, and without a promise. */
+  /** Tells if an `ip4` or `ip6` mechanism with this value matches. Uses neither mailauth nor a promise. */
   isInNetwork(network: string): boolean {
     return inWrittenNetwork(this.#values.client.groups, network);
   }
 
   /**
-   * Whether an `a`, `mx`, `ptr` or `exists` directive matches, whatever its qualifier.
+   * Tells if an `a`, `mx`, `ptr` or `exists` directive matches. The qualifier does not matter.
    *
    * @throws {StopEvaluation}
    */
@@ -70,15 +70,15 @@ export class DirectiveMatcher {
     return this.#values.client.family === "ipv4";
   }
 
-  /** The prefix length of an `a` or `mx` directive that holds for the client's kind of address. */
+  /** The prefix length of an `a` or `mx` directive for the client's address family. */
   #prefixBits(directive: string): number {
     const [, ipv4, ipv6] = /(?:\/(\d+))?(?:\/\/(\d+))?$/.exec(directive) ?? [];
     return this.#isIPv4 ? Number(ipv4 ?? 32) : Number(ipv6 ?? 128);
   }
 
   /**
-   * The name that a domain-spec stands for (RFC 7208 section 7.3). `exists` is the mechanism that does nothing but
-   * expand its name and query for it, so mailauth gets that.
+   * Expands a domain-spec to a name (RFC 7208 section 7.3). It lets mailauth evaluate `exists`, the mechanism that only
+   * expands its name and queries for it.
    *
    * @throws {StopEvaluation}
    */
@@ -104,7 +104,7 @@ export class DirectiveMatcher {
     return /[^\x00-\x7f]/.test(local) && /%\{[sl]/i.test(domainSpec.replaceAll("%%", ""));
   }
 
-  /** The domain's own explanation of a fail, macros expanded, if it can be had (RFC 7208 section 6.2). */
+  /** The domain's own explanation of a fail, with macros expanded, if there is one (RFC 7208 section 6.2). */
   async expandExplanation(domain: string, domainSpec: string): Promise<string | undefined> {
     const match = await this.#verify(domain, `v=spf1 -all exp=${domainSpec}`, () => []);
     return match.explanation;
@@ -139,7 +139,10 @@ export class DirectiveMatcher {
     return this.#shape(type, records, prefixBits);
   }
 
-  /** Queries for the addresses of one term's MX or PTR hosts. Rejects and never throws: mailauth asks for several in parallel. */
+  /**
+   * Queries for the addresses of one term's MX or PTR hosts. It rejects but never throws, because mailauth runs several
+   * in parallel.
+   */
   #hostAsker(prefixBits: number): Ask {
     let hosts = 0;
     return async (name, type) => {
@@ -157,9 +160,12 @@ export class DirectiveMatcher {
     return texts.map((text) => [hyphenFirst(text)]);
   }
 
-  /** Records as node:dns shapes them, which is what mailauth reads. Lists are copies: it sorts them in place. */
+  /**
+   * Converts records to the form of node:dns, which mailauth reads. Lists are copies, because mailauth sorts them in
+   * place.
+   */
   #shape(type: RecordType, records: readonly RecordData[RecordType][], prefixBits: number): readonly unknown[] {
-    if (type === "A" && !this.#isIPv4) return records.slice(0, 1); // Only `exists` asks so.
+    if (type === "A" && !this.#isIPv4) return records.slice(0, 1); // only `exists` asks for A with an IPv6 client
     if (type === "A" || type === "AAAA") {
       this.#comparedAddresses += records.length;
       if (this.#comparedAddresses > MAX_ADDRESSES) {

@@ -5,7 +5,7 @@ import { StopEvaluation } from "./stop.ts";
 interface LookupLimits {
   /** Terms that cause DNS queries (RFC 7208 section 4.6.4); 0 allows none. */
   readonly maxDnsLookups: number;
-  /** Of those, terms whose query found nothing; 0 allows none. */
+  /** Terms among them whose query found nothing; 0 allows none. */
   readonly maxVoidLookups: number;
 }
 
@@ -15,18 +15,18 @@ export interface Lookup {
   readonly type: RecordType;
   readonly answer: DnsAnswer<RecordType>;
   readonly elapsedMs: number;
-  /** Whether it counts for the term that makes it; addresses of MX and PTR names do not. */
+  /** True if the query counts for its term. Queries for addresses of MX and PTR names do not count. */
   readonly isTermsOwn: boolean;
 }
 
-/** Where answers come from, and what bounds the search for them. */
+/** The source of answers, and the limits. */
 export interface LookupSettings extends LookupLimits {
   readonly resolver: Resolver;
-  /** Monotonic, as `performance.now()`: the clock that deadlines and the answers' expiry are on too. */
+  /** A monotonic clock such as `performance.now()`. Deadlines and expiry times are on the same clock. */
   readonly clockMs: () => number;
 }
 
-/** A query on its way, or answered already. */
+/** A query that has been sent. Its answer may already be known. */
 export interface Pending<T extends RecordType> {
   readonly name: string;
   readonly type: T;
@@ -37,17 +37,17 @@ export interface Pending<T extends RecordType> {
 
 type Records<T extends RecordType> = readonly RecordData[T][];
 
-/** An answer that is at hand comes back without a promise. */
+/** Makes and counts the queries. A cached answer is returned without a promise. */
 export class DnsLookups {
-  /** Terms that queried DNS so far. */
+  /** Number of terms that have queried DNS so far. */
   terms = 0;
-  /** Of those, the ones whose query found nothing. */
+  /** Number of terms among them whose query found nothing. */
   voidTerms = 0;
-  /** When the first of the answers used so far must be asked for anew. */
+  /** The time at which the first of the answers used so far expires. */
   expiresAtMs = Number.POSITIVE_INFINITY;
-  /** Whether a query failed, even if the evaluation went on: nothing may be remembered then. */
+  /** True if a query failed, even if the evaluation went on. Then the result must not be remembered. */
   sawTrouble = false;
-  /** Whether an answer was not in the DNS cache, and had to be waited for. */
+  /** True if an answer was not in the DNS cache. */
   hasWaited = false;
   #voidCounted = true;
   readonly #settings: LookupSettings;
@@ -56,7 +56,7 @@ export class DnsLookups {
 
   /**
    * @param deadlineMs on the clock of `clockMs`
-   * @param observe called with each query when its answer is there
+   * @param observe called with each query when its answer has come
    */
   constructor(settings: LookupSettings, deadlineMs: number, observe: ((lookup: Lookup) => void) | undefined) {
     this.#settings = settings;
@@ -67,7 +67,7 @@ export class DnsLookups {
   /**
    * Counts a term that queries DNS.
    *
-   * @throws {StopEvaluation} permerror, if it is one too many.
+   * @throws {StopEvaluation} permerror, if there are too many.
    */
   startTerm(term: string): void {
     const { maxDnsLookups } = this.#settings;
@@ -80,17 +80,18 @@ export class DnsLookups {
   }
 
   /**
-   * The records that answer the term's own query; none if the name or the type does not exist, which counts as a
-   * void lookup once per term.
+   * Makes the term's own query and returns the records. None if the name or the type does not exist: that is a void
+   * lookup, counted once per term.
    *
-   * @throws {StopEvaluation} temperror without an answer in time, permerror over the limit of void lookups. While an
-   * answer is awaited, the promise rejects instead.
+   * @throws {StopEvaluation} temperror without an answer in time, permerror over the limit of void lookups. If a
+   *   promise
+   *   was returned, it rejects instead.
    */
   ask<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
     return this.#records(this.begin(name, type, true));
   }
 
-  /** As `ask`, for queries that never count: the first TXT, addresses of MX and PTR names, explanations. */
+  /** Does the same for queries that never count: the first TXT, addresses of MX and PTR names, explanations. */
   askUncounted<T extends RecordType>(name: string, type: T): Records<T> | Promise<Records<T>> {
     return this.#records(this.begin(name, type, false));
   }
@@ -101,9 +102,9 @@ export class DnsLookups {
   }
 
   /**
-   * The first half of `ask` and `askUncounted`, for a caller that awaits the answer itself; the second half is `take`.
+   * Starts a query, for a caller that awaits the answer itself and then calls `take`.
    *
-   * @throws {StopEvaluation} temperror when the time is over
+   * @throws {StopEvaluation} temperror after the deadline
    */
   begin<T extends RecordType>(name: string, type: T, counted: boolean): Pending<T> {
     const { resolver, clockMs } = this.#settings;
@@ -114,7 +115,7 @@ export class DnsLookups {
     return { name, type, startMs, counted, answer };
   }
 
-  /** The records of the answer. Throws as `ask` does. */
+  /** The records of the answer. Throws like `ask`. */
   take<T extends RecordType>({ name, type, startMs, counted }: Pending<T>, answer: DnsAnswer<T>): Records<T> {
     const { clockMs } = this.#settings;
     this.#observe?.({ name, type, answer, elapsedMs: clockMs() - startMs, isTermsOwn: counted });

@@ -1,4 +1,7 @@
-/** Domain names as SPF takes them (RFC 7208 section 4.3, RFC 8616). Text is latin1: one character is one byte. */
+/**
+ * Domain names in the forms that SPF accepts (RFC 7208 section 4.3, RFC 8616). Text is latin1: one character is one
+ * byte.
+ */
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
 
@@ -7,9 +10,9 @@ const MAX_LABEL_BYTES = 63;
 const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
- * The name with its U-labels as A-labels (RFC 8616 section 4, RFC 5890 section 2.3.2.1); other labels stay as given.
- *
- * Label by label, because `domainToASCII` of a whole name reads `1.2.3` as an IPv4 address and undoes percent signs.
+ * Converts the U-labels of a name to A-labels (RFC 8616 section 4, RFC 5890 section 2.3.2.1). Other labels stay as they
+ * are. It works label by label, because `domainToASCII` reads a whole name like `1.2.3` as an IPv4 address, and decodes
+ * percent signs.
  *
  * @param name UTF-8 as latin1, one character per byte
  * @returns `undefined` if a label is neither ASCII nor UTF-8 that IDNA allows.
@@ -28,8 +31,8 @@ function toALabel(label: string): string | undefined {
 }
 
 /**
- * Whether check_host() can be asked about a name: several labels, none empty or too long, and no bare address or
- * address literal (RFC 7208 section 4.3). Any byte may stand in a label, underscores are common in the wild.
+ * Tells if check_host() accepts a name: several labels, none empty or too long, and neither a bare address nor an
+ * address literal (RFC 7208 section 4.3). A label may contain any byte, and underscores are common in practice.
  *
  * @param name without a trailing dot.
  */
@@ -45,7 +48,7 @@ export function isMultiLabelName(name: string): boolean {
   return labels >= 2;
 }
 
-/** The name without the dot that stands for the root. */
+/** The name without a trailing dot, which stands for the root. */
 export function withoutRootDot(name: string): string {
   return name.endsWith(".") ? name.slice(0, -1) : name;
 }

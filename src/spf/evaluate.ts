@@ -1,6 +1,6 @@
 /**
- * check_host() (RFC 7208 sections 4 to 6): the walk over records and terms. What a single directive means
- * is in `directives.ts`, all that is queried and counted in `dns.ts`.
+ * check_host() (RFC 7208 sections 4 to 6): walks over records and terms. `directives.ts` knows the meaning of a single
+ * directive, `dns.ts` makes and counts the queries.
  */
 import { MAX_TXT_BYTES } from "../dns/types.ts";
 import type { DirectiveMatcher, ExpandedName } from "./directives.ts";
@@ -10,22 +10,22 @@ import { type ParsedRecord, type RecordParser, spfRecords, type Term } from "./r
 import { StopEvaluation } from "./stop.ts";
 import type { TraceBuilder } from "./trace.ts";
 
-/** What one domain's record says about the client. Errors are thrown, as `StopEvaluation`. */
+/** The result of one domain's record for the client. Errors are thrown as `StopEvaluation`. */
 export interface RecordResult {
   readonly result: "none" | "neutral" | "pass" | "fail" | "softfail";
-  /** The directive that matched, as written; `default` if none did; nothing without a record. */
+  /** The directive that matched, as written; `default` if none did; `undefined` without a record. */
   readonly mechanism: string | undefined;
-  /** The domain-spec of exp= and the domain it is expanded for, if the directive's record has one. */
+  /** The domain-spec of exp= and the domain to expand it for, if the record has one. */
   readonly exp: { readonly domain: string; readonly domainSpec: string } | undefined;
 }
 
-/** The parts of one check that the walk works with. */
+/** The parts of one check that the walk uses. */
 export interface Evaluation {
   readonly parser: RecordParser;
   readonly lookups: DnsLookups;
   readonly matcher: DirectiveMatcher;
   readonly trace: TraceBuilder | undefined;
-  /** The record of the domain that the check is about, as soon as it is known. */
+  /** The record of the checked domain, once it is known. */
   record: string | undefined;
 }
 
@@ -33,13 +33,13 @@ const NONE: RecordResult = { result: "none", mechanism: undefined, exp: undefine
 const NEUTRAL: RecordResult = { result: "neutral", mechanism: "default", exp: undefined };
 const RESULTS = { "+": "pass", "-": "fail", "?": "neutral", "~": "softfail" } as const;
 
-/** A term that says something about the client. */
+/** A term that can match the client. */
 type Directive = Term & { readonly qualifier: keyof typeof RESULTS };
 
 /**
- * What the record of `domain` says, with the records that it includes or redirects to.
+ * Evaluates the record of `domain`, with the records that it includes or redirects to.
  *
- * @param counted whether the query for the record belongs to a term (include, redirect), and so to the limits.
+ * @param counted true if the query for the record belongs to a term (include, redirect) and so counts for the limits.
  * @throws {StopEvaluation} for temperror and permerror.
  */
 export async function evaluateDomain(evaluation: Evaluation, domain: string, counted: boolean): Promise<RecordResult> {
@@ -91,8 +91,8 @@ function refuseBadSyntax({ trace }: Evaluation, domain: string, { terms, error }
 }
 
 /**
- * Goes through the directives from the one at `from` on, then follows redirect=. What needs no DNS is
- * known without a promise: a long list of addresses would cost a turn of the event loop for each.
+ * Evaluates the directives from the one at `from`, then follows redirect=. Terms without DNS use no promise: a long
+ * list of addresses would otherwise take one turn of the event loop for each.
  */
 function evaluateTerms(
   evaluation: Evaluation,
@@ -115,7 +115,7 @@ function evaluateTerms(
   return redirect === undefined ? NEUTRAL : followRedirect(evaluation, domain, redirect, index);
 }
 
-/** As `evaluateTerms`, from a directive on that queries DNS. */
+/** Does the same, starting with a directive that queries DNS. */
 async function evaluateByDns(
   evaluation: Evaluation,
   domain: string,
@@ -139,7 +139,7 @@ async function matchByDns(evaluation: Evaluation, domain: string, term: Term): P
   return await evaluation.matcher.matches(domain, term.text);
 }
 
-/** RFC 7208 section 5.2: only a pass matches, a missing record is a permerror. */
+/** Evaluates an include (RFC 7208 section 5.2): only a pass matches, a missing record is a permerror. */
 async function matchInclude(evaluation: Evaluation, domain: string, term: Term): Promise<boolean> {
   const target = await evaluation.matcher.expandName(domain, term.value);
   if (target.status === "unmatchable") return false;
@@ -147,7 +147,7 @@ async function matchInclude(evaluation: Evaluation, domain: string, term: Term):
   return result === "pass";
 }
 
-/** RFC 7208 section 6.1: the target's result is the result, a missing record is a permerror. */
+/** Follows redirect= (RFC 7208 section 6.1): the target's result is the result, a missing record is a permerror. */
 async function followRedirect(
   evaluation: Evaluation,
   domain: string,

@@ -1,4 +1,4 @@
-/** Sentences of our own for results, for replies and headers where the domain gives none. */
+/** Our own explanations of results, for replies and headers when the domain has none. */
 import { asciiLine, shorten } from "../mail/text.ts";
 import type { SpfResult } from "./verdict.ts";
 

@@ -1,8 +1,8 @@
-/** Macro-strings as text (RFC 7208 section 7): what can be said of them, and done to them, before they are expanded. */
+/** Inspects and repairs macro-strings (RFC 7208 section 7) before they are expanded. */
 
 /**
- * What the expansion of a macro-string depends on beside the client's address, the domain and our own name: the HELO
- * name (`h`), or the sender's local part or the time (`s`, `l`, `t`).
+ * The things that a macro-string depends on beside the client's address, the domain and our own name: the HELO name
+ * (`h`), or the sender's local part or the time (`s`, `l`, `t`).
  */
 export type MacroDependence = "nothing" | "helo" | "message";
 
@@ -11,15 +11,15 @@ export function dependence(macroString: string): MacroDependence {
   return /%\{h/i.test(macroString) ? "helo" : "nothing";
 }
 
-/** The one of two that depends on more. */
+/** The dependence of two macro-strings together. */
 export function moreDependent(a: MacroDependence, b: MacroDependence): MacroDependence {
   if (a === "message" || b === "nothing") return a;
   return b;
 }
 
 /**
- * The macro-string with "-" first in each list of delimiters. It means the same (RFC 7208 section 7.1), but elsewhere
- * in the RegExp class that mailauth makes of the list a "-" is a range.
+ * Moves "-" to the front of each list of delimiters. The meaning stays the same (RFC 7208 section 7.1). mailauth turns
+ * the list into a RegExp class, in which a "-" at another place is a range.
  */
 export function hyphenFirst(macroString: string): string {
   if (!macroString.includes("%{")) return macroString;
@@ -29,8 +29,8 @@ export function hyphenFirst(macroString: string): string {
 }
 
 /**
- * A bare `a` or `mx` with the evaluated name written out, if that holds a "%": mailauth would take the name itself for
- * a macro-string.
+ * Writes out the evaluated name in a bare `a` or `mx`, if the name contains a "%": mailauth would treat the name as a
+ * macro-string.
  */
 export function withExplicitName(directive: string, domain: string): string {
   if (!domain.includes("%")) return directive;

@@ -1,7 +1,9 @@
-/** The networks and addresses that records and DNS name, compared with a client's address. */
+/** Compares a client's address with the networks and addresses of records and DNS. */
 import { type AddressGroups, inNetwork, isSameAddress, readAddress } from "../mail/address-groups.ts";
 
-/** Whether the client is in the network of an `ip4` or `ip6` mechanism, such as `192.0.2.0/24` (RFC 7208 section 5.6). */
+/**
+ * Tells if the client is in the network of an `ip4` or `ip6` mechanism, such as `192.0.2.0/24` (RFC 7208 section 5.6).
+ */
 export function inWrittenNetwork(client: AddressGroups, network: string): boolean {
   const slash = network.indexOf("/");
   const groups = readAddress(slash === -1 ? network : network.slice(0, slash));
@@ -11,8 +13,8 @@ export function inWrittenNetwork(client: AddressGroups, network: string): boolea
 }
 
 /**
- * Those of a name's addresses that decide whether the client is among them: itself, and the first in its network of
- * `prefixBits`. The first that cannot be read is kept, for mailauth to refuse.
+ * Selects the addresses of a name that decide if the client matches: the client's own address and the first one in its
+ * network of `prefixBits`. The first address that cannot be read is kept too, so that mailauth refuses it.
  */
 export function decidingAddresses(
   client: AddressGroups,

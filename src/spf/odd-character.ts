@@ -1,6 +1,8 @@
-/** Names and mends characters of word processors and web pages in a record, which takes printable ASCII alone. */
+/**
+ * Names and replaces characters of word processors and web pages in a record, which may contain only printable ASCII.
+ */
 
-/** A character as a record holds it. Text is latin1: one character is one byte. */
+/** An unexpected character in a record. Text is latin1: one character is one byte. */
 interface OddCharacter {
   readonly bytes: string;
   readonly codePoint: number;
@@ -48,7 +50,10 @@ const KNOWN: Readonly<Record<number, Known>> = {
   65306: { name: "fullwidth colon", meant: ":" },
 };
 
-/** Bytes of Windows-1252 for characters that Unicode has elsewhere: a record that was typed there and never converted. */
+/**
+ * Windows-1252 bytes for characters that have other numbers in Unicode. They occur in records that were never
+ * converted.
+ */
 const WINDOWS_1252: Readonly<Record<number, number>> = {
   145: 8216,
   146: 8217,
@@ -58,7 +63,7 @@ const WINDOWS_1252: Readonly<Record<number, number>> = {
   151: 8212,
 };
 
-/** The first character that is no printable ASCII: `U+2013 (en dash)`. */
+/** Names the first character that is not printable ASCII: `U+2013 (en dash)`. */
 export function nameOddCharacter(text: string): string | undefined {
   const odd = oddCharacterAt(text, text.search(/[^\x20-\x7e]/));
   if (odd === undefined) return undefined;
@@ -67,7 +72,7 @@ export function nameOddCharacter(text: string): string | undefined {
   return known === undefined ? code : `${code} (${known.name})`;
 }
 
-/** The text with what was meant in place of odd characters; `undefined` if one of them could mean anything. */
+/** Replaces odd characters by the ASCII that was meant; `undefined` if the meaning of one is unknown. */
 export function withoutOddCharacters(text: string): string | undefined {
   let clean = "";
   for (let at = 0; at < text.length; ) {
@@ -80,7 +85,7 @@ export function withoutOddCharacters(text: string): string | undefined {
   return clean;
 }
 
-/** The character at `at`, read as UTF-8 where it is that, if it is not printable ASCII. */
+/** The character at `at` if it is not printable ASCII. Valid UTF-8 is read as such. */
 function oddCharacterAt(text: string, at: number): OddCharacter | undefined {
   const byte = text.charCodeAt(at);
   if (Number.isNaN(byte) || (byte >= 0x20 && byte <= 0x7e)) return undefined;

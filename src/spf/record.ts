@@ -1,5 +1,5 @@
 /**
- * The SPF record of a domain, taken apart (RFC 7208 sections 4.5 and 4.6.1).
+ * Parses the SPF record of a domain (RFC 7208 sections 4.5 and 4.6.1).
  *
  *     record     = "v=spf1" *( 1*SP term ) *SP
  *     directive  = [ "+" / "-" / "?" / "~" ] mechanism        all include a mx ptr ip4 ip6 exists
@@ -8,14 +8,14 @@
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import { findSyntaxError, type RecordError } from "../mailauth/spf.ts";
 
-/** One term as it stands in the record. */
+/** One term of a record. */
 export interface Term {
   readonly text: string;
   /** The mechanism's or the modifier's name in lower case. */
   readonly name: string;
   /** `+`, `-`, `?` or `~`, `+` if none is written; `=` marks a modifier. */
   readonly qualifier: "+" | "-" | "?" | "~" | "=";
-  /** What follows the colon of a mechanism or the equals sign of a modifier; `/24` of `a/24`. */
+  /** The text after the colon of a mechanism or the equals sign of a modifier; `/24` of `a/24`. */
   readonly value: string;
 }
 
@@ -24,7 +24,7 @@ export function spfRecords(texts: readonly string[]): string[] {
   return texts.filter((text) => /^v=spf1(?: |$)/i.test(text));
 }
 
-/** The terms of a record in order. The record need not be correct: what is no term becomes one with an unknown name. */
+/** Splits a record into terms. The record may be wrong: text that is not a term becomes a term with an unknown name. */
 export function splitTerms(record: string): Term[] {
   return record
     .split(" ")
@@ -48,17 +48,19 @@ function readQualifier(text: string | undefined): Term["qualifier"] {
   return text === "-" || text === "?" || text === "~" ? text : "+";
 }
 
-/** A record taken apart, with the first error in it. */
+/** A parsed record, with the first error in it. */
 export interface ParsedRecord {
   readonly terms: readonly Term[];
   readonly error: RecordError | undefined;
 }
 
-/** Parsed records that are kept, and the longest of them: 1 MiB in all. */
+/** Number of parsed records that are kept, and the longest of them: 1 MiB in all. */
 const MAX_RECORDS = 1024;
 const MAX_KEPT_BYTES = 256;
 
-/** Parses records, and keeps the short ones: thousands of domains publish the same few texts of their providers. */
+/**
+ * Parses records and caches the short ones, because thousands of domains publish the same few texts of their providers.
+ */
 export class RecordParser {
   readonly #records = new ExpiringCache<ParsedRecord & { readonly expiresAtMs: number }>(MAX_RECORDS);
 
@@ -70,7 +72,7 @@ export class RecordParser {
     const parsed = {
       terms,
       error: findSyntaxError(terms.map(({ text }) => text)),
-      // The same text always means the same.
+      // The parse of a text never changes.
       expiresAtMs: Number.POSITIVE_INFINITY,
     };
     if (record.length <= MAX_KEPT_BYTES) this.#records.set(record, parsed);

@@ -1,20 +1,20 @@
-/** The one error of an evaluation: temperror and permerror end it wherever it stands. */
+/** The error that ends an evaluation with temperror or permerror. */
 
 export type ExceededLimit = "lookups" | "voidLookups";
 
 /**
- * Ends the evaluation with an error result. mailauth can be stopped in no other way, so the walk above it uses the
- * same one. `conclude.ts` makes the result of it.
+ * Ends the evaluation with an error result. mailauth can only be stopped by an error, so the walk uses the same one.
+ * `conclude.ts` catches it and makes the result.
  */
 export class StopEvaluation extends Error {
   override name = "StopEvaluation";
   readonly result: "temperror" | "permerror";
-  /** How mailauth spells the result: it lets a permerror out of PTR lookups, where it swallows DNS errors. */
+  /** The result in mailauth's form. mailauth passes a permerror on from PTR lookups, but no DNS error. */
   readonly spfResult: { readonly error: "temperror" | "permerror"; readonly text: string };
-  /** mailauth's mark for "out of time", the only temperror that it lets out of PTR lookups. */
+  /** mailauth's code for "out of time", the only temperror that it passes on from PTR lookups. */
   readonly code: "ESPFTIMELIMIT" | undefined;
 
-  /** The limit of RFC 7208 section 4.6.4 that was passed. */
+  /** The limit of RFC 7208 section 4.6.4 that was exceeded. */
   readonly exceeded: ExceededLimit | undefined;
 
   constructor(
@@ -22,13 +22,13 @@ export class StopEvaluation extends Error {
     problem: string,
     options: { outOfTime?: boolean; exceeded?: ExceededLimit } = {},
   ) {
-    // Nobody reads the stack, and to take it is most of what a permerror would cost.
+    // No stack trace: nobody reads it, and it would be most of the cost of a permerror.
     const { stackTraceLimit } = Error;
     Error.stackTraceLimit = 0;
     super(problem);
     Error.stackTraceLimit = stackTraceLimit;
     this.result = result;
-    // Not frozen: mailauth notes the record on it.
+    // Left unfrozen: mailauth adds the record to it.
     this.spfResult = { error: result, text: problem };
     this.exceeded = options.exceeded;
     this.code = options.outOfTime === true ? "ESPFTIMELIMIT" : undefined;

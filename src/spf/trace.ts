@@ -5,21 +5,21 @@ import type { Term } from "./record.ts";
 import type { ExceededLimit } from "./stop.ts";
 import type { SpfResult } from "./verdict.ts";
 
-/** How an evaluation went, as a tree that JSON can carry: what `postvouch spf --explain` shows. */
+/** The steps of an evaluation as a tree that JSON can hold. `postvouch spf --explain` shows it. */
 export interface Trace {
-  /** In its usual form; IPv4-mapped IPv6 as IPv4. */
+  /** The client's address in canonical form. IPv4-mapped IPv6 is written as IPv4. */
   readonly clientAddress: string;
   readonly domain: string;
-  /** The domain's record; absent if nothing was queried. */
+  /** The domain's record; `undefined` if nothing was queried. */
   readonly record: TraceRecord | undefined;
-  /** Terms that queried DNS, those of them that found nothing, and the limits of both (RFC 7208 section 4.6.4). */
+  /** Number of terms that queried DNS, number of those that found nothing, and both limits (RFC 7208 section 4.6.4). */
   readonly lookups: number;
   readonly maxDnsLookups: number;
   readonly voidLookups: number;
   readonly maxVoidLookups: number;
   /** The limit that ended the evaluation. */
   readonly exceeded: ExceededLimit | undefined;
-  /** What exp= gave, if it was looked up. */
+  /** The explanation of exp=, if it was looked up. */
   readonly explanation: TraceExplanation | undefined;
   readonly elapsedMs: number;
 }
@@ -29,7 +29,7 @@ export interface TraceRecord {
   readonly domain: string;
   /** The query for the record. */
   readonly lookups: readonly TraceLookup[];
-  /** The SPF records found: one is right. */
+  /** The SPF records that were found. There should be one. */
   readonly records: readonly string[];
   readonly terms: readonly TraceTerm[];
   readonly result: SpfResult | undefined;
@@ -50,12 +50,12 @@ export interface TraceTerm {
 export interface TraceLookup {
   readonly name: string;
   readonly type: RecordType;
-  /** Where `name` leads as an alias (CNAME or DNAME): the owner of the answers. */
+  /** The owner of the answers, if `name` is an alias (CNAME or DNAME). */
   readonly canonicalName: string | undefined;
   readonly outcome: "ok" | "nodata" | "nxdomain" | "error";
-  /** Records as text, MX as `10 mx.example.com`; for an error, what was wrong. */
+  /** Records as text, MX as `10 mx.example.com`; for an error, the reason. */
   readonly answers: readonly string[];
-  /** How long the answer still holds, in whole seconds; 0 for one that is not to be kept. */
+  /** The time for which the answer still holds, in whole seconds; 0 for one that must not be cached. */
   readonly ttlSeconds: number | undefined;
   readonly elapsedMs: number;
 }
@@ -72,7 +72,7 @@ interface OpenRecord extends Open<Omit<TraceRecord, "terms">> {
   terms: OpenTerm[];
 }
 
-/** Grows the tree while the evaluation walks: records open inside the term that led to them. */
+/** Builds the tree during the evaluation. A record opens inside the term that led to it. */
 export class TraceBuilder {
   #root: OpenRecord | undefined;
   #explanation: Open<TraceExplanation> | undefined;
@@ -126,7 +126,7 @@ export class TraceBuilder {
     this.#path.at(-1)?.record.terms.push(...open);
   }
 
-  /** @param index of the term in its record. */
+  /** @param index position of the term in its record */
   openTerm(index: number): void {
     const level = this.#path.at(-1);
     if (level !== undefined) level.term = level.record.terms[index];
@@ -145,7 +145,7 @@ export class TraceBuilder {
     if (level !== undefined) level.record.result = result;
   }
 
-  /** The evaluation ended here with an error: marks the term and the records that it happened in. */
+  /** Marks the term and the records in which the evaluation ended with an error. */
   stop(result: SpfResult, exceeded: ExceededLimit | undefined): void {
     this.#exceeded = exceeded;
     while (this.#path.length > 0) {
@@ -173,13 +173,13 @@ export class TraceBuilder {
       elapsedMs,
     };
     const level = this.#path.at(-1);
-    // A PTR query is for the client's name, whatever the term's target.
+    // A PTR query asks for the client's name, not for the term's target.
     if (level?.term !== undefined && isTermsOwn && type !== "PTR") level.term.target ??= name;
     (this.#explanation ?? level?.term ?? level?.record)?.lookups.push(lookup);
   }
 }
 
-/** `undefined` for an answer without an end: a name that DNS cannot carry does not exist. */
+/** Seconds until an answer expires; `undefined` if it never does, because DNS cannot have such a name. */
 function secondsUntil(expiresAtMs: number, clockMs: number): number | undefined {
   return Number.isFinite(expiresAtMs) ? Math.max(0, Math.floor((expiresAtMs - clockMs) / 1000)) : undefined;
 }

@@ -1,9 +1,9 @@
-/** A policy that is tried before it is published. */
+/** Tries a policy before it is published. */
 import type { DnsAnswer, RecordType, Resolver } from "../dns/types.ts";
 import { isMultiLabelName, toALabels, withoutRootDot } from "./domain.ts";
 
 /**
- * A resolver for which `domain` publishes `record` as its one TXT record; all else is as `resolver` has it.
+ * Makes a resolver for which `domain` publishes `record` as its only TXT record. `resolver` answers everything else.
  *
  * @param domain UTF-8 as latin1, one character per byte
  * @returns `undefined` when `domain` cannot have an SPF record

@@ -1,24 +1,24 @@
 /**
- * Conclusions by client and domain, for as long as every DNS answer behind them holds.
+ * Caches conclusions by client and domain, until the first DNS answer behind them expires.
  *
- * This is sound because an evaluation depends on nothing else, unless a macro that was expanded says so: the HELO name
- * then joins the key, and what depends on the local part or the time is not kept. Neither is a conclusion after DNS
- * trouble.
+ * This is correct because an evaluation depends on nothing else, unless a macro was expanded. With a macro for the HELO
+ * name, that name joins the key. A conclusion that depends on the local part or the time is not kept, nor is one after
+ * DNS trouble.
  */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { Conclusion, Validity } from "./conclude.ts";
 import type { SpfResult, SpfVerdict } from "./verdict.ts";
 
-/** A conclusion in as few fields as it takes: there are tens of thousands. */
+/** A conclusion in as few fields as possible, because there are tens of thousands. */
 class Entry implements Conclusion {
   readonly expiresAtMs: number;
   readonly result: SpfResult;
   readonly mechanism: string | undefined;
   readonly record: string | undefined;
-  /** The problem of an error, the explanation of a fail: no result has both. */
+  /** The problem of an error or the explanation of a fail. No result has both. */
   readonly #words: string | undefined;
   readonly #counts: number;
-  /** The verdict that was made of this last, while it is among the recent ones. */
+  /** The last verdict that was made from this entry, while it is among the recent ones. */
   verdict: SpfVerdict | undefined = undefined;
 
   constructor(conclusion: Conclusion, expiresAtMs: number) {
@@ -49,7 +49,9 @@ class Entry implements Conclusion {
 
 const COUNT_BASE = 1024;
 
-/** In place of an entry: the domain's record depends on the HELO name, and the entry's key holds that too. */
+/**
+ * Replaces an entry when the domain's record depends on the HELO name. The key of the real entry contains that name.
+ */
 class KeyedByHelo {
   readonly expiresAtMs: number;
 
@@ -58,14 +60,13 @@ class KeyedByHelo {
   }
 }
 
-/** A remembered conclusion, which may have its verdict with it. */
+/** A remembered conclusion, perhaps with its verdict. */
 export interface KnownConclusion extends Conclusion {
   verdict: SpfVerdict | undefined;
 }
 
 /**
- * Keeps the verdicts of the conclusions that were used last: a busy sender's is made once, not for each message, and
- * all its messages share it.
+ * Keeps the verdicts of the conclusions that were used last. So the messages of a busy sender share one verdict.
  */
 export class RecentVerdicts {
   readonly #conclusions: (KnownConclusion | undefined)[] = new Array(RECENT_VERDICTS).fill(undefined);
@@ -84,20 +85,20 @@ export class RecentVerdicts {
 
 const RECENT_VERDICTS = 4096;
 
-/** Longest time an entry is kept, in milliseconds, however long its answers hold. */
+/** Longest life of an entry in milliseconds, even if its answers hold longer. */
 const MAX_AGE_MS = 86_400_000;
-/** Bytes of text per entry that the cache may hold on average: records are others' choice, their length too. */
+/** Mean bytes of text per entry. They limit the whole cache, because strangers choose the length of records. */
 const MEAN_ENTRY_BYTES = 512;
 const ENTRY_BYTES = 64;
 
-/** Separates the parts of a key: no client address holds a blank, and names are latin1, so U+0100 stands in none. */
+/** Separators for the parts of a key. No client address contains a blank, and no latin1 name contains U+0100. */
 const SHORT = " ";
 const LONG = "\u0100";
 
 export class VerdictCache {
   readonly #entries: ExpiringCache<Entry | KeyedByHelo> | undefined;
 
-  /** @param capacity entries; 0 keeps none. */
+  /** @param capacity number of entries; 0 keeps none */
   constructor(capacity: number) {
     this.#entries = capacity > 0 ? new ExpiringCache(capacity, capacity * MEAN_ENTRY_BYTES) : undefined;
   }
@@ -121,10 +122,10 @@ export class VerdictCache {
     { dependence, expiresAtMs: answersExpireAtMs }: Validity,
     nowMs: number,
   ): void {
-    // A whole number of milliseconds fits into the entry; a fraction would be an object of its own.
+    // A whole number of milliseconds fits into the entry, a fraction would need an object of its own.
     const expiresAtMs = Math.floor(Math.min(answersExpireAtMs, nowMs + MAX_AGE_MS));
     if (this.#entries === undefined || dependence === "message" || expiresAtMs <= nowMs) return;
-    // Joined, not concatenated: V8 would keep both parts in memory beside the whole.
+    // A join, because a concatenation would keep both parts in memory beside the whole.
     const key = [clientAddress, domain.toLowerCase()].join(SHORT);
     const entry = new Entry(conclusion, expiresAtMs);
     if (dependence === "nothing") this.#entries.set(key, entry, textBytes(conclusion));

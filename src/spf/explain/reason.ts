@@ -1,4 +1,4 @@
-/** The reason of a verdict, in words for a reader. */
+/** Explains a verdict in words. */
 import { isIPv6 } from "node:net";
 import { parseAddress } from "../../mail/ip.ts";
 import { hiddenClientText, specialUse } from "../../mail/special-use.ts";
@@ -11,8 +11,8 @@ import { ownerOf, remarks, termsBehindAll } from "./remarks.ts";
 import { type Hint, isNearlyRecord, suggestAscii, suggestInstead, suggestTerms } from "./typo.ts";
 
 /**
- * Why the verdict is what it is, in one sentence for the person who has to mend something: what to add to which
- * record, which terms cost too much, what was probably meant. May hold any bytes of the records it quotes.
+ * Explains a verdict in one sentence for the person who has to repair something: what to add to which record, which
+ * terms need too many lookups, what was probably meant. It may contain any bytes of the records that it quotes.
  */
 export function explainVerdict(trace: Trace, verdict: SpfVerdict): string {
   switch (verdict.result) {
@@ -31,13 +31,13 @@ export function explainVerdict(trace: Trace, verdict: SpfVerdict): string {
   }
 }
 
-/** The name that a record stands under, and the alias that led there: whom to ask, and why. */
+/** The name of a record's owner, and the alias that led there. */
 function fullNameOf(record: TraceRecord): string {
   const owner = ownerOf(record);
   return owner === record.domain ? owner : `${owner} (of which ${record.domain} is an alias)`;
 }
 
-/** The record whose own directive decided: this one, or the target of its redirect=. */
+/** The record whose directive decided: this one, or the target of its redirect=. */
 function decidingRecord(record: TraceRecord | undefined): TraceRecord | undefined {
   const target = record?.terms.find((term) => term.outcome === "followed")?.record;
   return target === undefined ? record : decidingRecord(target);
@@ -47,7 +47,7 @@ function matchOf(record: TraceRecord | undefined): TraceTerm | undefined {
   return record?.terms.find((term) => term.outcome === "match");
 }
 
-/** The matching directives from the domain's record inwards, each with the record it stands in. */
+/** The matching directives from the domain's record inwards, each with its record. */
 function matchPath(record: TraceRecord | undefined): string[] {
   const deciding = decidingRecord(record);
   const match = matchOf(deciding);
@@ -98,7 +98,7 @@ function explainNotNamed(trace: Trace, record: TraceRecord, all: TraceTerm | und
   );
 }
 
-/** The term of an included record that names the client, though not to let it pass. */
+/** The term of an included record that names the client, but not with a pass. */
 function namedButRefused(record: TraceRecord): { readonly term: TraceTerm; readonly record: TraceRecord } | undefined {
   for (const { record: inner } of record.terms) {
     const deciding = decidingRecord(inner);
@@ -149,7 +149,7 @@ function explainPermerror(trace: Trace, verdict: SpfVerdict): string {
   return `"${hint.text}" in the record of ${fullNameOf(record)} ${hint.fault}: did you mean "${hint.suggestion}"?`;
 }
 
-/** What was meant by the term that is no SPF, or that names no record. */
+/** A hint for a term that is not SPF, or that names no record. */
 function hintFor(record: TraceRecord, stopped: TraceTerm | undefined): (Hint & { readonly fault: string }) | undefined {
   const [text = ""] = record.records;
   const odd = nameOddCharacter(text);

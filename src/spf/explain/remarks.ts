@@ -1,8 +1,8 @@
-/** Remarks on terms of an evaluation that are no error, but have no effect or another one than was meant. */
+/** Remarks on terms that are not wrong, but have no effect or an unintended one. */
 import type { TraceRecord, TraceTerm } from "../trace.ts";
 import { suggestInstead } from "./typo.ts";
 
-/** Terms that are quoted in one remark. */
+/** Number of terms that are quoted in one remark. */
 const MAX_TERMS = 3;
 
 /** A sentence for each oddity of the record and those that it led to. */
@@ -12,12 +12,12 @@ export function remarks(record: TraceRecord | undefined): string[] {
   return [...remarksOn(record), ...inner];
 }
 
-/** The name that the record stands under: the domain, or the one that the domain is an alias of. */
+/** The owner of the record: the domain, or the name that the domain is an alias of. */
 export function ownerOf(record: TraceRecord): string {
   return record.lookups[0]?.canonicalName ?? record.domain;
 }
 
-/** The directives that no evaluation reaches, because `all` before them matches every client. */
+/** The directives that are never evaluated, because an `all` before them matches every client. */
 export function termsBehindAll({ terms }: TraceRecord): readonly TraceTerm[] {
   const index = terms.findIndex((term) => term.mechanism === "all" && !isModifier(term));
   return index === -1 ? [] : terms.slice(index + 1).filter((term) => !isModifier(term));

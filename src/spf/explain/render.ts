@@ -1,6 +1,6 @@
 /**
- * The trace of an evaluation as text for a terminal: one line per term with its outcome at the right margin, what was
- * asked of DNS below it, included records indented, the reason in a sentence at the end. Printable ASCII only.
+ * Renders the trace of an evaluation for a terminal: one line per term with its outcome at the right margin, its DNS
+ * queries below it, included records indented, and the reason in a sentence at the end. Printable ASCII only.
  */
 
 import type { Trace, TraceLookup, TraceRecord, TraceTerm } from "../trace.ts";
@@ -8,13 +8,13 @@ import type { SpfVerdict } from "../verdict.ts";
 import { explainVerdict } from "./reason.ts";
 
 const INDENT = "  ";
-/** Answers shown of one query. */
+/** Number of answers that are shown for one query. */
 const MAX_ANSWERS = 6;
-/** Terms with the same outcome shown one by one. */
+/** Number of terms with the same outcome that are all shown. */
 const MAX_GROUP_TERMS = 4;
 const LEAST_TEXT_COLUMNS = 20;
 
-/** @param columns width of the terminal; names longer than that are broken. */
+/** @param columns width of the terminal; longer names are broken */
 export function renderTrace(trace: Trace, verdict: SpfVerdict, columns = 80): string {
   const page = new Page(columns);
   page.write("", `${verdict.identity} ${trace.domain}, client ${trace.clientAddress}`);
@@ -49,7 +49,7 @@ function writeRecord(page: Page, indent: string, record: TraceRecord): void {
   }
 }
 
-/** Neighbouring terms without lookups and with the same outcome stand on one line. */
+/** Puts neighbouring terms without lookups and with the same outcome on one line. */
 function groupTerms(terms: readonly TraceTerm[]): TraceTerm[][] {
   const groups: TraceTerm[][] = [];
   for (const term of terms) {
@@ -61,7 +61,7 @@ function groupTerms(terms: readonly TraceTerm[]): TraceTerm[][] {
   return groups;
 }
 
-/** The record stands above in full, so the first term will do for many. */
+/** Writes a group of terms. The first one stands for many, because the whole record is shown above. */
 function nameGroup(group: readonly TraceTerm[]): string {
   const shown = group.length > MAX_GROUP_TERMS ? group.slice(0, 1) : group;
   const more = shown.length < group.length ? ` and the next ${group.length - 1} terms` : "";
@@ -114,7 +114,7 @@ function milliseconds(ms: number): string {
   return `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
 }
 
-/** Lines of at most so many columns. */
+/** Text in lines of a limited width. */
 class Page {
   text = "";
   readonly #columns: number;
@@ -149,7 +149,7 @@ function breakText(text: string, width: number): string[] {
   return [...lines, rest];
 }
 
-/** As zone files write it. */
+/** Escapes a byte as zone files do. */
 function escapeByte(byte: string): string {
   return `\\${byte.charCodeAt(0).toString().padStart(3, "0")}`;
 }

@@ -1,4 +1,4 @@
-/** What was probably meant by a term that is no SPF, or that does nothing: the mistakes that people make in records. */
+/** Guesses what was meant by a term that is not SPF or has no effect, from common mistakes in records. */
 import { isIPv4, isIPv6 } from "node:net";
 import { findSyntaxError } from "../../mailauth/spf.ts";
 import { withoutOddCharacters } from "../odd-character.ts";
@@ -6,9 +6,9 @@ import { readNetworks } from "./written-address.ts";
 
 /** A guess about terms of a record. */
 export interface Hint {
-  /** As published. */
+  /** The terms as published. */
   readonly text: string;
-  /** What to write in its place: one term or several. */
+  /** The terms to write instead: one or several. */
   readonly suggestion: string;
 }
 
@@ -18,15 +18,16 @@ const MODIFIERS = ["redirect", "exp"];
 /** Other names that people give to a mechanism. */
 const ALIASES: Readonly<Record<string, string>> = { ipv4: "ip4", ipv6: "ip6", ip: "ip4", exist: "exists", mail: "mx" };
 
-/** Repairs that may follow one another in a single term, as in `"ipv4:192.0.2.1",`. */
+/** Number of repairs that a single term may need, as in `"ipv4:192.0.2.1",`. */
 const MAX_REPAIRS = 3;
-/** Networks with a shorter prefix are a good part of the Internet; to suggest one would help nobody. */
+/** Shortest prefix that is suggested. A larger network is a good part of the Internet, so it would be no help. */
 const MIN_PREFIX_BITS = { ip4: 8, ip6: 16 } as const;
 
 /**
- * What was meant by the term at `index`, which is no SPF, with its neighbours where blanks tore it apart.
+ * Guesses what was meant by the term at `index`, which is not SPF. It looks at the neighbours too, because blanks may
+ * have split the term.
  *
- * @returns `undefined` without a good guess, and where the guess would let everybody send mail
+ * @returns `undefined` without a good guess, and if the guess would let everybody send mail
  */
 export function suggestTerms(terms: readonly string[], index: number): Hint | undefined {
   const text = terms[index];
@@ -38,28 +39,30 @@ export function suggestTerms(terms: readonly string[], index: number): Hint | un
     : { text: torn?.text ?? text, suggestion };
 }
 
-/** What was meant by a term that is valid, but hardly what its author wanted: `ip4=192.0.2.1`, `include:a.example,b.example`. */
+/**
+ * Guesses what was meant by a valid term that its author hardly wanted: `ip4=192.0.2.1`, `include:a.example,b.example`.
+ */
 export function suggestInstead(text: string): Hint | undefined {
   const suggestion = mechanismAsModifier(text) ?? splitAtCommas(text) ?? splitBeforeAll(text) ?? splitBeforeName(text);
   if (suggestion === undefined || suggestion === text || letsEverybodySend(suggestion)) return undefined;
   return { text, suggestion };
 }
 
-/** What was meant by a term with characters that are no ASCII, such as an en dash for "-". */
+/** Guesses what was meant by a term with characters that are not ASCII, such as an en dash for "-". */
 export function suggestAscii(text: string): Hint | undefined {
   const suggestion = withoutOddCharacters(text)?.trim();
   if (suggestion === undefined || suggestion === "" || letsEverybodySend(suggestion)) return undefined;
   return { text, suggestion };
 }
 
-/** Whether a text was to be an SPF record: `v=spf2 -all`, `spf1 a`, `"v=spf1 a"`, `v = spf1`, `v=SPF -all`. */
+/** Tells if a text was meant as an SPF record: `v=spf2 -all`, `spf1 a`, `"v=spf1 a"`, `v = spf1`, `v=SPF -all`. */
 export function isNearlyRecord(text: string): boolean {
   if (/v\s*=\s*spf1/i.test(text)) return true;
   const plain = (withoutOddCharacters(text) ?? text).replace(/^[\s"'`(]+/, "");
   return /^(?:v\s*[=:]?\s*spf[\s._-]?\d*|spf[\s._-]?\d+)(?:[\s;,:"']|$)/i.test(plain);
 }
 
-/** Whether a suggestion authorizes all of the Internet, or a good part of it. */
+/** Tells if a suggestion authorizes all of the Internet, or a good part of it. */
 function letsEverybodySend(suggestion: string): boolean {
   return suggestion.split(" ").some((term) => {
     if (/^[-~?]/.test(term)) return false;
@@ -79,7 +82,9 @@ interface Torn {
   readonly joined: string;
 }
 
-/** Joins `- all`, `ip4: 192.0.2.1`, `include :x.example`, `ip4:192.0.2.1 - 192.0.2.9`, `ip4:192.0.2.0 255.255.255.0`. */
+/**
+ * Joins `- all`, `ip4: 192.0.2.1`, `include :x.example`, `ip4:192.0.2.1 - 192.0.2.9`, `ip4:192.0.2.0 255.255.255.0`.
+ */
 function joinTorn(terms: readonly string[], index: number): Torn | undefined {
   const [before = "", text = "", after = ""] = [terms[index - 1], terms[index], terms[index + 1]];
   const isRange = /^[-\u2013]$/.test(text) && /\d$/.test(before) && isIPv4(after);
@@ -101,7 +106,7 @@ function joinTorn(terms: readonly string[], index: number): Torn | undefined {
   return isAddressApart ? { text: `${text} ${after}`, joined: `${text}:${after}` } : undefined;
 }
 
-/** Whether it is the name of a mechanism or modifier, with a qualifier or without. */
+/** Tells if a text is the name of a mechanism or modifier, with or without a qualifier. */
 function isName(text: string): boolean {
   const name = text.replace(/^[+\-?~]/, "").toLowerCase();
   return MECHANISMS.includes(name) || MODIFIERS.includes(name) || name in ALIASES;
@@ -145,12 +150,12 @@ function isValid(term: string): boolean {
   return findSyntaxError([term]) === undefined;
 }
 
-/** Mends `"ip4:192.0.2.1"`, `-all;`, `mx.`, `(a)`. */
+/** Repairs `"ip4:192.0.2.1"`, `-all;`, `mx.`, `(a)`. */
 function withoutPunctuation(text: string): string | undefined {
   return /^["'`(<[]*(.*?)["'`)>.,;\\]*$/s.exec(text)?.[1];
 }
 
-/** Mends `ip4:192.0.2.1,192.0.2.2` and `a;mx`: a part without a name gets the first one's. */
+/** Repairs `ip4:192.0.2.1,192.0.2.2` and `a;mx`: a part without a name gets the name of the first part. */
 function splitAtCommas(text: string): string | undefined {
   const parts = text.split(/[,;]/).filter((part) => part !== "");
   if (parts.length < 2 || text.includes("%{")) return undefined;
@@ -160,14 +165,14 @@ function splitAtCommas(text: string): string | undefined {
     .join(" ");
 }
 
-/** Mends `--all`, `~-all`, `all-`. */
+/** Repairs `--all`, `~-all`, `all-`. */
 function withOneQualifier(text: string): string | undefined {
   const behind = /^(all)([-~?])$/i.exec(text);
   if (behind !== null) return `${behind[2]}${behind[1]}`;
   return /^[+\-?~]+([+\-?~].+)$/s.exec(text)?.[1];
 }
 
-/** Mends `192.0.2.1`, `ip4:192.0.2.*`, `a:192.0.2.0/255.255.255.0`, `ip6:[2001:db8::1]:25` and the like. */
+/** Repairs `192.0.2.1`, `ip4:192.0.2.*`, `a:192.0.2.0/255.255.255.0`, `ip6:[2001:db8::1]:25` and the like. */
 function writtenNetworks(text: string): string | undefined {
   const [, qualifier = "", written = ""] =
     /^([+\-?~]?)(?:(?:ipv?[46]?|a|mx|include|exists|ptr)[:=])?(.+)$/is.exec(text) ?? [];
@@ -176,13 +181,13 @@ function writtenNetworks(text: string): string | undefined {
     .join(" ");
 }
 
-/** Mends `ip4:192.0.2.10-all`, `include:_spf.example.com~all`. */
+/** Repairs `ip4:192.0.2.10-all`, `include:_spf.example.com~all`. */
 function splitBeforeAll(text: string): string | undefined {
   const [, before, all] = /^(.*[a-z\d].*?)([-~?]all)[.;,]?$/is.exec(text) ?? [];
   return before === undefined || /[:=]$/.test(before) ? undefined : `${before} ${all}`;
 }
 
-/** Mends `ip4:192.0.2.1include:_spf.example.com`, and a name that stands there twice. */
+/** Repairs `ip4:192.0.2.1include:_spf.example.com`, and a name that is written twice. */
 function splitBeforeName(text: string): string | undefined {
   const [, qualifier, twice, rest] =
     /^([+\-?~]?)((?:ip[46]|include|exists|a|mx|redirect)[:=])\2+(.+)$/is.exec(text) ?? [];
@@ -191,26 +196,26 @@ function splitBeforeName(text: string): string | undefined {
   return before === undefined || text.includes("%{") ? undefined : `${before} ${name}`;
 }
 
-/** Mends `include:https://_spf.example.com/`, `a:mail.example.com:25`. */
+/** Repairs `include:https://_spf.example.com/`, `a:mail.example.com:25`. */
 function withoutUrl(text: string): string | undefined {
   const [, head = "", host] = /^([+\-?~]?[a-z\d]+:)(?:[a-z]+:\/\/)?([^/:]+)(?::\d+)?\/?$/i.exec(text) ?? [];
   return host === undefined ? undefined : `${head}${host}`;
 }
 
-/** Mends `redirect:_spf.example.com`. */
+/** Repairs `redirect:_spf.example.com`. */
 function modifierAsMechanism(text: string): string | undefined {
   const [, name, value] = /^(redirect|exp):(.+)$/is.exec(text) ?? [];
   return name === undefined ? undefined : `${name.toLowerCase()}=${value}`;
 }
 
-/** Mends `include=_spf.example.com`, `ip4=192.0.2.1`. */
+/** Repairs `include=_spf.example.com`, `ip4=192.0.2.1`. */
 function mechanismAsModifier(text: string): string | undefined {
   const [, name, value = ""] = /^([+\-?~]?(?:include|a|mx|ptr|exists|ipv?[46]))=(.+)$/is.exec(text) ?? [];
   if (name === undefined) return undefined;
   return writtenNetworks(text) ?? `${name}:${value}`;
 }
 
-/** Mends `includ:a.example`, `ipv4:192.0.2.1`. An exact name stays, whatever is wrong behind it. */
+/** Repairs `includ:a.example`, `ipv4:192.0.2.1`. An exact name stays, even if the text after it is wrong. */
 function nearestMechanism(text: string): string | undefined {
   const [, qualifier = "", name = "", rest = ""] = /^([+\-?~]?)([^:=/]*)(.*)$/s.exec(text) ?? [];
   const word = name.toLowerCase();
@@ -221,14 +226,14 @@ function nearestMechanism(text: string): string | undefined {
   return modifier === undefined || qualifier !== "" ? undefined : `${modifier}${rest.replace(/^:/, "=")}`;
 }
 
-/** Mends `mail.example.com`, `ip4:mail.example.com`, `_spf.example.com`. */
+/** Repairs `mail.example.com`, `ip4:mail.example.com`, `_spf.example.com`. */
 function bareName(text: string): string | undefined {
   const [, qualifier = "", name] = /^([+\-?~]?)(?:ip[46]:)?((?:[a-z\d_-]+\.)+[a-z]{2,})$/i.exec(text) ?? [];
   if (name === undefined) return undefined;
   return `${qualifier}${/^[^.]*spf/i.test(name) ? "include" : "a"}:${name}`;
 }
 
-/** Whether one added, dropped, changed or swapped letter makes `word` of a name of three letters or more. */
+/** Tells if `word` differs from a name of three letters or more by one added, dropped, changed or swapped letter. */
 function isOneEditAway(word: string, name: string): boolean {
   if (name.length < 3 || Math.abs(word.length - name.length) > 1) return false;
   let start = 0;

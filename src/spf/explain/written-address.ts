@@ -1,12 +1,12 @@
-/** Addresses and networks as people write them, read into the form that an SPF record takes. */
+/** Converts addresses and networks as people write them to the form of an SPF record. */
 import { isIPv4, isIPv6 } from "node:net";
 
-/** Networks that a range may become; more are no help to a reader. */
+/** Number of networks that a range may become. More would not help a reader. */
 const MAX_NETWORKS = 4;
 
 /**
- * The networks that `text` means, as `192.0.2.0/24` or a bare address: an address, also with a port or in brackets, a
- * range, a network with a netmask or with wildcards. `undefined` for any other text.
+ * The networks that `text` means, as `192.0.2.0/24` or a bare address. The text may be an address, with a port or in
+ * brackets, a range, or a network with a netmask or wildcards. `undefined` for any other text.
  */
 export function readNetworks(text: string): readonly string[] | undefined {
   const network = readAddress(text) ?? readMasked(text) ?? readWildcards(text) ?? readPadded(text);
@@ -43,7 +43,7 @@ function readWildcards(text: string): string | undefined {
   return prefix === undefined ? `${address}/${8 * parts.length}` : withPrefix(address, Number(prefix));
 }
 
-/** Reads `192.000.002.001`, where each number is the same in octal. */
+/** Reads `192.000.002.001`, if each number has the same value in octal. */
 function readPadded(text: string): string | undefined {
   if (!/^\d+(?:\.\d+){3}(?:\/\d+)?$/.test(text)) return undefined;
   const plain = text.replace(/(^|\.)0+([0-7])(?=[./]|$)/g, "$1$2");
