@@ -1,4 +1,4 @@
-/** One of Postfix's domain lists, e.g. relay_domains, matched as Postfix does it (postconf(5), "mydestination"). */
+/** One of Postfix's domain lists, such as relay_domains. Matches as Postfix does (postconf(5), "mydestination"). */
 import { DomainList } from "../mail/names.ts";
 import type { MatchItem } from "../postfix/match-list.ts";
 import { asciiName, type LookupName } from "./name.ts";
@@ -6,8 +6,8 @@ import type { PostfixTables } from "./postfix-tables.ts";
 import type { Source } from "./source.ts";
 
 /**
- * What a name in a match list stands for (postconf(5), "parent_domain_matches_subdomains"): itself; itself, and with a
- * dot before it all names below; or itself and all names below.
+ * The meaning of a name in a match list (postconf(5), "parent_domain_matches_subdomains"): `exact`, the name itself;
+ * `dotted`, the name itself or, with a dot before it, all names below; `parents`, the name and all names below.
  */
 export type MatchStyle = "exact" | "dotted" | "parents";
 
@@ -15,10 +15,10 @@ type Step =
   | { readonly negated: boolean; readonly names: DomainList }
   | { readonly negated: boolean; readonly table: string };
 
-/** Types that Postfix asks for the whole name only: a pattern can match the domains above it by itself. */
+/** Table types that Postfix asks only for the whole name, because a pattern can match the parent domains itself. */
 const PATTERN_TYPES = /^(?:proxy:)*(?:regexp|pcre|cidr|tcp|socketmap|randmap|fail):/;
 
-/** The items of a list in their order: the first item that matches decides. */
+/** The items of a list in order. The first item that matches decides. */
 export class DomainClass implements Source {
   readonly #style: MatchStyle;
   readonly #tables: PostfixTables;
@@ -37,7 +37,7 @@ export class DomainClass implements Source {
     return this.#count;
   }
 
-  /** Appends an item, before the list is used. What is no domain name, as `[192.0.2.1]`, matches none and is left out. */
+  /** Appends an item before the list is used. An item that is not a domain name, such as `[192.0.2.1]`, is left out. */
   add(item: MatchItem): void {
     if (item.kind === "table") {
       this.tableNames.push(item.text);
@@ -80,7 +80,7 @@ export class DomainClass implements Source {
     return labels.slice(1).map((_, index) => dot + labels.slice(index + 1).join("."));
   }
 
-  /** Makes a run of names one set, so that a long list costs no more than a short one. */
+  /** The set for the next name. Neighbouring names share one set, so that a long list is as fast as a short one. */
   #namesFor(negated: boolean): DomainList {
     const last = this.#steps.at(-1);
     if (last !== undefined && last.negated === negated && "names" in last) return last.names;

@@ -1,5 +1,5 @@
 /**
- * Lists of own domains as an admin writes them, in the configuration or in a file:
+ * Parses lists of own domains, in the configuration or in a file:
  *
  *     example.net        that name alone
  *     .example.net       every name below it
@@ -9,7 +9,7 @@
  */
 import { asciiName } from "./name.ts";
 
-/** An entry in the form in which it is compared, or what is wrong with it. */
+/** An entry in the form in which it is compared, or its problem. */
 export type DomainEntry = { readonly entry: string } | { readonly problem: string };
 
 /** The entries of a file. A problem begins with `file:line: `. */
@@ -43,7 +43,7 @@ export function* linesOf(text: string): Generator<string> {
   }
 }
 
-/** One entry. */
+/** Parses one entry. */
 function parseDomainEntry(word: string): DomainEntry {
   const suffix = word.startsWith(".") ? "." : "";
   const name = asciiName(word.slice(suffix.length));
@@ -52,7 +52,10 @@ function parseDomainEntry(word: string): DomainEntry {
   return { problem: `Cannot use "${shown}" as an own domain: ${whatIsWanted(word)}` };
 }
 
-/** The second column of a Postfix table, and numbers: `OK` and `1` have a name's syntax, but are nobody's mail domain. */
+/**
+ * Tells if a name comes from the second column of a Postfix table: `OK` and `1` have a valid syntax, but are no
+ * domains.
+ */
 function isMistaken(name: string): boolean {
   return name === "ok" || /^\d+$/.test(name.slice(name.lastIndexOf(".") + 1));
 }

@@ -1,23 +1,23 @@
 /**
- * Notices changed files by polling their state several times a second.
+ * Watches files by polling their state several times a second.
  *
- * Not inotify: a watch is bound to an inode or a directory, so it is blind to a link that is swapped further up the path
- * (Kubernetes), to a file that is mounted by itself (Docker) and to network file systems. A stat follows the same path
- * that opening the file does, and costs microseconds.
+ * inotify watches an inode or a directory. So it misses a link that is replaced higher up in the path (Kubernetes), a
+ * file that is mounted alone (Docker), and network file systems. A stat follows the same path as opening the file, and
+ * takes microseconds.
  */
 import { fileSignature } from "./text-file.ts";
 
-/** Interval of polling. A change must be seen twice, so it is in force within three intervals. */
+/** Polling interval. A change must be seen twice, so it takes effect within three intervals. */
 const POLL_MS = 250;
 
 interface Watched {
-  /** The state that was read, or that could not be read. */
+  /** The state at the last reading, successful or not. */
   signature: string;
-  /** A newer state, seen once: the file may be half written. */
+  /** A newer state that was seen once. The file may be half written. */
   seen: string | undefined;
 }
 
-/** Calls `onChange` with the path of each watched file that has changed and has not changed further since. */
+/** Calls `onChange` with the path of each watched file that has changed and then stayed the same. */
 export class FileWatch {
   readonly #onChange: (path: string) => void;
   #files = new Map<string, Watched>();
@@ -28,7 +28,11 @@ export class FileWatch {
     this.#onChange = onChange;
   }
 
-  /** Watches these files instead of those before. @param signatures the state that the caller has read, by path */
+  /**
+   * Watches these files instead of the earlier ones.
+   *
+   * @param signatures the state that the caller has read, by path
+   */
   watch(signatures: ReadonlyMap<string, string>): void {
     this.#files = new Map([...signatures].map(([path, signature]) => [path, { signature, seen: undefined }]));
     if (this.#timer === undefined && signatures.size > 0) this.#schedule();

@@ -1,4 +1,4 @@
-/** Files of own domains: read whole, and read again when they change. */
+/** Files of own domains. Reads them as a whole, and again when they change. */
 
 import { DomainList } from "../mail/names.ts";
 import { errorText } from "../process/exit.ts";
@@ -10,16 +10,16 @@ import { eachInSlices, readFileText } from "./text-file.ts";
 
 export interface ListFile {
   readonly list: DomainList;
-  /** The state of the file that was read: see fileSignature. */
+  /** The state of the file when it was read: see fileSignature. */
   readonly signature: string;
 }
 
-/** Problems named for one file: the first ones say enough when the file is of some other kind. */
+/** Number of problems that are reported for one file. That is enough to see that the file is of another kind. */
 const MAX_PROBLEMS = 20;
 
 /**
- * Reads a file of own domains. Lookups go on meanwhile, however long it is. A single wrong entry refuses the whole file.
- * Never rejects.
+ * Reads a file of own domains. Lookups go on meanwhile, even if the file is long. One wrong entry makes the whole file
+ * invalid. Never rejects.
  */
 export async function loadListFile(path: string): Promise<ListFile | { readonly problems: readonly string[] }> {
   const list = new DomainList([]);
@@ -39,14 +39,14 @@ export async function loadListFile(path: string): Promise<ListFile | { readonly 
   return { problems: others > 0 ? [...problems.slice(0, MAX_PROBLEMS), `${path}: and ${others} more`] : problems };
 }
 
-/** The files in force. */
+/** The list files in use. */
 export class ListFiles implements Source {
   readonly #hooks: SourceHooks;
   readonly #watch: FileWatch;
   readonly #files = new Map<string, ListFile>();
-  /** Files that are gone or wrong, and since when. */
+  /** Files that are missing or wrong, with the time at which that was first seen. */
   readonly #lostAtMs = new Map<string, number>();
-  /** The newest reading of each file: a slow one must not undo the one after it. */
+  /** The newest reading of each file, so that a slow reading cannot undo a later one. */
   readonly #newest = new Map<string, symbol>();
 
   constructor(hooks: SourceHooks) {
@@ -54,7 +54,7 @@ export class ListFiles implements Source {
     this.#watch = new FileWatch((path) => void this.#reload(path));
   }
 
-  /** Puts these files in force instead of those before. */
+  /** Uses these files instead of the earlier ones. */
   replace(files: ReadonlyMap<string, ListFile>): void {
     this.#newest.clear();
     this.#lostAtMs.clear();
@@ -74,7 +74,7 @@ export class ListFiles implements Source {
     return sum;
   }
 
-  /** When every file was last seen in order; `undefined` without any. */
+  /** The time at which every file was last valid; `undefined` without any file. */
   get lastSuccessMs(): number | undefined {
     return this.#files.size === 0 ? undefined : Math.min(this.#hooks.timeMs(), ...this.#lostAtMs.values());
   }

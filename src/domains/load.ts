@@ -1,4 +1,4 @@
-/** Reads everything that the settings name, and collects all that is wrong with it. */
+/** Reads all sources of own domains that the settings name, and collects the problems. */
 import { DomainList } from "../mail/names.ts";
 import { isTable } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
@@ -9,34 +9,34 @@ import { asciiName } from "./name.ts";
 import { type LoadedClasses, loadClasses } from "./postfix-classes.ts";
 import type { PostfixTables } from "./postfix-tables.ts";
 
-/** `[srs.own_domains]`, and the domains that are own in any case. */
+/** The settings of `[srs.own_domains]`, and the domains that are always own. */
 export interface OwnDomainSettings {
   readonly domains: readonly string[];
   readonly files: readonly string[];
   readonly postfixTables: readonly string[];
   readonly postfixClasses: boolean;
-  /** srs.domain, srs.former_domains and hostname. What is no domain name is left out. */
+  /** Domains that are always own, such as srs.domain and hostname. Text that is not a domain name is left out. */
   readonly always: readonly string[];
 }
 
 export interface LoadReport {
-  /** What the admin has to mend. */
+  /** Problems that the admin must repair. */
   readonly errors: readonly string[];
-  /** Tables that do not answer at the moment, though nothing looks wrong with the set-up. */
+  /** Tables that do not answer now, although the set-up seems right. */
   readonly warnings: readonly string[];
 }
 
-/** Everything that was read; complete when there were no errors. */
+/** The sources that were read; complete if there were no errors. */
 export interface LoadedState {
   readonly fixed: DomainList;
   readonly files: ReadonlyMap<string, ListFile>;
   readonly classes: LoadedClasses | undefined;
 }
 
-/** The name that tables are asked for to see whether they answer. It exists nowhere (RFC 6761 section 6.4). */
+/** The name to ask a table for, to see if the table answers. It exists nowhere (RFC 6761 section 6.4). */
 export const PROBE_DOMAIN = "postvouch.invalid";
 
-/** Never rejects. */
+/** Reads all sources. Never rejects. */
 export async function loadState(
   settings: OwnDomainSettings,
   tables: PostfixTables,

@@ -1,4 +1,4 @@
-/** The domains that Postfix itself takes mail for, as main.cf says: read, and read again when main.cf changes. */
+/** The domains that Postfix accepts mail for, from main.cf. Reads them, and again when main.cf changes. */
 import { join } from "node:path";
 import { type MatchItem, parseMatchLine, parseMatchList } from "../postfix/match-list.ts";
 import { readParameters } from "../postfix/postconf.ts";
@@ -17,17 +17,17 @@ const CLASSES = ["mydestination", "virtual_alias_domains", "virtual_mailbox_doma
 const PARENT_STYLE = "parent_domain_matches_subdomains";
 const NAMES = [...CLASSES, PARENT_STYLE, "config_directory"] as const;
 
-/** A `/file` may name others; deeper than this it is a circle. */
+/** Deepest nesting of a `/file` in another. More is a cycle. */
 const MAX_FILE_DEPTH = 5;
 
 export interface LoadedClasses {
   readonly classes: readonly DomainClass[];
-  /** Counts the names in the lists; domains that only tables know are not among them. */
+  /** Number of names in the lists, without domains that only tables know. */
   readonly count: number;
   readonly tableNames: readonly string[];
-  /** Equal for two readings that found the same. */
+  /** A value that is equal for two readings with the same content. */
   readonly fingerprint: string;
-  /** main.cf and the files that it names, with their state when they were read. */
+  /** States of main.cf and the files that it names when they were read. */
   readonly signatures: ReadonlyMap<string, string>;
 }
 
@@ -39,7 +39,7 @@ export interface LoadedClasses {
 export async function loadClasses(tables: PostfixTables, command: PostfixCommand): Promise<LoadedClasses> {
   const configDir = (await readParameters(["config_directory"], command)).get("config_directory") ?? "";
   const mainCf = join(configDir, "main.cf");
-  // The state before it is read: when main.cf changes meanwhile, the watch has it read once more.
+  // Taken before the reading, so that the watch notices a change during it.
   const signatures = new Map([[mainCf, await fileSignature(mainCf)]]);
   const values = await readParameters(NAMES, command);
   const classes: DomainClass[] = [];
@@ -62,7 +62,7 @@ function styleOf(name: (typeof CLASSES)[number], parentStyle: string): MatchStyl
 interface Reading {
   readonly list: DomainClass;
   readonly signatures: Map<string, string>;
-  /** How many files deep we are. */
+  /** Current nesting of files. */
   readonly depth: number;
 }
 
@@ -87,7 +87,7 @@ function* itemsOf(text: string, negated: boolean): Generator<MatchItem> {
   }
 }
 
-/** The classes in force, read again when main.cf or a file that it names changes, and by `refresh`. */
+/** The classes in use. They are read again when main.cf or a file that it names changes, and by `refresh`. */
 export class PostfixClasses implements Source {
   readonly #hooks: SourceHooks;
   #tables: PostfixTables;
@@ -105,7 +105,7 @@ export class PostfixClasses implements Source {
   }
 
   /**
-   * Puts these classes in force.
+   * Uses these classes instead of the earlier ones.
    *
    * @param classes `undefined`: Postfix is not asked
    * @param tables asks the tables that the classes name
@@ -126,12 +126,12 @@ export class PostfixClasses implements Source {
     return this.#classes?.tableNames ?? [];
   }
 
-  /** Counts the names in the lists; `undefined` when Postfix is not asked. */
+  /** Number of names in the lists; `undefined` if Postfix is not asked. */
   get count(): number | undefined {
     return this.#classes?.count;
   }
 
-  /** When the lists were last read without a problem; `undefined` when Postfix is not asked. */
+  /** The time of the last good reading; `undefined` if Postfix is not asked. */
   get lastSuccessMs(): number | undefined {
     return this.#classes === undefined ? undefined : this.#seenMs;
   }

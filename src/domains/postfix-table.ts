@@ -1,28 +1,30 @@
-/** One Postfix table, asked with few processes, and its answers remembered. */
+/** One Postfix table. Asks it with few processes, and caches its answers. */
 import { ExpiringCache } from "../collections/expiring-cache.ts";
 import type { AskTable, TableAnswer } from "../postfix/postmap.ts";
 import { errorText } from "../process/exit.ts";
 import type { SourceHooks } from "./source.ts";
 
-/** Age up to which an answer is given as it is. */
+/** Age up to which a cached answer is used without asking again. */
 export const FRESH_MS = 60_000;
-/** Age up to which an answer is still given at once, and the table is asked again in the background. */
+/** Age up to which a cached answer is used at once, while the table is asked again in the background. */
 export const STALE_MS = 600_000;
-/** Age up to which an answer is given when the table does not answer. */
+/** Age up to which a cached answer is used if the table does not answer. */
 export const KEEP_MS = 86_400_000;
-/** Pause before a table that did not answer is asked again for a key whose answer is remembered. */
+/** Pause after a failure before the table is asked again for a key with a cached answer. */
 const RETRY_MS = 5_000;
 const MAX_ANSWERS = 20_000;
 
 interface Answer {
   readonly found: boolean;
   readonly askedAtMs: number;
-  /** Time before which the table is not asked again, because it did not answer. */
+  /** Time before which the table is not asked again, because it has failed to answer. */
   readonly retryAtMs: number;
   readonly expiresAtMs: number;
 }
 
-/** Answers for one table. "Found" and "not found" are both remembered, and go on while the table's server is down. */
+/**
+ * One table with its cached answers. "Found" and "not found" are both cached, and still used while the server is down.
+ */
 export class PostfixTable {
   readonly #name: string;
   readonly #hooks: SourceHooks;
@@ -38,7 +40,7 @@ export class PostfixTable {
     this.#queue = new PostmapQueue(name, ask);
   }
 
-  /** Whether the table has `key`. Rejects when the table does not answer and nothing is remembered. */
+  /** Tells if the table has `key`. Rejects if the table does not answer and there is no cached answer. */
   has(key: string): boolean | Promise<boolean> {
     const timeMs = this.#hooks.timeMs();
     const known = this.#answers.get(key, timeMs);
@@ -50,35 +52,35 @@ export class PostfixTable {
     return trusted ? known.found : answer;
   }
 
-  /** Asks the table now, whatever is remembered. Never rejects. */
+  /** Asks the table now, regardless of the cache. Never rejects. */
   async probe(key: string): Promise<TableAnswer> {
     const answer = await this.#queue.ask(key);
     this.#note(answer);
     return answer;
   }
 
-  /** Makes earlier answers count only while the table does not answer: an admin may have changed the table. */
+  /** Uses earlier answers only if the table does not answer, because an admin may have changed the table. */
   distrust(): void {
     this.#notBeforeMs = this.#hooks.timeMs();
   }
 
-  /** Counts the remembered keys that were found. */
+  /** Number of cached keys that were found. */
   countFound(): number {
     let count = 0;
     for (const { found } of this.#answers.values(this.#hooks.timeMs())) if (found) count += 1;
     return count;
   }
 
-  /** When the table last gave an answer, in milliseconds since 1970. */
+  /** The time of the table's last answer, in milliseconds since 1970. */
   get lastAnswerMs(): number | undefined {
     return this.#lastAnswerMs;
   }
 
-  /** Rejects only when nothing is known. */
+  /** Asks the table. Rejects only if there is no cached answer. */
   async #ask(key: string, known: Answer | undefined): Promise<boolean> {
     const answer = await this.#queue.ask(key);
     const timeMs = this.#hooks.timeMs();
-    // A failure with text beyond ASCII may be the text's own fault: it says nothing about the table.
+    // Text beyond ASCII may itself cause a failure, which says nothing about the table.
     if (answer.status === "answered" || /^[\0-\x7f]*$/.test(key)) this.#note(answer);
     if (answer.status === "answered") {
       const found = answer.found.has(key);
@@ -101,13 +103,13 @@ export class PostfixTable {
   }
 }
 
-/** Most keys for one process. A failure of the process fails them all. */
+/** Largest number of keys for one process. A failure of the process fails them all. */
 const MAX_BATCH = 100;
 
 /**
- * Asks one table with one `postmap` at a time. Keys that come meanwhile wait and are asked together in the next one. So
- * there are never more processes than tables, a burst of foreign domains starts few of them, and up to MAX_BATCH keys wait
- * for two at most.
+ * Asks one table with one `postmap` at a time. Keys that come meanwhile wait, and the next `postmap` gets all of them.
+ * So there are never more processes than tables, and a burst of foreign domains starts few. Up to MAX_BATCH keys wait
+ * for two processes at most.
  */
 export class PostmapQueue {
   readonly #ask: (keys: readonly string[]) => Promise<TableAnswer>;
@@ -119,7 +121,7 @@ export class PostmapQueue {
     this.#ask = (keys) => ask(table, keys);
   }
 
-  /** What the table answers to `key`; callers with the same key share the answer. Never rejects. */
+  /** Asks the table for `key`. Callers with the same key share the answer. Never rejects. */
   ask(key: string): Promise<TableAnswer> {
     const asked = this.#asked.get(key);
     if (asked !== undefined) return asked.promise;
@@ -132,7 +134,7 @@ export class PostmapQueue {
 
   async #work(): Promise<void> {
     this.#busy = true;
-    await Promise.resolve(); // the other spellings of the same domain are about to be asked
+    await Promise.resolve(); // more spellings of the same domain follow at once
     while (this.#waiting.length > 0) {
       const keys = this.#take();
       const answer = await this.#ask(keys).catch(toFailure);
@@ -144,7 +146,9 @@ export class PostmapQueue {
     this.#busy = false;
   }
 
-  /** A key beyond ASCII goes alone: SQL databases fail on text that a column's character set cannot hold. */
+  /**
+   * Takes the next keys. A key beyond ASCII goes alone, because an SQL database fails if a column cannot hold the text.
+   */
   #take(): string[] {
     const [first = ""] = this.#waiting;
     const count = isAscii(first) ? this.#waiting.slice(0, MAX_BATCH).findIndex((key) => !isAscii(key)) : 1;

@@ -1,4 +1,4 @@
-/** The Postfix tables that are asked for own domains. A table that is named twice is asked and remembered once. */
+/** The Postfix tables that are asked for own domains. A table that is named twice is asked and cached once. */
 import type { AskTable, TableAnswer } from "../postfix/postmap.ts";
 import type { LookupName } from "./name.ts";
 import { PostfixTable } from "./postfix-table.ts";
@@ -9,14 +9,14 @@ export class PostfixTables {
   readonly #hooks: SourceHooks;
   readonly #tables: Map<string, PostfixTable>;
 
-  /** @param known tables whose answers go on being remembered */
+  /** @param known tables whose cached answers are kept */
   constructor(ask: AskTable, hooks: SourceHooks, known: ReadonlyMap<string, PostfixTable> = new Map()) {
     this.#ask = ask;
     this.#hooks = hooks;
     this.#tables = new Map(known);
   }
 
-  /** Makes a set that begins with the same tables and their remembered answers. */
+  /** Makes a set that starts with the same tables and their cached answers. */
   fork(): PostfixTables {
     return new PostfixTables(this.#ask, this.#hooks, this.#tables);
   }
@@ -26,7 +26,7 @@ export class PostfixTables {
     for (const name of this.#tables.keys()) if (!names.has(name)) this.#tables.delete(name);
   }
 
-  /** The table of this name. Nothing is opened before it is asked. */
+  /** The table of this name. No process is started before a query. */
   table(name: string): PostfixTable {
     const table = this.#tables.get(name) ?? new PostfixTable(name, this.#ask, this.#hooks);
     this.#tables.set(name, table);
@@ -34,30 +34,30 @@ export class PostfixTables {
   }
 
   /**
-   * Whether the table has the domain under any of `keys`, in any spelling. Rejects when the table does not answer and
-   * nothing is remembered.
+   * Tells if the table has the domain under any of `keys`, in any spelling. Rejects if the table does not answer and
+   * there is no cached answer.
    */
   find(name: string, domain: LookupName, keys: (spelling: string) => readonly string[]): boolean | Promise<boolean> {
     const table = this.table(name);
     const answers = keys(domain.ascii).map((key) => table.has(key));
-    // A database may be unable to compare such text. Then the ASCII spelling alone decides.
+    // A database may fail to compare such text. Then only the ASCII spelling decides.
     const doubtful = domain.unicode === undefined ? [] : keys(domain.unicode).map((key) => table.has(key));
     for (const answer of doubtful) answers.push(typeof answer === "boolean" ? answer : answer.catch(() => false));
     return anyOf(answers);
   }
 
-  /** Asks the table now, whatever is remembered. Never rejects. */
+  /** Asks the table now, regardless of the cache. Never rejects. */
   probe(name: string, key: string): Promise<TableAnswer> {
     return this.table(name).probe(key);
   }
 
-  /** Makes earlier answers count only for tables that do not answer: an admin may have changed something. */
+  /** Uses earlier answers only if a table does not answer, because an admin may have changed something. */
   distrust(): void {
     for (const table of this.#tables.values()) table.distrust();
   }
 }
 
-/** Whether one of the answers is yes, at once where that is known. A missing answer matters only when no other is yes. */
+/** Tells if one of the answers is yes, at once if that is known. A rejection matters only if no other answer is yes. */
 function anyOf(answers: readonly (boolean | Promise<boolean>)[]): boolean | Promise<boolean> {
   const [only] = answers;
   if (answers.length === 1 && only !== undefined) return only;

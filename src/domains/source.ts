@@ -1,19 +1,19 @@
-/** What every source of own domains is, and what it reports. */
+/** The interface of a source of own domains, and its events. */
 import type { LookupName } from "./name.ts";
 
-/** One place that knows own domains. */
+/** A source of own domains. */
 export interface Source {
-  /** Rejects when the place does not answer and nothing is remembered. */
+  /** Tells if the source has the domain. Rejects if it does not answer and there is no cached answer. */
   has(name: LookupName): boolean | Promise<boolean>;
 }
 
-/** A change in a source that nobody asked for. Each is reported once, when it happens, never for each lookup. */
+/** A change in a source. Each is reported once, when it happens, not for each lookup. */
 export type OwnDomainsEvent =
-  /** A file or the classes have changed and are in force. */
+  /** A file or the classes have changed, and the new content is in use. */
   | { readonly type: "loaded"; readonly source: string; readonly entries: number }
-  /** A file or the classes cannot be read or are wrong: what was read last stays in force. */
+  /** A file or the classes cannot be read or are wrong. The last good content stays in use. */
   | { readonly type: "kept"; readonly source: string; readonly problems: readonly string[] }
-  /** A table does not answer: remembered answers go on, other lookups are put off. */
+  /** A table does not answer. Cached answers are still used, other lookups get a temporary failure. */
   | { readonly type: "failed"; readonly source: string; readonly reason: string }
   /** The table answers again. */
   | { readonly type: "recovered"; readonly source: string };
@@ -25,8 +25,8 @@ export interface SourceHooks {
 }
 
 /**
- * Whether one of the sources knows the domain. They are asked in their order, at once as far as they answer at once. A
- * source that does not answer is passed over; its error is the answer only when no other source knows the domain.
+ * Tells if one of the sources has the domain. Sources are asked in order, without a promise if they answer without one.
+ * A source that does not answer is skipped. Its error is thrown only if no other source has the domain.
  */
 export function anyHas(sources: readonly Source[], name: LookupName): boolean | Promise<boolean> {
   for (const [index, source] of sources.entries()) {

@@ -1,6 +1,6 @@
 /**
- * Own domains from every source together, kept up to date while lookups go on. A lookup sees one complete state: a new
- * one is built beside it and takes its place in one step, or not at all.
+ * Own domains from all sources, updated while lookups go on. A lookup always sees one complete state: a new state is
+ * built beside the old one, and replaces it in one step or not at all.
  */
 import { askPostmap } from "../postfix/postmap.ts";
 import type { PostfixCommand } from "../postfix/run.ts";
@@ -17,22 +17,24 @@ type SourceName = "domains" | "files" | "postfix_tables" | "postfix_classes";
 
 export interface OwnDomainOptions {
   readonly onEvent: (event: OwnDomainsEvent) => void;
-  /** Milliseconds since 1970 on a clock that never runs backwards. Default: the machine's. Never a frozen one. */
+  /**
+   * Milliseconds since 1970, on a clock that never runs backwards. Default: the machine's clock, never a frozen one.
+   */
   readonly timeMs?: () => number;
   readonly postfix?: PostfixCommand;
-  /** How often main.cf is read again and each table is probed. Default 300,000. */
+  /** Interval at which main.cf is read again and each table is probed. Default 300,000. */
   readonly refreshMs?: number;
 }
 
 export interface OwnDomainSources extends OwnDomains {
   /**
-   * Reads everything that the settings name, beside what is in force and without changing it. Never rejects.
-   * What was prepared and is dropped leaves no watch, timer, process or descriptor behind: there is nothing to close.
+   * Reads all sources that the settings name, without changing the state in use. Never rejects. A prepared state that
+   * is dropped needs no close: it has no watch, timer, process or descriptor.
    */
   prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains>;
-  /** Counts the domains of each source that is in use. Of a table, those that were asked for and found. */
+  /** Number of domains of each source in use. For a table: the domains that were looked up and found. */
   counts(): Map<SourceName, number>;
-  /** When each source was last read or answered in full, in seconds since 1970. */
+  /** The time of the last good reading or complete answer of each source, in seconds since 1970. */
   lastSuccess(): Map<SourceName, number>;
   close(): void;
 }
@@ -41,8 +43,8 @@ export interface OwnDomainSources extends OwnDomains {
 interface PreparedOwnDomains {
   readonly report: LoadReport;
   /**
-   * Puts the reading in force at once; it cannot fail. What is remembered of tables that are still named goes on. Watches
-   * and timers begin here, unless the sources were closed meanwhile. Only for a reading whose report has no errors.
+   * Starts to use the new reading. It cannot fail. Cached answers of tables that are still named are kept. Watches and
+   * timers start here, unless the sources were closed meanwhile. Call it only if the report has no errors.
    */
   commit(): void;
 }
@@ -51,7 +53,7 @@ const DEFAULT_REFRESH_MS = 300_000;
 
 const NO_SETTINGS: OwnDomainSettings = { domains: [], files: [], postfixTables: [], postfixClasses: false, always: [] };
 
-/** Nothing is own until the first commit. */
+/** Creates the sources. No domain is own until the first commit. */
 export function createOwnDomainSources(options: OwnDomainOptions): OwnDomainSources {
   return new Sources(options);
 }
@@ -146,7 +148,7 @@ class Sources implements OwnDomainSources {
     return new Set([...this.#settings.postfixTables, ...this.#classes.tableNames]);
   }
 
-  /** Never rejects. */
+  /** Reads main.cf again and probes the tables. Never rejects. */
   async #refresh(): Promise<void> {
     await this.#classes.refresh();
     await Promise.all([...this.#tableNames()].map((table) => this.#tables.probe(table, PROBE_DOMAIN)));

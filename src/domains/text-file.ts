@@ -1,20 +1,20 @@
-/** Text files of any length: read in one consistent state, and walked without holding up lookups. */
+/** Reads text files of any length in one consistent state, and walks over their lines without delaying lookups. */
 import type { Stats } from "node:fs";
 import { constants, open, stat } from "node:fs/promises";
 import { errorCode, errorText, fileTrouble } from "../process/exit.ts";
 
-/** Longest file that is read: two million domains. */
+/** Largest file that is read, about two million domains. */
 const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 export interface FileText {
   readonly text: string;
-  /** The signature of what was read. */
+  /** The signature of the state that was read. */
   readonly signature: string;
 }
 
 /**
- * Tells one state of a file from another, links followed: it changes when the file is written in place, replaced,
- * removed or reached through a link that points elsewhere. For a file that cannot be reached it is the reason (`ENOENT`).
+ * Identifies the state of a file, following links. The signature changes if the file is written in place, replaced or
+ * removed, or if a link on its path changes. For a file that cannot be reached it is the reason (`ENOENT`).
  */
 export async function fileSignature(path: string): Promise<string> {
   try {
@@ -28,7 +28,8 @@ export async function fileSignature(path: string): Promise<string> {
 /**
  * Reads one state of a file, as UTF-8.
  *
- * @throws {Error} `Cannot read "<path>": …` when there is none, it is no regular file, over 64 MiB, or changes all the time.
+ * @throws {Error} `Cannot read "<path>": …` when there is none, it is no regular file, over 64 MiB, or changes all the
+ *   time.
  */
 export async function readFileText(path: string): Promise<FileText> {
   for (let attempt = 0; attempt < 5; attempt += 1) {
@@ -41,7 +42,8 @@ export async function readFileText(path: string): Promise<FileText> {
 
 async function readText(path: string): Promise<string> {
   try {
-    // To open some devices is to use them, so it is looked at first; opened without blocking, should it change in between.
+    // Checked before opening, because opening a device may have effects. O_NONBLOCK is for a file that changes in
+    // between.
     mustBeRegular(await stat(path));
     await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     mustBeRegular(await file.stat());
@@ -56,10 +58,10 @@ function mustBeRegular(found: Stats): void {
   if (found.size > MAX_FILE_BYTES) throw new Error(`over ${MAX_FILE_BYTES} bytes`);
 }
 
-/** How many items are visited before waiting lookups are answered: about a millisecond of work. */
+/** Number of items to visit before waiting lookups are answered: about a millisecond of work. */
 const ITEMS_PER_SLICE = 500;
 
-/** Visits every item in order, a slice in each turn of the event loop, so that lookups go on while a long list is read. */
+/** Visits all items in order, some in each turn of the event loop, so that lookups go on while a long list is read. */
 export async function eachInSlices<T>(
   items: Iterable<T>,
   visit: (item: T) => undefined | Promise<void>,

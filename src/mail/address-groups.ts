@@ -14,8 +14,8 @@ const ZERO = 0x30;
 const NINE = 0x39;
 
 /**
- * The version of an address that stands alone, a zone (`fe80::1%eth0`) included; 0 for any other text. It is what net.isIP
- * says, whose module and regular expressions take longer to load than `postvouch --version` does.
+ * The version of an address that stands alone, a zone (`fe80::1%eth0`) included; 0 for any other text. It is what
+ * net.isIP says, whose module and regular expressions take longer to load than `postvouch --version` does.
  */
 export function ipVersion(text: string): 0 | 4 | 6 {
   const percent = text.indexOf("%");
@@ -98,7 +98,9 @@ function readIpv6(text: string): AddressGroups | undefined {
   return groups;
 }
 
-/** Canonical text (RFC 5952): lower case, the longest run of zeros shortened, an IPv4 address at the end where one is. */
+/**
+ * Canonical text (RFC 5952): lower case, the longest run of zeros shortened, an IPv4 address at the end where one is.
+ */
 export function formatAddress(groups: AddressGroups): string {
   if (groups.length !== IPV6_GROUPS) return dotted(groups);
   const [start, length] = longestZeros(groups);

@@ -12,9 +12,9 @@ const MAX_NAME_BYTES = 253;
 const MAX_LABEL_BYTES = 63;
 
 /**
- * Tells if a name is a host or domain name in A-labels, without a trailing dot: labels of RFC 1123 section 2.1, with the
- * underscore that is common in practice, and no IPv4 address. Every lookup calls this, so it is a loop instead of the
- * slower regular expression.
+ * Tells if a name is a host or domain name in A-labels, without a trailing dot: labels of RFC 1123 section 2.1, with
+ * the underscore that is common in practice, and no IPv4 address. Every lookup calls this, so it is a loop instead of
+ * the slower regular expression.
  */
 export function isDomainName(name: string): boolean {
   if (name.length > MAX_NAME_BYTES) return false;
@@ -89,7 +89,10 @@ export class DomainList {
   }
 }
 
-/** A list of mailboxes: `user@example.org` is that mailbox, `@example.org` is all of its domain, `<>` is the null sender. */
+/**
+ * A list of mailboxes: `user@example.org` is that mailbox, `@example.org` is all of its domain, `<>` is the null
+ * sender.
+ */
 export class MailboxList {
   readonly #entries: ReadonlySet<string>;
 

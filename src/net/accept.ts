@@ -1,35 +1,37 @@
 /**
- * Takes the connections of a server as sockets that all read into one buffer.
+ * Accepts the connections of a server as sockets that all read into one buffer.
  *
- * Node makes a buffer of 64 KiB for each read, cuts it to size and collects it later: a large part of what a lookup
- * costs. net.Socket can read into a buffer of ours (`onread`), but net.Server has no option for that. So the sockets are
- * made here, from the handles that the server gets. `_handle`, `onconnection` and the option `handle` are not
- * documented: where they are not as in Node 24, connections come as Node makes them.
+ * Node allocates a buffer of 64 KiB for each read, cuts it to size and collects it later, which is a large part of the
+ * time of a lookup. net.Socket can read into our own buffer (`onread`), but net.Server has no option for that. So this
+ * module makes the sockets, from the handles that the server gets. `_handle`, `onconnection` and the option `handle`
+ * are not documented. If they are not as in Node 24, the sockets are those that Node makes.
  */
 import { type Server, Socket, type SocketConstructorOpts } from "node:net";
 
 const BUFFER_BYTES = 65_536;
 
-/** Bytes that were read, until they are text: that is before the next read of any connection. */
+/** The buffer for all reads. The bytes become text before the next read of any connection. */
 const shared = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
-/** The part of a connection's libuv handle that is used here. */
+/** The part of a connection's libuv handle that we use. */
 interface ClientHandle {
   readonly useUserBuffer: unknown;
-  /** Only TCP has it. */
+  /** Exists for TCP only. */
   readonly setNoDelay?: (enable: boolean) => void;
 }
 
-/** The part of a listening server's libuv handle that is used here. */
+/** The part of a listening server's libuv handle that we use. */
 interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
-/** A server that listens, and holds its connections, unread, until somebody serves them. */
+/** A server that listens, and holds its connections unread until `serve` is called. */
 export interface HeldServer {
-  /** Hands over the connections that wait and all that come. `isText` is called for each: true for a service that wants latin1. */
+  /**
+   * Hands over all waiting and future connections. `isText` is called for each: true for a service that wants latin1.
+   */
   serve(onConnection: (socket: Socket) => void, isText: () => boolean): void;
-  /** Closes the server and the connections that wait. */
+  /** Closes the server and the waiting connections. */
   refuse(): void;
 }
 
@@ -53,8 +55,8 @@ export function holdConnections(server: Server): HeldServer {
 }
 
 /**
- * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay, latin1 text where
- * `isText` says so. The server does not count text connections and does not wait for them.
+ * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay, as latin1 text if
+ * `isText` returns true. The server does not count text connections and does not wait for them.
  */
 function acceptShared(server: Server, onConnection: (socket: Socket) => void, isText: () => boolean): void {
   server.on("connection", (socket) => {

@@ -1,12 +1,14 @@
-/** Something with more work than it may do at once. */
+/** Shares the event loop between workers that have much to do. */
+
+/** A worker with more work than it may do at once. */
 export interface Worker {
-  /** Does a bounded share of the work, and adds itself again when more is left. */
+  /** Does a limited part of the work, and adds itself again if more is left. */
   takeTurn(): void;
 }
 
 /**
- * Workers with too much work take turns: one of them in each turn of the event loop. So many of them delay everything
- * else no more than one does.
+ * Lets the workers take turns, one in each turn of the event loop. So many workers delay everything else no more than
+ * one does.
  */
 export class Backlog {
   #first: Worker[] = [];

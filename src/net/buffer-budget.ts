@@ -1,19 +1,21 @@
-/** A connection that holds the bytes of a request that is not complete. */
+/** Limits the memory for incomplete requests. */
+
+/** A connection that holds the bytes of an incomplete request. */
 export interface Holder {
-  /** An answer is awaited: the bytes are not idle. */
+  /** True while an answer is awaited: then the bytes are not idle. */
   readonly isBusy: boolean;
-  /** Lets go of the bytes and the connection. */
+  /** Drops the bytes and the connection. */
   drop(): void;
 }
 
 /**
- * Bounds the bytes of half requests over all connections. Each protocol bounds one request, but thousands of peers that
- * send half of one would take all memory. When the limit is exceeded, the half request that has been idle longest goes.
+ * Limits the bytes of half requests over all connections. Each protocol limits one request, but thousands of peers that
+ * send half of one would use all memory. Above the limit, the half request that has been idle longest is dropped.
  */
 export class BufferBudget {
   limitBytes: number;
   #total = 0;
-  /** Bytes by holder; the one that has been idle longest comes first. */
+  /** Bytes by holder. The one that has been idle longest comes first. */
   readonly #held = new Map<Holder, number>();
 
   constructor(limitBytes: number) {
@@ -24,7 +26,7 @@ export class BufferBudget {
     return this.#total;
   }
 
-  /** Sets what `holder` holds from now on; 0 when it is closed. */
+  /** Sets the bytes of `holder`; 0 when it is closed. */
   hold(holder: Holder, bytes: number): void {
     this.#total += bytes - (this.#held.get(holder) ?? 0);
     this.#held.delete(holder);

@@ -1,62 +1,64 @@
-/** Bytes in, bytes out, for every protocol: the one place where a socket meets a session, and the one catch. */
+/** Connects a socket with a session, for every protocol. The only place that catches protocol and internal errors. */
 import type { Socket } from "node:net";
 import { Backlog } from "./backlog.ts";
 import type { BufferBudget, Holder } from "./buffer-budget.ts";
 import { Outbox, type Sender } from "./outbox.ts";
 import { type Protocol, ProtocolError, type Service, type Session } from "./session.ts";
 
-/** What all connections share. */
+/** The parts that all connections share. */
 export interface ServeContext {
   readonly hooks: ServeHooks;
   readonly budget: BufferBudget;
 }
 
-/** Called with what went wrong on a connection. */
+/** Receives the errors of connections. */
 export interface ServeHooks {
-  /** The peer broke its protocol; the connection is closed. */
+  /** Called when the peer has broken its protocol. The connection is closed. */
   protocolError(protocol: Protocol, message: string): void;
-  /** Trouble of ours: the connection is closed without a reply, and Postfix tries again. */
+  /** Called on an internal error. The connection is closed without a reply, and Postfix tries again. */
   internalError(protocol: Protocol, error: unknown): void;
-  /** The peer's half request was dropped and its connection closed, because all of them together held too much. */
+  /**
+   * Called when a half request is dropped and its connection closed, because all half requests together were too large.
+   */
   dropped(protocol: Protocol): void;
 }
 
-/** How long a connection must have been silent before a draining daemon hangs up, in milliseconds. */
+/** Silence after which a draining daemon closes a connection, in milliseconds. */
 const QUIET_MS = 50;
 
-/** No single answer is as long. */
+/** Largest number of characters to hold back. No single answer is as long. */
 const MAX_HELD_CHARS = 4096;
 
 /**
- * Requests of one connection that are answered in a row. A peer that sends thousands in one packet must not keep the
- * others waiting: the rest takes its turn in the backlog.
+ * Number of requests of one connection that are answered in a row. The rest waits in the backlog, so that a peer that
+ * sends thousands in one packet does not delay the others.
  */
 const MAX_IN_A_ROW = 16;
 
-/** One for all connections, as there is one event loop. */
+/** One outbox for all connections, because there is one event loop. */
 const outbox = new Outbox();
 const backlog = new Backlog();
 
 /**
- * Serves one connection until the peer leaves. Requests are answered in order, one at a time: Postfix sends its next
- * request only after our reply, so working ahead buys nothing. The answers to one packet leave in one write.
+ * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next
+ * request only after our reply, so parallel work would gain nothing. The answers to one packet are sent in one write.
  */
 export class Connection implements Sender, Holder {
   readonly #socket: Socket;
   readonly #protocol: Protocol;
   readonly #session: Session<unknown>;
   readonly #context: ServeContext;
-  /** Bytes of a half request, as the budget knows them. */
+  /** Bytes of a half request as last reported to the budget. */
   #heldBytes = 0;
-  /** Answers that leave at the end of this turn of the event loop. */
+  /** Answers to send at the end of this turn of the event loop. */
   #out = "";
-  /** An answer is awaited, or a turn in the backlog: what comes meanwhile is kept, and no more is read. */
+  /** True while an answer or a turn in the backlog is awaited. Then received bytes are kept, and no more are read. */
   #waiting = false;
-  /** Its turn in the backlog came while the peer did not read. */
+  /** True if a turn in the backlog came while the peer was not reading. */
   #stalled = false;
   #paused = false;
   #ended = false;
-  /** The last word is said; what still comes is thrown away. */
+  /** True after a failure. Later input is discarded. */
   #failed = false;
   #draining: NodeJS.Timeout | undefined;
 
@@ -87,7 +89,7 @@ export class Connection implements Sender, Holder {
     socket.on("error", hangUp);
   }
 
-  /** Hangs up as soon as nothing is under way: what has been asked is answered first, a message that has begun is ended. */
+  /** Closes the connection when it is idle: received requests are answered first, and a message in progress may end. */
   drain(): void {
     this.#draining = setTimeout(() => {
       if (this.#waiting || !this.#session.isIdle()) return; // #pump starts the time anew
@@ -96,7 +98,7 @@ export class Connection implements Sender, Holder {
     }, QUIET_MS);
   }
 
-  /** The socket is closed. */
+  /** Called when the socket has closed. */
   closed(): void {
     if (this.#heldBytes > 0) this.#context.budget.hold(this, 0);
     this.#session.close();
@@ -118,7 +120,7 @@ export class Connection implements Sender, Holder {
     if (out !== "" && !this.#socket.destroyed && !this.#socket.write(out, "latin1")) this.#pause();
   }
 
-  /** Answers some of what waits, in a turn of the backlog. */
+  /** Answers some of the waiting requests, in a turn of the backlog. */
   takeTurn(): void {
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
@@ -152,7 +154,7 @@ export class Connection implements Sender, Holder {
     else this.#noteHeld();
   }
 
-  /** Tells the budget what the decoder keeps. Most requests come whole, and nothing is kept. */
+  /** Reports the bytes in the decoder to the budget. Most requests arrive whole, so there are none. */
   #noteHeld(): void {
     const { heldBytes } = this.#session.decoder;
     if (heldBytes === this.#heldBytes) return;
@@ -162,13 +164,13 @@ export class Connection implements Sender, Holder {
 
   #send(out: string): void {
     if (out === "") return;
-    // A peer that talks ahead has to be told at once when its answers pile up.
+    // Written at once if answers pile up, so that a peer that does not read is noticed.
     const isAhead = this.#out !== "" || out.length > MAX_HELD_CHARS;
     this.#out += out;
     if (isAhead || !outbox.defers(this)) this.flush();
   }
 
-  /** When all is written there is nothing to end in good order: half of the system calls of a connection's end. */
+  /** Closes the socket. Destroys it if all is written, which saves half of the system calls of a normal end. */
   #hangUp(): void {
     this.flush();
     if (this.#socket.writableLength === 0) this.#socket.destroy();
@@ -192,7 +194,7 @@ export class Connection implements Sender, Holder {
     this.#resume();
   }
 
-  /** A peer that talks ahead, or does not read, fills its own buffers and not ours. */
+  /** Stops reading, so that a peer that sends ahead or does not read fills its own buffers and not ours. */
   #pause(): void {
     this.#paused = true;
     this.#socket.pause();
@@ -220,7 +222,7 @@ export class Connection implements Sender, Holder {
   }
 }
 
-/** A peer that resets is no news; "close" follows in any case. */
+/** Closes the socket after an error. A reset by the peer is normal, and "close" always follows. */
 function hangUp(this: Socket): void {
   this.destroy();
 }

@@ -1,17 +1,17 @@
-/** Endpoints: where a service listens, as the configuration writes it. */
+/** Reads and writes endpoints, the places where a service listens. */
 import { ipVersion } from "../mail/address-groups.ts";
 
-/** Where a service listens: an address and a port, the path of a unix-domain socket, or a socket that systemd made. */
+/** An endpoint: an address and a port, the path of a unix-domain socket, or a socket from systemd. */
 export type Endpoint =
   | { readonly type: "inet"; readonly host: string; readonly port: number }
   | { readonly type: "unix"; readonly path: string }
-  /** `name` is what FileDescriptorName= of systemd.socket(5) says. */
+  /** `name` is the FileDescriptorName= of systemd.socket(5). */
   | { readonly type: "fd"; readonly name: string };
 
-/** Longest path that a socket address holds (unix(7)), without the NUL at its end. */
+/** Longest path of a socket address (unix(7)), without the NUL at its end. */
 const MAX_PATH_BYTES = 107;
 
-/** What FileDescriptorName= may be: printable ASCII without ":". */
+/** Valid values of FileDescriptorName=: printable ASCII without ":". */
 const FD_NAME = /^[\x20-\x39\x3b-\x7e]{1,255}$/;
 
 /**

@@ -1,4 +1,4 @@
-/** Opens and closes listeners: inet and unix-domain sockets alike. */
+/** Opens listeners on inet and unix-domain sockets. */
 import { chmodSync, existsSync, lstatSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
 import { dirname } from "node:path";
@@ -6,14 +6,14 @@ import { errorCode } from "../process/exit.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ownerOf } from "./port-owner.ts";
 
-/** Connections that may wait for us to accept them. The kernel caps it (net.core.somaxconn). */
+/** Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). */
 const BACKLOG = 4096;
 
-/** An endpoint could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
+/** The error for an endpoint that could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
 export class ListenError extends Error {
   override name = "ListenError";
   readonly code: string;
-  /** What was to listen there, as the configuration names it: `tcptable.forward`. */
+  /** The listener's key in the configuration, such as `tcptable.forward`. */
   readonly listener: string;
 
   constructor(listener: string, endpoint: Endpoint, cause: unknown) {
@@ -27,30 +27,30 @@ export class ListenError extends Error {
 }
 
 export interface ListenOptions {
-  /** What listens, as the configuration names it. */
+  /** The listener's key in the configuration. */
   readonly name: string;
-  /** Mode of unix: sockets, e.g. 0o666. */
+  /** Permissions of unix: sockets, such as 0o666. */
   readonly socketMode: number;
-  /** Other processes may listen on the same inet endpoint (SO_REUSEPORT). */
+  /** True to let other processes listen on the same inet endpoint (SO_REUSEPORT). */
   readonly reusePort?: boolean;
-  /** Descriptors by name, for fd: endpoints. */
+  /** Inherited descriptors by name, for fd: endpoints. */
   readonly inherited?: ReadonlyMap<string, readonly number[]>;
 }
 
 /**
- * Binds one endpoint. A socket file that nobody listens on any more is replaced; a living one is not. Connections come
- * paused; a listener for them has to be there before the next turn of the event loop.
+ * Binds one endpoint. A socket file is replaced if no process listens on it any more. Connections are paused. A
+ * listener for them must be added before the next turn of the event loop.
  *
  * @throws {ListenError}
  */
 export async function listen(endpoint: Endpoint, options: ListenOptions): Promise<Server> {
   // allowHalfOpen: Exim's readsocket and others close their half before they read the answer.
-  // pauseOnConnect: nothing is read before a service takes the connection.
+  // pauseOnConnect: nothing is read before a service accepts the connection.
   const server = createServer({ allowHalfOpen: true, noDelay: true, pauseOnConnect: true });
   try {
     if (endpoint.type === "unix") await removeStaleSocket(endpoint.path);
     await new Promise<void>((resolve, reject) => {
-      // Stays: a connection that cannot be accepted (no file descriptors left) must not end the process.
+      // Kept, because a connection that cannot be accepted (no file descriptors left) must not end the process.
       server.on("error", reject);
       server.listen(listenArguments(endpoint, options), () => resolve());
     });
@@ -97,13 +97,13 @@ function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-/** The system's code. Where the directory of a socket does not exist, libuv says EACCES as other systems do. */
+/** The system's error code. For a missing directory libuv reports EACCES, so that is changed to ENOENT. */
 function codeOf(endpoint: Endpoint, cause: unknown): string {
   const isLost = endpoint.type === "unix" && !existsSync(dirname(endpoint.path));
   return isLost ? "ENOENT" : errorCode(cause);
 }
 
-/** Ports below this are for root and for who has CAP_NET_BIND_SERVICE. */
+/** The first port that needs neither root nor CAP_NET_BIND_SERVICE. */
 const FIRST_FREE_PORT = 1024;
 
 function describe(code: string, endpoint: Endpoint, cause: unknown): string {

@@ -1,4 +1,4 @@
-/** The set of open endpoints: changed as a whole on reload, drained at the end. */
+/** The set of open endpoints. It changes as a whole on a reload, and is drained at the end. */
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
 import { type HeldServer, holdConnections } from "./accept.ts";
@@ -7,22 +7,28 @@ import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
 import type { Service } from "./session.ts";
 
-/** One endpoint and what it serves. */
+/** A wanted endpoint, and the service behind it. */
 export interface Wanted {
-  /** The key that configures it, which is its name in logs and in the `listener` label: `tcptable.forward`. */
+  /**
+   * The listener's key in the configuration, such as `tcptable.forward`. Also its name in logs and the `listener`
+   * label.
+   */
   readonly name: string;
   readonly endpoint: Endpoint;
-  /** Takes a new connection. */
+  /** Serves a new connection. */
   accept(socket: Socket): Accepted;
-  /** Speaks HTTP: it gets sockets as Node makes them, and closes after the others, so that /readyz can say "stopping". */
+  /**
+   * True for HTTP: it gets sockets as Node makes them, and closes after the others, so that /readyz can report the
+   * stop.
+   */
   readonly isStatus?: boolean;
 }
 
-/** A connection that is served. */
+/** A connection that is being served. */
 export interface Accepted {
-  /** Hang up when nothing is under way. */
+  /** Closes the connection when it is idle. */
   drain(): void;
-  /** The socket is closed. */
+  /** Called when the socket has closed. */
   closed(): void;
 }
 
@@ -31,7 +37,7 @@ export function serveWith(service: Service, context: ServeContext): (socket: Soc
   return (socket) => new Connection(socket, service, context);
 }
 
-/** Endpoints that could not be opened. */
+/** The error that names all endpoints that could not be opened. */
 export class ListenFailure extends Error {
   override name = "ListenFailure";
   readonly errors: readonly ListenError[];
@@ -42,30 +48,32 @@ export class ListenFailure extends Error {
   }
 }
 
-/** A change that is ready. Exactly one of the two is to be called. */
+/** A prepared change. Exactly one of its two methods must be called. */
 export interface PreparedListeners {
   /**
-   * Takes the change over. It cannot fail.
+   * Makes the change. It cannot fail.
    *
    * @returns the endpoints that were opened
    */
   commit(): readonly Wanted[];
-  /** Closes what was opened, and the connections that came meanwhile. */
+  /** Closes the new endpoints, and the connections that came meanwhile. */
   close(): void;
 }
 
 export interface ListenersOptions {
-  /** Connections at once, over all endpoints but those of status. More are closed at once. */
+  /**
+   * Largest number of connections over all endpoints except those of status. Any further connection is closed at once.
+   */
   readonly maxConnections: number;
   /** Called for each connection that is closed because there are too many. */
   readonly onRefused: (listener: string) => void;
 }
 
-/** How an endpoint is opened. */
+/** Options for opening endpoints. */
 export type OpenOptions = Pick<ListenOptions, "socketMode" | "reusePort" | "inherited">;
 
 interface Open {
-  /** A reload may put another service on the same endpoint. */
+  /** The service. A reload may put another one on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
   readonly connections: TransientMap<Socket, Served>;
@@ -73,7 +81,7 @@ interface Open {
   onLastClosed: (() => void) | undefined;
 }
 
-/** An endpoint that nobody serves yet. */
+/** An open endpoint that is not served yet. */
 interface Opened {
   readonly wanted: Wanted;
   readonly server: Server;
@@ -88,7 +96,7 @@ interface Served {
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
-  /** Closed by a reload, while peers are still connected. */
+  /** Endpoints that a reload has closed, but whose peers are still connected. */
   #closing: Open[] = [];
   readonly #options: ListenersOptions;
   #connectionCount = 0;
@@ -98,9 +106,9 @@ export class Listeners {
   }
 
   /**
-   * Opens what is wanted and not open yet. Nothing is served there, and nothing else changes, before the commit.
+   * Opens the wanted endpoints that are not open yet. They are not served before the commit, and nothing else changes.
    *
-   * @throws {ListenFailure} naming all that cannot be opened; then everything is as it was before
+   * @throws {ListenFailure} naming all endpoints that cannot be opened; nothing has changed then
    */
   async prepare(wanted: readonly Wanted[], options: OpenOptions): Promise<PreparedListeners> {
     const byEndpoint = new Map(wanted.map((one) => [formatEndpoint(one.endpoint), one]));
@@ -137,8 +145,8 @@ export class Listeners {
   }
 
   /**
-   * Takes no more connections, lets what is under way end, and after `deadlineMs` ends the rest. The status endpoints
-   * close last: until then they tell that we are stopping.
+   * Accepts no more connections, lets requests in progress end, and closes the rest after `deadlineMs`. The status
+   * endpoints close last. Until then they report that the daemon is stopping.
    */
   async drain(deadlineMs: number): Promise<void> {
     const open = [...this.#open.values(), ...this.#closing];
@@ -172,7 +180,7 @@ export class Listeners {
     });
   }
 
-  /** Closes what is no longer wanted. Connections of a closed endpoint live on until their peers leave. */
+  /** Closes the endpoints that are no longer wanted. Their connections stay until the peers close them. */
   #commit(wanted: ReadonlyMap<string, Wanted>, opened: ReadonlyMap<string, Opened>): Wanted[] {
     this.#closing = this.#closing.filter(({ connections }) => connections.size > 0);
     for (const [key, open] of this.#open) {

@@ -1,6 +1,6 @@
-/** The seam between SRS and the lookup protocols. All text is latin1, one character a byte. */
+/** The interface between SRS and the lookup protocols. All text is latin1: one character is one byte. */
 
-/** The maps, as socketmap clients and the `map` label spell them. */
+/** The names of the maps, in socketmap requests and in the `map` label. */
 export const MAPS = ["forward", "reverse", "forward-transport"] as const;
 
 export type MapName = (typeof MAPS)[number];
@@ -21,35 +21,35 @@ export const OUTCOMES = [
 
 export type Outcome = (typeof OUTCOMES)[number];
 
-/** What did not answer, as the `part` label of `postvouch_srs_tempfails_total` spells it. */
+/** The parts that may fail to answer, as the `part` label of `postvouch_srs_tempfails_total` spells them. */
 export const TEMPFAIL_PARTS = ["store", "own_domains"] as const;
 
 export type TempFailPart = (typeof TEMPFAIL_PARTS)[number];
 
-/** What a table answers for one key. */
+/** The answer of a table for one key. */
 export type LookupResult =
   /** The address to use instead of the key, in external (RFC 5321, quoted where needed) form. */
   | { readonly status: "found"; readonly outcome: Outcome; readonly value: string }
-  /** The key stays as it is. Postfix believes this for good, so it is only for facts of the data. */
+  /** The key stays as it is. This is final for Postfix, so it must depend on the data only. */
   | { readonly status: "notFound"; readonly outcome: Outcome; readonly reason: string }
-  /** Trouble of ours: Postfix keeps the mail and asks again later. */
+  /** An internal error. Postfix keeps the mail and asks again later. */
   | { readonly status: "tempFail"; readonly outcome: "tempfail"; readonly part: TempFailPart; readonly reason: string };
 
 /**
- * One map, as tcp_table(5) and socketmap_table(5) both see it. The answer is a plain value unless something outside the
- * process has to be asked.
+ * One map, for both tcp_table(5) and socketmap_table(5). The answer is a plain value unless another process must be
+ * asked.
  */
 export interface LookupTable {
   readonly name: MapName;
   get(key: string): LookupResult | Promise<LookupResult>;
 }
 
-/** Called with every lookup: so counters and log lines come about without the tables knowing of them. */
+/** Counts and logs every lookup, so that the tables need not know of metrics and logs. */
 export interface LookupObserver {
-  /** Milliseconds on a monotonic clock, for durations. */
+  /** A monotonic clock in milliseconds, for durations. */
   clockMs(): number;
   looked(map: MapName, key: string, result: LookupResult, elapsedMs: number): void;
-  /** A request that broke its protocol but could be answered. */
+  /** Called for a request that broke its protocol but could be answered. */
   badRequest(problem: string): void;
 }
 

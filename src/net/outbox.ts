@@ -1,13 +1,15 @@
-/** Something that holds answers until the end of a turn of the event loop. */
+/** Sends answers together at the end of a turn of the event loop. */
+
+/** A connection that holds answers until the end of a turn of the event loop. */
 export interface Sender {
-  /** Writes the answers that it still holds. */
+  /** Writes the held answers. */
   flush(): void;
 }
 
 /**
- * Collects answers until the end of the turn, so that they leave one right after the other. A peer's processor that one
- * answer has woken is still awake for the next, and waking an idle one is dear in a virtual machine; the kernel's code
- * for a write stays in the cache. docs/performance.md has the figures.
+ * Collects answers until the end of the turn, and then sends them one right after the other. A processor of a peer that
+ * the first answer wakes is still awake for the next, and to wake one is expensive in a virtual machine. The kernel's
+ * code for a write stays in the cache. docs/performance.md has the figures.
  */
 export class Outbox {
   readonly #due: Sender[] = [];
@@ -16,7 +18,7 @@ export class Outbox {
   /**
    * Adds `sender` to those whose `flush` is called at the end of the turn.
    *
-   * @returns false where it should write at once: it was the last one too, so it is the only one that is asked now
+   * @returns false if `sender` should write at once: it was also the last one, so it is the only busy one
    */
   defers(sender: Sender): boolean {
     if (this.#last === sender) return false;

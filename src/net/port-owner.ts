@@ -1,11 +1,11 @@
-/** Who listens on an endpoint, from /proc: as much as the kernel lets this user see. */
+/** Finds the process that listens on an endpoint, in /proc, as far as the kernel shows it to this user. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Endpoint } from "./endpoint.ts";
 
-/** State of a listening socket in /proc/net/tcp. */
+/** The state of a listening socket in /proc/net/tcp. */
 const LISTEN = "0A";
 
-/** The process that listens there, as `postsrsd, pid 812`; `undefined` when it cannot be seen. */
+/** The process that listens there, such as `postsrsd, pid 812`; `undefined` if it cannot be seen. */
 export function ownerOf(endpoint: Endpoint): string | undefined {
   try {
     if (endpoint.type === "fd") return undefined;
@@ -17,7 +17,7 @@ export function ownerOf(endpoint: Endpoint): string | undefined {
   }
 }
 
-/** Of whatever address: `0.0.0.0` takes a port from all others. */
+/** Inodes of the sockets that listen on a port, at any address: one at `0.0.0.0` takes the port from all others. */
 function inetInodes(port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return ["tcp", "tcp6"].flatMap((table) =>
@@ -34,7 +34,7 @@ function rows(table: string): string[][] {
   return lines.map((line) => line.trim().split(/\s+/));
 }
 
-/** False for processes of other users, unless we are root, and for those that end meanwhile. */
+/** Tells if a process has one of the sockets. False if it has another user (unless we are root), or ends meanwhile. */
 function holds(pid: string, inodes: ReadonlySet<string>): boolean {
   try {
     return readdirSync(`/proc/${pid}/fd`).some((fd) => {

@@ -1,15 +1,19 @@
-/** The seam between sockets and protocols: how bytes become requests, and what is answered. Text is latin1, one character a byte. */
+/**
+ * The interface between sockets and protocols: decoders, sessions, services. Text is latin1: one character is one byte.
+ */
 
 /** Every protocol of requests and replies, as the `protocol` label and log key spell it. */
 export const PROTOCOLS = ["tcp_table", "socketmap", "policy"] as const;
 
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** The peer broke its protocol beyond what a reply can mend. Only decoders throw this; only `connection.ts` catches it. */
+/**
+ * The error for a peer that breaks its protocol so that no reply helps. Decoders throw it, `connection.ts` catches it.
+ */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
 
-  /** Bytes (latin1) to send before the connection is closed, where the protocol has a word for it. */
+  /** Bytes (latin1) to send before the connection is closed, if the protocol has such a reply. */
   readonly reply: string;
 
   constructor(message: string, reply = "") {
@@ -18,60 +22,60 @@ export class ProtocolError extends Error {
   }
 }
 
-/** Turns bytes into requests. Holds no socket, no timer and no clock. */
+/** Turns bytes into requests. It has no socket, timer or clock. */
 export interface Decoder<Request> {
-  /** Takes bytes as they came (latin1), split anywhere. */
+  /** Adds received bytes (latin1), split anywhere. */
   feed(chunk: string): void;
 
   /**
-   * Takes out the next whole request; `undefined` means that more bytes are needed.
+   * Takes the next whole request; `undefined` if more bytes are needed.
    *
    * @throws {ProtocolError} when the bytes cannot be read as a request and cannot be skipped
    */
   next(): Request | undefined;
 
-  /** Bytes that are kept until the request that they belong to is complete. */
+  /** Number of bytes that are kept for an incomplete request. */
   readonly heldBytes: number;
 
-  /** Says that no more bytes will come: a last request that only lacks its terminator becomes readable by `next()`. */
+  /** Ends the input. A last request that lacks only its terminator can then be read by `next()`. */
   end(): void;
 }
 
-/** One connection's state: from its first byte until it is closed. */
+/** The state of one connection, from its first byte until it is closed. */
 export interface Session<Request> {
   readonly decoder: Decoder<Request>;
 
   /**
-   * The bytes to send back (latin1): one reply, several, or "" for none. An answer that needs no waiting is a plain
-   * string: no promise where nothing is asked outside the process. Requests come one at a time, in order.
+   * The bytes to send back (latin1): one reply, several, or "" for none. It is a plain string unless another process
+   * must be asked. Requests come one at a time, in order.
    *
-   * A rejection means trouble of ours that the protocol has no reply for: the connection is closed without one.
+   * A rejection means an internal error for which the protocol has no reply: the connection is closed without one.
    */
   answer(request: Request): string | Promise<string>;
 
-  /** Nothing is under way that a stop should wait for, such as a message that has begun. */
+  /** Tells if the session is idle. A stop waits while it is not, such as during a message. */
   isIdle(): boolean;
 
-  /** The connection is closed: no request comes any more. Called once. */
+  /** Called once when the connection has closed. No request follows. */
   close(): void;
 }
 
-/** One protocol's half of the work. */
+/** The service of one protocol. */
 export interface Service<Request = unknown> {
   readonly protocol: Protocol;
-  /** A new connection. */
+  /** Opens a session for a new connection. */
   open(): Session<Request>;
 }
 
-/** A protocol whose requests have nothing to do with each other. */
+/** The service of a protocol whose requests are independent. */
 export interface RequestService<Request = unknown> {
   readonly protocol: Protocol;
   createDecoder(): Decoder<Request>;
-  /** As in Session. */
+  /** Answers a request as in Session. */
   answer(request: Request): string | Promise<string>;
 }
 
-/** A service whose sessions keep nothing but what their decoder holds. */
+/** Makes a service whose sessions have no state except that of their decoder. */
 export function stateless<Request>(service: RequestService<Request>): Service<Request> {
   return { protocol: service.protocol, open: () => new StatelessSession(service) };
 }

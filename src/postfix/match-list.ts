@@ -1,10 +1,11 @@
 /**
- * Postfix's match lists: the values of mydestination, relay_domains and their like (postconf(5), "mydestination").
+ * Parses Postfix's match lists, the values of mydestination, relay_domains and similar parameters (postconf(5),
+ * "mydestination").
  *
  *     name  .name            a name
- *     /file                  the items in that file, read when the list is
- *     type:table             whatever the table knows
- *     !item                  not that: the first item that matches decides
+ *     /file                  the items in that file
+ *     type:table             the keys of that table
+ *     !item                  excludes the item; the first item that matches decides
  *     { ... }                keeps blanks and commas together, as in inline:{ a=b, c=d }
  */
 
@@ -14,7 +15,7 @@ export interface MatchItem {
   readonly text: string;
 }
 
-/** The items of a value in their order; a `/file` is one item and not yet read. */
+/** The items of a value in order. A `/file` is one item and not read here. */
 export function parseMatchList(value: string): MatchItem[] {
   return splitItems(value).flatMap((word) => {
     const text = word.replace(/^!+/, "");
@@ -23,7 +24,7 @@ export function parseMatchList(value: string): MatchItem[] {
   });
 }
 
-/** The items on one line of a file that a list names: the same, but lines that begin with `#` are comments. */
+/** The items on one line of a file that a list names. A line that begins with `#` is a comment. */
 export function parseMatchLine(line: string): MatchItem[] {
   return line.trimStart().startsWith("#") ? [] : parseMatchList(line);
 }
@@ -33,7 +34,7 @@ function kindOf(text: string): MatchItem["kind"] {
   return text.includes(":") && !text.startsWith("[") ? "table" : "name";
 }
 
-/** Splits at blanks and commas outside braces. A brace that is never closed reaches to the end. */
+/** Splits at blanks and commas outside braces. An unclosed brace extends to the end. */
 function splitItems(value: string): string[] {
   if (!value.includes("{")) return value.split(/[\s,]+/);
   const words: string[] = [];

@@ -1,10 +1,10 @@
-/** Reads main.cf parameters the way Postfix does, with every `$name` expanded. */
+/** Reads main.cf parameters as Postfix does, with every `$name` expanded. */
 import { type PostfixCommand, runPostfix } from "./run.ts";
 
 /**
- * The values of `names` as `postconf -x` (Postfix 2.10 and later) gives them. A parameter that it does not know is absent.
+ * The values of `names` from `postconf -x` (Postfix 2.10 and later). A parameter that Postfix does not know is absent.
  *
- * @throws {Error} with Postfix's own words, when postconf is missing or main.cf cannot be read.
+ * @throws {Error} with Postfix's message, when postconf is missing or main.cf cannot be read
  */
 export async function readParameters<Name extends string>(
   names: readonly Name[],

@@ -1,15 +1,15 @@
-/** Runs Postfix's own commands: never through a shell, never for longer than they are given. */
+/** Runs Postfix's own commands, without a shell and with a time limit. */
 import { execFile } from "node:child_process";
 import { basename } from "node:path";
 
 export interface PostfixCommand {
-  /** Where main.cf is. Default: what `$MAIL_CONFIG` or the build of Postfix says. */
+  /** The directory of main.cf. Default: that of `$MAIL_CONFIG` or the build of Postfix. */
   readonly configDir?: string;
-  /** Default 5,000. What takes longer is killed. */
+  /** Time after which the command is killed. Default 5,000. */
   readonly timeoutMs?: number;
 }
 
-/** A program ran to its end, whatever its exit code; or it did not. */
+/** The result of a command: it has ended with some exit code, or it has failed to run. */
 export type PostfixRun =
   | { readonly status: "ran"; readonly exitCode: number; readonly stdout: string; readonly stderr: string }
   | { readonly status: "failed"; readonly reason: string };
@@ -17,13 +17,13 @@ export type PostfixRun =
 const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 
-/** Places of Postfix's programs. The search path comes first, but a service's often lacks the others. */
+/** Directories of Postfix's programs. The search path comes first, but that of a service often lacks the others. */
 const DIRECTORIES = ["", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/postfix/sbin/"];
 
 /**
- * Runs `postmap` or `postconf`. Text is UTF-8 both ways. Never rejects.
+ * Runs `postmap` or `postconf`. Input and output are UTF-8. Never rejects.
  *
- * @param input what the program reads from its standard input, which is closed after it.
+ * @param input text for the standard input of the program, which is closed after it
  */
 export async function runPostfix(
   program: "postconf" | "postmap",
@@ -48,7 +48,7 @@ function execute(file: string, args: string[], input: string, timeoutMs: number)
     else if (typeof error.code === "number") resolve({ status: "ran", exitCode: error.code, stdout, stderr });
     else resolve({ status: "failed", reason: `Cannot run "${basename(file)}": ${whyItEnded(error, timeoutMs)}` });
   });
-  // A program that ends without reading breaks the pipe; its exit code says what happened.
+  // A program that ends without reading breaks the pipe. Its exit code tells the reason.
   child.stdin?.on("error", () => {});
   child.stdin?.end(input);
   return promise;

@@ -1,4 +1,4 @@
-/** Netstrings (D. J. Bernstein, 1997): length in decimal, `:`, that many bytes, `,`. */
+/** Reads and writes netstrings (D. J. Bernstein, 1997): length in decimal, `:`, that many bytes, `,`. */
 import { detached } from "../collections/detached.ts";
 import { ProtocolError } from "../net/session.ts";
 
@@ -6,15 +6,15 @@ const COLON = 0x3a;
 const COMMA = 0x2c;
 const ZERO = 0x30;
 
-/** Digits that a length may have, leading zeros included. More of them would keep us reading for ever. */
+/** Largest number of digits in a length, leading zeros included. Without a limit the reader would never stop. */
 const MAX_LENGTH_DIGITS = 10;
 
-/** Stands for a netstring that was skipped. */
+/** The result for a netstring that was skipped. */
 export const TOO_LONG = Symbol("netstring too long");
 
 /**
- * Takes netstrings apart. A payload over `maxBytes` is skipped and yields `TOO_LONG`, so that the peer gets an answer and
- * keeps its connection. What is no netstring cannot be skipped.
+ * Reads netstrings. A payload over `maxBytes` is skipped and yields `TOO_LONG`, so that the peer gets an answer and
+ * keeps its connection. Bytes that are not a netstring cannot be skipped.
  */
 export class NetstringReader {
   readonly #maxBytes: number;
@@ -33,9 +33,9 @@ export class NetstringReader {
   }
 
   /**
-   * The next payload (latin1), `TOO_LONG` for one that was skipped, `undefined` while more bytes are needed.
+   * The next payload (latin1); `TOO_LONG` for one that was skipped; `undefined` while more bytes are needed.
    *
-   * @throws {ProtocolError} on bytes that are no netstring
+   * @throws {ProtocolError} on bytes that are not a netstring
    */
   next(): string | typeof TOO_LONG | undefined {
     if (this.#skipBytes > 0) return this.#skip();
@@ -66,7 +66,7 @@ export class NetstringReader {
     return this.#text.length - this.#position;
   }
 
-  /** More bytes are needed. What is kept until then must not keep the packet with the netstrings before it. */
+  /** Keeps the rest until more bytes come. It is copied, so that it does not keep the whole packet in memory. */
   #keepRest(): undefined {
     if (this.#position === 0) return;
     this.#text = this.#position === this.#text.length ? "" : detached(this.#text.slice(this.#position));
@@ -81,7 +81,7 @@ export class NetstringReader {
   }
 }
 
-/** One netstring around `payload` (latin1). */
+/** Writes `payload` (latin1) as a netstring. */
 export function encodeNetstring(payload: string): string {
   return `${payload.length}:${payload},`;
 }

@@ -2,26 +2,26 @@
  * The server's half of the socketmap protocol: see socketmap_table(5), "PROTOCOL". Every message is a netstring.
  *
  *     map SP key     ->     OK SP value            found
- *                           NOTFOUND SP reason     not found: Postfix believes it
+ *                           NOTFOUND SP reason     not found: a final answer for Postfix
  *                           TEMP SP reason         trouble: the mail is tried again later
- *                           PERM SP reason         the map itself is wrong: Postfix treats it like TEMP, and says so
+ *                           PERM SP reason         the map itself is wrong: Postfix logs it, otherwise as TEMP
  *
- * Nothing is quoted: a key and a value are the bytes between map name and netstring end.
+ * Nothing is quoted: a key or a value is all bytes after the first blank, up to the end of the netstring.
  */
 import type { LookupResult } from "../net/lookup.ts";
 import type { Decoder } from "../net/session.ts";
 import { encodeNetstring, NetstringReader, type TOO_LONG } from "./netstring.ts";
 
-/** Longest query in bytes: Postfix itself sends no longer one (dict_sockmap.c). */
+/** Longest query in bytes. Postfix itself sends no longer ones (dict_sockmap.c). */
 export const MAX_QUERY_BYTES = 10_000;
 
 export interface SocketmapRequest {
   readonly map: string;
-  /** latin1 */
+  /** The key in latin1. */
   readonly key: string;
 }
 
-/** Yields requests; a query over the limit comes as `TOO_LONG`. */
+/** Yields requests, and `TOO_LONG` for a query over the limit. */
 export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_LONG> {
   readonly #netstrings = new NetstringReader(MAX_QUERY_BYTES);
 
@@ -29,7 +29,7 @@ export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_L
     this.#netstrings.feed(chunk);
   }
 
-  /** @throws {ProtocolError} on bytes that are no netstring: where the next one would begin nobody knows */
+  /** @throws {ProtocolError} on bytes that are not a netstring, because the start of the next one is then unknown */
   next(): SocketmapRequest | typeof TOO_LONG | undefined {
     const payload = this.#netstrings.next();
     return typeof payload === "string" ? readQuery(payload) : payload;
@@ -39,7 +39,7 @@ export class SocketmapDecoder implements Decoder<SocketmapRequest | typeof TOO_L
     return this.#netstrings.heldBytes;
   }
 
-  /** A netstring says its own end: one that is cut off is no request. */
+  /** Does nothing: a netstring that is cut off is not a request. */
   end(): void {}
 }
 

@@ -1,10 +1,10 @@
-/** The SRS maps behind the socketmap protocol. */
+/** Serves the SRS maps over the socketmap protocol. */
 import { answerLookup, type LookupObserver, type LookupTable } from "../net/lookup.ts";
 import type { RequestService } from "../net/session.ts";
 import type { TOO_LONG } from "./netstring.ts";
 import { encodeReply, encodeUnknownMap, MAX_QUERY_BYTES, SocketmapDecoder, type SocketmapRequest } from "./protocol.ts";
 
-/** Serves several maps on one endpoint, each by its name. */
+/** Creates the service of several maps. A request names its map. */
 export function socketmapService(
   tables: readonly LookupTable[],
   observer: LookupObserver,

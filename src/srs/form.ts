@@ -1,6 +1,6 @@
 /**
- * The two written forms of a rewritten local part. Only the character after the tag is configurable; inside, fields
- * are always separated by `=`.
+ * The two forms of a rewritten local part. Only the character after the tag is configurable. The other fields are
+ * always separated by `=`.
  *
  *     SRS0 sep hash "=" stamp "=" host "=" user     signed by the first forwarder; leads back to user@host
  *     SRS1 sep hash "=" host "=" opaque             signed by a later one; leads back to SRS0 opaque @ host
@@ -26,7 +26,9 @@ export interface Srs1 {
 /** The digit of a tag, SRS0 or SRS1. */
 export type SrsTag = 0 | 1;
 
-/** The tag that a local part starts with, in any case and with its separator; `undefined` for an ordinary local part. */
+/**
+ * The tag at the start of a local part, in any case, if a separator follows; `undefined` for an ordinary local part.
+ */
 export function srsTag(local: string): SrsTag | undefined {
   if ((local.charCodeAt(0) | 0x20) !== 0x73) return undefined;
   if ((local.charCodeAt(1) | 0x20) !== 0x72 || (local.charCodeAt(2) | 0x20) !== 0x73) return undefined;
@@ -35,7 +37,7 @@ export function srsTag(local: string): SrsTag | undefined {
   return tag === 0 || tag === 1 ? tag : undefined;
 }
 
-/** The fields behind a tag; `undefined` when one of them is missing (an empty one is not missing). */
+/** The fields after a tag; `undefined` if one is missing (an empty one is not missing). */
 export function parseSrs(tag: SrsTag, local: string): Srs0 | Srs1 | undefined {
   const hashEnd = local.indexOf("=", 5);
   if (hashEnd === -1) return undefined;
@@ -50,7 +52,7 @@ export function parseSrs(tag: SrsTag, local: string): Srs0 | Srs1 | undefined {
   return { tag, hash, stamp: second, host, user: local.slice(hostEnd + 1) };
 }
 
-/** Whether a character code may follow the tag. */
+/** Tells if a character code may follow the tag. */
 export function isSeparator(code: number): boolean {
   return code === 0x3d || code === 0x2b || code === 0x2d;
 }

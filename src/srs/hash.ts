@@ -1,19 +1,25 @@
-/** The short hash in an SRS address: the first characters of a base64 MAC, as postsrsd and Mail::SRS write it. */
+/**
+ * Writes and compares the short hash of an SRS address: the first characters of a base64 MAC, as in postsrsd and
+ * Mail::SRS.
+ */
 
-/** `url-safe` has `-` and `_` where `standard` has `+` and `/` (RFC 4648 sections 5 and 4). */
+/**
+ * The base64 alphabets: `url-safe` has `-` and `_` in place of `+` and `/` of `standard` (RFC 4648 sections 5 and 4).
+ */
 export type HashAlphabet = "url-safe" | "standard";
 
 const COMMON = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 const ALPHABETS: Readonly<Record<HashAlphabet, string>> = { "url-safe": `${COMMON}-_`, standard: `${COMMON}+/` };
 
-/** Characters of base64 that twenty bytes give, without padding. */
+/** Length of a whole hash: twenty bytes in base64, without padding. */
 export const MAX_HASH_LENGTH = 27;
 
 const NEVER = 0xff;
 
 /**
- * The number by which each byte of a claimed hash is compared. Case is folded because mail systems on the way fold it, and
- * both alphabets are one because secrets outlive a change of alphabet. Other bytes never match.
+ * The number for each byte of a claimed hash, for comparison. Case is ignored, because mail systems on the way change
+ * it. Both alphabets give the same numbers, because secrets stay valid when the alphabet changes. Other bytes never
+ * match.
  */
 const CLAIM_VALUE = foldTable();
 
@@ -28,7 +34,7 @@ export function encodeHash(mac: Readonly<Int32Array>, length: number, alphabet: 
   return text;
 }
 
-/** Whether the hash of `mac` begins with `claim`. Takes the same time wherever the two differ. */
+/** Tells if the hash of `mac` begins with `claim`, in constant time. */
 export function hashMatches(claim: string, mac: Readonly<Int32Array>): boolean {
   if (claim.length > MAX_HASH_LENGTH) return false;
   let difference = 0;
@@ -38,7 +44,7 @@ export function hashMatches(claim: string, mac: Readonly<Int32Array>): boolean {
   return difference === 0;
 }
 
-/** Six bits of the MAC, counted from its front; past its end zeros, as base64 pads. */
+/** Six bits of the MAC, counted from its start. After its end they are zero, like the padding of base64. */
 function sextet(mac: Readonly<Int32Array>, index: number): number {
   const bit = index * 6;
   const word = bit >>> 5;

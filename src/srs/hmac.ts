@@ -1,11 +1,11 @@
 /**
- * HMAC-SHA1 (RFC 2104, RFC 3174) for the short texts of SRS, with the padded key hashed once for each secret.
+ * HMAC-SHA1 (RFC 2104, RFC 3174) for the short texts of SRS. The padded key is hashed once for each secret.
  *
- * `node:crypto` sets up a key and a native object for every call, which takes longer than the hash itself (figures in
- * docs/performance.md). The tests compare it with `node:crypto` for every length of key and text.
+ * `node:crypto` sets up a key and a native object in every call, which takes longer than the hash itself (figures in
+ * docs/performance.md). The tests compare this code with `node:crypto` for all lengths of key and text.
  *
- * `compress` does five rounds in one step, after which the five words stand in their places again: a loop of single rounds
- * would have to move them each time. Eighty rounds written out would be faster still, and unreadable.
+ * `compress` does five rounds in one step. After them the five words are in their old places again, so no word has to
+ * be moved. Eighty rounds written out would be faster, but unreadable.
  */
 
 const BLOCK_BYTES = 64;
@@ -16,7 +16,7 @@ type State = Int32Array;
 
 const INITIAL_STATE = Int32Array.of(0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0);
 
-/** The message schedule; shared because a compression never interleaves with another. */
+/** The message schedule. All compressions share it, because they never overlap. */
 const schedule = new Int32Array(80);
 
 /** A secret that is ready to sign. */
@@ -33,7 +33,7 @@ export class HmacSha1 {
   }
 
   /**
-   * The MAC of `text` (latin1, one character per byte) with its ASCII letters lower-cased.
+   * The MAC of `text` (latin1) with its ASCII letters lower-cased.
    *
    * @returns five big-endian words, good until the next call
    */
@@ -51,7 +51,7 @@ export class HmacSha1 {
   }
 }
 
-/** Hashes the text that follows one block of key, with padding. */
+/** Hashes the text after one block of key, with padding. */
 function hashText(state: State, text: string): void {
   const length = text.length;
   let word = 0;
@@ -110,7 +110,7 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return (a << 24) | (b << 16) | (c << 8) | d;
 }
 
-/** Word by word: a loop, or `TypedArray.set`, is slower. */
+/** Copies word by word, which is faster than a loop or `TypedArray.set`. */
 function copyState(from: State, to: State): void {
   to[0] = from[0] as number;
   to[1] = from[1] as number;
@@ -134,7 +134,7 @@ function expand(w: Int32Array): void {
   }
 }
 
-/** RFC 3174 section 6.1 over `schedule[0..15]`, added to `state`. */
+/** Adds the block in `schedule[0..15]` to `state` (RFC 3174 section 6.1). */
 function compress(state: State): void {
   const w = schedule;
   expand(w);

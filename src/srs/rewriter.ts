@@ -1,6 +1,6 @@
 /**
- * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS sign it. Pure: the day comes in as an
- * argument. Where those programs lose mail this one answers otherwise; test/srs/deviations.ts lists each case.
+ * The Sender Rewriting Scheme, byte for byte as postsrsd 1.10 and 2.4 and Mail::SRS write it. Pure: the day is an
+ * argument. In cases where those programs lose mail this one differs; test/srs/deviations.ts lists them all.
  */
 
 import { formatMailbox, isBare, isQuotedString, type Mailbox, parseMailbox } from "../mail/mailbox.ts";
@@ -9,7 +9,7 @@ import { isSeparator, parseSrs, type Srs0, type Srs1, type SrsTag, srsTag } from
 import type { Signer } from "./signer.ts";
 import { checkStamp, encodeStamp } from "./stamp.ts";
 
-/** Longest address that is read or written: postsrsd's buffer. Longer ones do not exist in mail. */
+/** Longest address that is read or written, the size of postsrsd's buffer. Mail has no longer ones. */
 export const MAX_ADDRESS_BYTES = 1023;
 
 /** Longest local part (RFC 5321 section 4.5.3.1.1). Receivers may refuse a longer one. */
@@ -17,15 +17,15 @@ export const MAX_LOCAL_PART_BYTES = 64;
 
 export interface RewriterSettings {
   readonly signer: Signer;
-  /** The domain that rewritten addresses get, as it is to be written. */
+  /** The domain of rewritten addresses, exactly as it will be written. */
   readonly srsDomain: string;
   /** The character after SRS0 and SRS1 in addresses that we write: `=`, `+` or `-`. */
   readonly separator: string;
-  /** How many days after its own a stamp is valid. */
+  /** Number of days for which a stamp is valid after its own day. */
   readonly maxAgeDays: number;
 }
 
-/** An address, or why there is none. */
+/** An address, or the reason why there is none. */
 export type Rewrite =
   | { readonly address: string; readonly outcome: Outcome }
   | { readonly address?: never; readonly outcome: Outcome; readonly reason: string };
@@ -38,10 +38,10 @@ export class Rewriter {
   }
 
   /**
-   * Rewrites a foreign sender into an address from which a bounce finds its way back. The caller has sorted out own domains
-   * and the null sender.
+   * Rewrites a foreign sender into an address that leads a bounce back. The caller has handled own domains and the null
+   * sender.
    *
-   * @param tag what srsTag says of the local part
+   * @param tag the result of srsTag for the local part
    */
   forward(sender: Mailbox, tag: SrsTag | undefined, day: number): Rewrite {
     if (!isCarriable(sender.domain)) return refuse("malformed", "domain cannot be carried in a local part");
@@ -52,14 +52,14 @@ export class Rewriter {
     return this.#signSrs1(sender.domain, sender.local.slice(4));
   }
 
-  /** Whether an address is one that we signed and would take back on `day`. */
+  /** Tells if we have signed an address and would accept it on `day`. */
   isOwnValid(address: string, day: number): boolean {
     return this.reverse(address, day).outcome === "rewritten";
   }
 
   /**
-   * Finds the address that a rewritten one stands for. Only the hash decides, not the domain, so that former SRS domains go
-   * on working.
+   * Finds the original of a rewritten address. Only the hash decides, not the domain, so that former SRS domains still
+   * work.
    */
   reverse(address: string, day: number): Rewrite {
     if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
@@ -67,7 +67,7 @@ export class Rewriter {
     const local = mailbox === undefined ? address : mailbox.local;
     const first = this.#reverseLocal(local, address.startsWith('"'), day);
     if (first.outcome !== "bad_hash" && first.outcome !== "malformed") return first;
-    // postsrsd cuts at the first "@": an address that it signed is read its way too.
+    // postsrsd splits at the first "@", so an address that it signed is read in that way too.
     const legacy = address.slice(0, Math.max(0, address.indexOf("@")));
     if (legacy === local || legacy === "" || address.startsWith('"')) return first;
     const second = this.#reverseLocal(legacy, false, day);
@@ -87,7 +87,7 @@ export class Rewriter {
     if (age === "malformed") return refuse("malformed", "bad character in the time stamp");
     if (age === "expired") return refuse("expired", "time stamp out of date");
     if (!this.#settings.signer.verify(srs.hash, srs.stamp + srs.host + srs.user)) return badHash;
-    // A legacy address carries the quoted-string itself; one of ours is quoted as a whole.
+    // A legacy address contains the quoted-string itself, ours is quoted as a whole.
     const external = !wasQuoted && isQuotedString(srs.user);
     return { outcome: "rewritten", address: external ? `${srs.user}@${srs.host}` : join(srs.user, srs.host) };
   }
@@ -108,7 +108,9 @@ export class Rewriter {
     return this.#write(`SRS1${separator}${signer.sign(host + opaque)}`, host, opaque);
   }
 
-  /** Signs an SRS1 address as a third forwarder does: the first one's address stays, the second's signature goes. */
+  /**
+   * Signs an SRS1 address again, as a third forwarder: keeps the first one's address, drops the second one's signature.
+   */
   #forwardSrs1(local: string): Rewrite {
     const srs = parseSrs(1, local);
     if (srs?.tag !== 1 || srs.host === "" || !isCarriable(srs.host) || !isSeparator(srs.opaque.charCodeAt(0))) {
@@ -120,7 +122,7 @@ export class Rewriter {
   #write(signed: string, host: string, user: string): Rewrite {
     const { srsDomain } = this.#settings;
     const local = `${signed}=${host}=${user}`;
-    // The parts are looked at, not the joined string, which V8 would have to copy for that.
+    // Checks the parts, because V8 would have to copy the joined string for that.
     const address = isBare(host) && isBare(user) ? `${local}@${srsDomain}` : formatMailbox(local, srsDomain);
     if (address.length > MAX_ADDRESS_BYTES) return refuse("too_long", `over ${MAX_ADDRESS_BYTES} bytes`);
     return { address, outcome: local.length > MAX_LOCAL_PART_BYTES ? "too_long" : "rewritten" };
@@ -134,15 +136,15 @@ function refuse(outcome: Outcome, reason: string): Rewrite {
 }
 
 /**
- * The address that was signed. A host with an `@` is postsrsd's, which cuts `"a@b"@example.org` at the first one and
- * cannot read its own work: together the pieces are the address that it was given.
+ * The address that was signed. A host with an `@` comes from postsrsd, which splits `"a@b"@example.org` at the first
+ * `@` and cannot read the result itself. The joined parts are the original address.
  */
 function join(user: string, host: string): string {
   const whole = host.includes("@") ? parseMailbox(`${user}@${host}`) : undefined;
   return whole === undefined ? formatMailbox(user, host) : formatMailbox(whole.local, whole.domain);
 }
 
-/** Whether a domain can stand between two `=` and come back as it went. */
+/** Tells if a domain can stand between two `=` and be read back unchanged. */
 function isCarriable(domain: string): boolean {
   for (let i = 0; i < domain.length; i++) {
     const code = domain.charCodeAt(i);
@@ -151,7 +153,7 @@ function isCarriable(domain: string): boolean {
   return true;
 }
 
-/** Whether a local part is `SRS0` or `SRS1` and nothing else, which postsrsd takes for tagged too. */
+/** Tells if a local part is just `SRS0` or `SRS1`. postsrsd treats it as tagged too. */
 function isBareTag(local: string): boolean {
   return local.length === 4 && /^srs[01]$/i.test(local);
 }

@@ -1,22 +1,22 @@
-/** What the SRS maps ask that lies outside of SRS: which domains are ours, and the store of long addresses. */
+/** The interfaces that the SRS maps need from outside: own domains, and the store of long addresses. */
 
 /** Own sender domains, which are never rewritten. */
 export interface OwnDomains {
   /**
-   * Whether `domain` (as it came, any case, a trailing dot allowed) is own. A promise only when something outside the
-   * process has to be asked; it rejects when that does not answer and nothing is known.
+   * Tells if `domain` (unchanged, any case, a trailing dot allowed) is own. Returns a promise only if another process
+   * must be asked. It rejects if that process does not answer and there is no cached answer.
    */
   has(domain: string): boolean | Promise<boolean>;
 }
 
 /**
- * Where addresses are kept that do not fit into a rewritten local part. The layout is postsrsd 2.4's, so that its
- * database can be taken over: key `<ALIAS>@1`, value the address as it came, gone after the SRS maximum age.
+ * Stores addresses that do not fit into a rewritten local part. The layout is that of postsrsd 2.4, so that its
+ * database can be used: key `<ALIAS>@1`, value the unchanged address, removed after the SRS maximum age.
  */
 export interface AddressStore {
-  /** Keeps `address` (latin1) under `alias` for `ttlSeconds`; a second call renews it. Rejects when it could not. */
+  /** Keeps `address` (latin1) under `alias` for `ttlSeconds`. A second call renews it. Rejects on failure. */
   put(alias: string, address: string, ttlSeconds: number): void | Promise<void>;
-  /** The value under `alias`, or `undefined` when there is none or its time is over. Rejects when it cannot tell. */
+  /** The value under `alias`; `undefined` if there is none or it has expired. Rejects on failure. */
   get(alias: string): string | undefined | Promise<string | undefined>;
   close(): Promise<void>;
 }

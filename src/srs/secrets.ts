@@ -1,8 +1,8 @@
-/** The secrets file, read as postsrsd 1.10 and 2.4 read it. */
+/** Reads the secrets file as postsrsd 1.10 and 2.4 do. */
 
 /**
- * Longest secret. postsrsd reads a line in pieces of this size and takes each for a secret of its own; whoever has such a
- * line has addresses under way that are signed so.
+ * Longest secret. postsrsd reads a longer line in pieces of this size, each a secret of its own. Addresses that it has
+ * signed in this way must stay valid.
  */
 const MAX_SECRET_BYTES = 1023;
 
@@ -11,15 +11,15 @@ const LF = 0x0a;
 const CR = 0x0d;
 
 export interface ParsedSecrets {
-  /** The first one signs, all of them verify. */
+  /** The secrets. The first one signs, all of them verify. */
   readonly secrets: readonly Uint8Array[];
-  /** Numbers of the lines, from 1, of which a part does not count: it stands behind a NUL or CR. */
+  /** Numbers, from 1, of lines with ignored text after a NUL or CR. */
   readonly cutLines: readonly number[];
 }
 
 /**
- * Reads one secret per line. Blanks and `#` belong to it. CRs before it do not, and it ends at the first NUL or CR. Lines
- * without a secret are skipped.
+ * Reads one secret per line. Blanks and `#` are part of it. CRs before it are not, and it ends at the first NUL or CR.
+ * Lines without a secret are skipped.
  */
 export function parseSecrets(file: Uint8Array): ParsedSecrets {
   const secrets: Uint8Array[] = [];

@@ -1,26 +1,26 @@
-/** The hashes of SRS addresses under one or several secrets. */
+/** Signs and verifies SRS addresses with one or several secrets. */
 import { encodeHash, type HashAlphabet, hashMatches } from "./hash.ts";
 import { HmacSha1 } from "./hmac.ts";
 
 export interface SignerSettings {
-  /** Bytes of each secret. The first signs, every one verifies. */
+  /** The bytes of each secret. The first one signs, all of them verify. */
   readonly secrets: readonly Uint8Array[];
-  /** Characters of the hash that are written. */
+  /** Number of characters of the hash that are written. */
   readonly hashLength: number;
-  /** Shortest hash that is accepted. */
+  /** Length of the shortest hash that is accepted. */
   readonly hashMinLength: number;
   readonly hashAlphabet: HashAlphabet;
 }
 
 /**
- * Signs and verifies the fields of SRS addresses. Fields are concatenated without delimiters and lower-cased, as all
- * SRS programs do, because mail systems on the way may change their case.
+ * Signs and verifies the fields of SRS addresses. Fields are concatenated without delimiters and lower-cased, as in all
+ * SRS programs, because mail systems on the way may change their case.
  */
 export class Signer {
   readonly #keys: readonly HmacSha1[];
   readonly #settings: SignerSettings;
 
-  /** @throws {RangeError} without a secret: nothing could be signed */
+  /** @throws {RangeError} without a secret */
   constructor(settings: SignerSettings) {
     if (settings.secrets.length === 0) throw new RangeError("Cannot sign addresses: want at least one secret");
     this.#settings = settings;
@@ -34,7 +34,7 @@ export class Signer {
     return encodeHash(key.signLowerCase(fields), this.#settings.hashLength, this.#settings.hashAlphabet);
   }
 
-  /** Whether `claim` is a hash of the fields under any secret. A longer hash than we write is cut, as postsrsd does. */
+  /** Tells if `claim` is a hash of the fields under any secret. A hash longer than ours is cut, as in postsrsd. */
   verify(claim: string, fields: string): boolean {
     const { hashLength, hashMinLength } = this.#settings;
     if (claim.length < hashMinLength) return false;

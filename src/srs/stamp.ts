@@ -3,7 +3,7 @@
 const BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const DAY_MS = 86_400_000;
 
-/** Days after which a stamp comes round again. */
+/** Number of days after which stamps repeat. */
 export const STAMP_PERIOD_DAYS = 1024;
 
 /** The day of a moment, in days since 1970 (UTC). */
@@ -17,14 +17,14 @@ export function encodeStamp(day: number): string {
 }
 
 /**
- * Whether a stamp is from `day`, one of the `maxAgeDays` days before it, or the day after it: the clock of the host that
- * signed may be ahead of ours. A day further ahead is never valid: the stamp cannot tell it from a day almost three years
- * ago.
+ * Checks that a stamp is from `day`, from one of the `maxAgeDays` days before it, or from the day after it, because the
+ * clock of the host that signed may be ahead of ours. A day further ahead is never valid: its stamp is the same as that
+ * of a day almost three years ago.
  *
- * @returns `malformed` for what is no stamp at all
+ * @returns `malformed` for text that is not a stamp
  */
 export function checkStamp(stamp: string, day: number, maxAgeDays: number): "valid" | "expired" | "malformed" {
-  if (stamp.length !== 2) return "expired"; // so postsrsd and Mail::SRS; a long stamp must cost nothing (CVE-2020-35573)
+  if (stamp.length !== 2) return "expired"; // as in postsrsd and Mail::SRS; a long stamp must take no time (CVE-2020-35573)
   const high = base32Value(stamp.charCodeAt(0));
   const low = base32Value(stamp.charCodeAt(1));
   if (high === -1 || low === -1) return "malformed";

@@ -1,4 +1,4 @@
-/** The three maps that Postfix asks: which addresses are rewritten, which are not, and why. */
+/** The three maps that Postfix asks. They decide which addresses are rewritten, and give the reason for the others. */
 import { createHash } from "node:crypto";
 import { type Mailbox, parseMailbox } from "../mail/mailbox.ts";
 import type { LookupResult, LookupTable, Outcome, TempFailPart } from "../net/lookup.ts";
@@ -11,14 +11,17 @@ import { dayOf } from "./stamp.ts";
 export interface SrsTables {
   readonly rewriter: Rewriter;
   readonly ownDomains: OwnDomains;
-  /** Whether a sender is one that Postfix itself makes up, for probes and double bounces: never rewritten. */
+  /** Tells if Postfix itself has made up a sender, for probes and double bounces. Such senders are never rewritten. */
   readonly isPostfixSender: (address: string) => boolean;
-  /** Rewrite senders of own domains too. An address that we signed is left alone all the same. */
+  /** True to rewrite senders of own domains too. An address that we have signed is still left alone. */
   readonly alwaysRewrite: boolean;
-  /** What the forward-transport map answers, e.g. `srs:[127.0.0.1]:12526`. */
+  /** The answer of the forward-transport map, such as `srs:[127.0.0.1]:12526`. */
   readonly forwardTransport: string;
   readonly store: AddressStore | undefined;
-  /** `long`: what exceeds 64 bytes goes to the store; `all`: every address, as postsrsd 2 with original-envelope = database. */
+  /**
+   * `long` stores local parts over 64 bytes, `all` stores every address, as postsrsd 2 with original-envelope =
+   * database.
+   */
   readonly storeMode: "long" | "all";
   readonly maxAgeDays: number;
   /** Milliseconds since 1970. */
@@ -27,15 +30,15 @@ export interface SrsTables {
 
 type Answer = LookupResult | Promise<LookupResult>;
 
-/** A sender that is neither null nor own nor signed by us. */
+/** A sender that is not null, not own and not signed by us. */
 interface ForeignSender {
   readonly key: string;
   readonly mailbox: Mailbox;
-  /** Set for an address of another forwarder. */
+  /** The tag of an address that another forwarder has rewritten. */
   readonly tag: SrsTag | undefined;
 }
 
-/** Sender to rewritten sender: sender_canonical_maps. */
+/** The map `forward`, from sender to rewritten sender, for sender_canonical_maps. */
 export function forwardTable(srs: SrsTables): LookupTable {
   return {
     name: "forward",
@@ -47,7 +50,7 @@ export function forwardTable(srs: SrsTables): LookupTable {
   };
 }
 
-/** Rewritten sender to the original one: recipient_canonical_maps, relay_recipient_maps. */
+/** The map `reverse`, from rewritten to original sender, for recipient_canonical_maps and relay_recipient_maps. */
 export function reverseTable(srs: SrsTables): LookupTable {
   return {
     name: "reverse",
@@ -61,8 +64,9 @@ export function reverseTable(srs: SrsTables): LookupTable {
 }
 
 /**
- * Sender to the transport that sends its mail through a second, rewriting cleanup: sender_dependent_default_transport_maps.
- * Postfix asks that table with the address and then with `@domain`, which must not be answered for the whole domain.
+ * The map `forward-transport`, for sender_dependent_default_transport_maps: from a sender to the transport that sends
+ * its mail through a second cleanup, which rewrites. Postfix asks with the address and then with `@domain`. The second
+ * must get no answer, because it would apply to the whole domain.
  */
 export function forwardTransportTable(srs: SrsTables): LookupTable {
   const found: LookupResult = { status: "found", outcome: "rewritten", value: srs.forwardTransport };
@@ -77,7 +81,7 @@ export function forwardTransportTable(srs: SrsTables): LookupTable {
   };
 }
 
-/** Sorts out what every forward map leaves alone, then goes on with the rest. */
+/** Answers for senders that no forward map rewrites, and calls `next` for the others. */
 function withForeignSender(srs: SrsTables, key: string, next: (sender: ForeignSender, day: number) => Answer): Answer {
   if (isNullSender(key)) return nullSender;
   if (key.length > MAX_ADDRESS_BYTES) return tooLong;
@@ -98,7 +102,7 @@ function withForeignSender(srs: SrsTables, key: string, next: (sender: ForeignSe
     : own.then(decide).catch((error: unknown) => tempFail("own_domains", error));
 }
 
-/** The rewritten sender, why there is none, or that the sender goes to the store: the same for both forward maps. */
+/** Decides for both forward maps: the rewritten sender, the reason why there is none, or `store` to use the store. */
 function forward(srs: SrsTables, { key, mailbox, tag }: ForeignSender, day: number): Rewrite | "store" {
   if (srs.store === undefined) return srs.rewriter.forward(mailbox, tag, day);
   if (srs.storeMode === "all" && tag === undefined && isStorable(key)) return "store";
@@ -106,11 +110,11 @@ function forward(srs: SrsTables, { key, mailbox, tag }: ForeignSender, day: numb
   return rewrite.outcome === "too_long" && isStorable(key) ? "store" : rewrite;
 }
 
-/** Host of the addresses whose user part is a key of the store, as postsrsd 2 writes it. */
+/** The host part of addresses whose user part is a key of the store, as in postsrsd 2. */
 const ALIAS_HOST = "1";
 const ALIAS = /^[0-9A-V]{32}@1$/i;
 
-/** Whether the store may hold an address and give it out again: a control character could end the reply. */
+/** Tells if an address may be stored and returned. A control character could end the reply. */
 function isStorable(address: string): boolean {
   return address.length <= MAX_ADDRESS_BYTES && address.includes("@") && !/[\0-\x1f\x7f]/.test(address);
 }
@@ -122,7 +126,7 @@ function storedAlias(address: string): string | undefined {
 async function storeAddress(srs: SrsTables, address: string, day: number): Promise<LookupResult> {
   const alias = base32Hex(createHash("sha1").update(address, "latin1").digest());
   try {
-    // A stamp is good on the day before its own, on its own and maxAgeDays after it: the address must not be gone before.
+    // Kept as long as the stamp is valid: on the day before its own, on its own day, and maxAgeDays after it.
     await srs.store?.put(alias, address, (srs.maxAgeDays + 2) * 86_400);
   } catch (error) {
     return tempFail("store", error);
@@ -137,7 +141,7 @@ async function fetchAddress(store: AddressStore | undefined, alias: string): Pro
     const address = await store.get(alias);
     if (address === undefined) return noLongerStored;
     if (!isStorable(address)) return damaged;
-    // As canonical(5) reads it, "@domain" is the same user in that domain.
+    // canonical(5) would read "@domain" as the same user in that domain.
     const value = address.startsWith("@") ? `""${address}` : address;
     return { status: "found", outcome: "rewritten", value };
   } catch (error) {
@@ -145,7 +149,7 @@ async function fetchAddress(store: AddressStore | undefined, alias: string): Pro
   }
 }
 
-/** RFC 4648 section 7, for multiples of five bytes: no padding. */
+/** Encodes a multiple of five bytes in base32hex (RFC 4648 section 7), which needs no padding. */
 function base32Hex(bytes: Uint8Array): string {
   let text = "";
   let bits = 0;
@@ -158,7 +162,7 @@ function base32Hex(bytes: Uint8Array): string {
   return text;
 }
 
-/** Postfix asks `""` in canonical maps, `<>` and `"<>"` in transport maps; an empty key is the same thing. */
+/** Tells if a key is the null sender: `""` in canonical maps, `<>` or `"<>"` in transport maps, or an empty key. */
 function isNullSender(key: string): boolean {
   return key === "" || key === '""' || key === "<>" || key === '"<>"';
 }

@@ -1,17 +1,17 @@
-/** The store of long addresses that the configuration names. */
+/** Opens the store of long addresses. */
 import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import type { StoreHooks } from "./hooks.ts";
 import { parseStoreUrl } from "./url.ts";
 
 /**
- * Opens the store at `url`, as parseStoreUrl reads it. What a store needs is loaded only when it is the one in use.
+ * Opens the store at `url` (see parseStoreUrl). Loads only the code of that kind of store.
  *
- * A Redis server that cannot be reached is no error: `put` and `get` reject until it can be, so that a mail host starts
- * whatever comes up first.
+ * A Redis server that cannot be reached is not an error: `put` and `get` reject until it can be reached. So a mail host
+ * starts in any order.
  *
- * @param timeMs milliseconds since 1970: addresses end by it
- * @throws {Failure} for what an admin must mend: a file that cannot be opened, a password that is refused
+ * @param timeMs clock that decides when addresses expire, in milliseconds since 1970
+ * @throws {Failure} for a problem that an admin must repair: a file that cannot be opened, a password that is refused
  */
 export async function openStore(url: string, hooks: StoreHooks, timeMs: () => number): Promise<AddressStore> {
   try {

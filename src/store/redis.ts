@@ -1,11 +1,11 @@
 /**
- * Addresses on a Redis or Valkey server, as postsrsd 2 lays them out:
+ * Stores addresses on a Redis or Valkey server, in the layout of postsrsd 2:
  *
  *     SETEX PostSRSd/<ALIAS>@1 <seconds> <address>
  *     GET   PostSRSd/<ALIAS>@1
  *
- * Several hosts that share a server share the addresses. A lookup waits two seconds for an answer, no longer: Postfix is
- * waiting behind it, and tries again by itself.
+ * Hosts that share a server share the addresses. A lookup waits for an answer for two seconds at most, because Postfix
+ * waits for the lookup, and tries again by itself.
  */
 
 import { errorText } from "../process/exit.ts";
@@ -16,18 +16,22 @@ import type { RedisAddress } from "./url.ts";
 
 const COMMAND_TIMEOUT_MS = 2_000;
 const CONNECT_TIMEOUT_MS = 2_000;
-/** Time after which a connection that is not ready is given up for a new one: the server may have hung in the greeting. */
+/** Time after which a connection that is not ready is replaced. The server may hang in the greeting. */
 const GREETING_TIMEOUT_MS = 10_000;
 const MAX_RECONNECT_DELAY_MS = 2_000;
 const MAX_WAITING_COMMANDS = 10_000;
 
-/** Answers of a server after which waiting does not help. */
+/** Errors of a server that are permanent. */
 const REFUSAL = /\b(?:WRONGPASS|NOAUTH|NOPERM|ERR .*(?:password|AUTH|DB index))/;
 
 type Redis = typeof import("@redis/client");
 type Client = ReturnType<typeof createRedis>;
 
-/** @throws {Error} when the server refuses the password or the database; not when it cannot be reached. */
+/**
+ * Opens a store.
+ *
+ * @throws {Error} when the server refuses the password or the database, but not when it cannot be reached
+ */
 export async function openRedisStore(address: RedisAddress, hooks: StoreHooks): Promise<AddressStore> {
   const redis = await import("@redis/client");
   const store = new RedisStore(() => createRedis(redis, address), hooks);
@@ -43,12 +47,12 @@ function createRedis({ createClient, RESP_TYPES }: Redis, { server, username, pa
     reconnectStrategy: (retries: number) => Math.min(100 * 2 ** Math.min(retries, 10), MAX_RECONNECT_DELAY_MS),
   };
   return createClient({
-    RESP: 2, // understood by every server there is
+    RESP: 2, // every server understands it
     socket: "path" in server ? { path: server.path, tls: false, ...limits } : socketTo(server, limits),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     database,
-    // A command that waits for a connection would keep Postfix waiting.
+    // Fails at once without a connection, because a waiting command would keep Postfix waiting.
     disableOfflineQueue: true,
     commandsQueueMaxLength: MAX_WAITING_COMMANDS,
     commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
@@ -67,8 +71,8 @@ class RedisStore implements AddressStore {
   readonly #create: () => Client;
   readonly #hooks: StoreHooks;
   #client: Client;
-  /** Settled when it is known whether the server is there. */
-  readonly #news = Promise.withResolvers<void>();
+  /** Settles when the first connection has succeeded or failed. */
+  readonly #firstContact = Promise.withResolvers<void>();
   #createdMs = 0;
   #problem: string | undefined;
   #closed = false;
@@ -79,9 +83,9 @@ class RedisStore implements AddressStore {
     this.#client = this.#start();
   }
 
-  /** The problem at the start, if there is any. */
+  /** The problem at the start, if there is one. */
   async firstProblem(): Promise<string | undefined> {
-    await within(CONNECT_TIMEOUT_MS, this.#news.promise).catch(() => {});
+    await within(CONNECT_TIMEOUT_MS, this.#firstContact.promise).catch(() => {});
     const refusal = await this.get("PROBE").then(() => undefined, errorText);
     return this.#problem ?? refusal;
   }
@@ -116,7 +120,7 @@ class RedisStore implements AddressStore {
     }
   }
 
-  /** Connects anew: the system would take a quarter of an hour to notice a server that vanished. */
+  /** Replaces the connection, because the system needs a quarter of an hour to notice that a server has vanished. */
   #renew(silent: Client): void {
     if (silent !== this.#client || this.#closed) return;
     this.#noteProblem("no answer");
@@ -133,16 +137,16 @@ class RedisStore implements AddressStore {
     client.on("ready", () => {
       if (this.#problem !== undefined) this.#hooks.onRecovered();
       this.#problem = undefined;
-      this.#news.resolve();
+      this.#firstContact.resolve();
     });
-    client.connect().catch(() => {}); // its "error" events say the same
+    client.connect().catch(() => {}); // "error" events report the same failure
     return client;
   }
 
   #noteProblem(problem: string): void {
     const isNews = this.#problem === undefined && !this.#closed;
     this.#problem = problem;
-    this.#news.resolve();
+    this.#firstContact.resolve();
     if (isNews) this.#hooks.onFailed(problem);
   }
 }

@@ -1,9 +1,9 @@
 /**
- * The thread that owns an SQLite file. Calls to SQLite do not give way to other work: they wait for the disk, and for other
- * processes that hold the file. Here nobody waits with them but their own callers.
+ * The thread that owns an SQLite file. Calls to SQLite block: they wait for the disk, and for other processes that have
+ * locked the file. In this thread they delay only their own callers.
  *
- * A file that is removed or replaced stays open, and what is written to it is gone with the process. So the path is looked at
- * before each read and after each commit: when it no longer leads to the open file, that path is opened anew.
+ * A file that is removed or replaced stays open, and everything written to it is lost at the end of the process. So the
+ * path is checked before each read and after each commit. If it no longer leads to the open file, it is opened again.
  */
 import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
@@ -11,38 +11,38 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { errorText } from "../process/exit.ts";
 
-/** A call, answered under its number. Keys are rows' keys, times are seconds since 1970. */
+/** A call. The answer has the same number. Keys are those of rows, times are seconds since 1970. */
 export type SqliteCall = { readonly id: number } & (
   | {
       readonly verb: "put";
       readonly key: string;
-      /** latin1 */
+      /** The address in latin1. */
       readonly address: string;
-      /** A row that lives at least as long is left as it is. */
+      /** A row that lives at least until then is left unchanged. */
       readonly minEnd: number;
-      /** The end of life that is written. */
+      /** The end of life to write. */
       readonly end: number;
     }
   | { readonly verb: "get"; readonly key: string; readonly now: number }
-  /** Deletes some rows whose end is past. Answered with whether there are more. */
+  /** Deletes some expired rows. The answer tells if there are more. */
   | { readonly verb: "purge"; readonly now: number }
   | { readonly verb: "close" }
 );
 
 export type SqliteAnswer =
-  /** The first answer of all: the file is open, or why it is not. */
+  /** The first answer: the file is open, or the reason why it is not. */
   | { readonly type: "opened" }
   | { readonly type: "failed"; readonly problem: string }
   | { readonly type: "done"; readonly id: number; readonly value: string | boolean | undefined }
   | { readonly type: "rejected"; readonly id: number; readonly problem: string }
-  /** The path led to other files and was opened anew. */
+  /** The path led to other files and was opened again. */
   | { readonly type: "lost"; readonly problem: string };
 
 export interface SqliteWorkerData {
   readonly sqlitePath: string;
 }
 
-/** How long other processes may hold the file. */
+/** Longest waits for other processes that have locked the file, in milliseconds. */
 const OPEN_BUSY_MS = 2_000;
 const CALL_BUSY_MS = 1_000;
 const BUSY_PAUSE_MS = 20;
@@ -62,7 +62,7 @@ interface Row {
   readonly written: PromiseWithResolvers<void>;
 }
 
-/** An open file with its statements. */
+/** An open file with its prepared statements. */
 class OpenFile {
   readonly database: DatabaseSync;
   readonly select: StatementSync;
@@ -70,25 +70,25 @@ class OpenFile {
   readonly purge: StatementSync;
   readonly #path: string;
   readonly #identity: string;
-  /** The same for the log of changes. */
+  /** The identity of the write-ahead log. */
   readonly #logIdentity: string;
 
-  /** @throws {Error} when the file cannot be made or is no database of this layout */
+  /** @throws {Error} when the file cannot be made or is not a database of this layout */
   constructor(path: string) {
     this.#path = path;
     createPrivately(path);
     this.#identity = identityOf(path);
     this.database = new DatabaseSync(path, { timeout: OPEN_BUSY_MS });
     try {
-      // WAL: readers and a writer do not wait for each other. FULL: what is written outlives a power failure, as the
-      // queue file of the mail does.
+      // WAL: readers and a writer do not wait for each other. FULL: written rows survive a power failure, like the
+      // queue file of the mail.
       this.database.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; ${LAYOUT}`);
-      // The casts carry the bytes through as they are: they need not be UTF-8.
+      // The casts keep the bytes unchanged, which need not be UTF-8.
       this.select = this.database.prepare("SELECT CAST(v AS BLOB) AS address, lt FROM kv WHERE k = ?");
       this.insert = this.database.prepare("INSERT OR REPLACE INTO kv (k, v, lt) VALUES (?, CAST(? AS TEXT), ?)");
       this.purge = this.database.prepare("DELETE FROM kv WHERE rowid IN (SELECT rowid FROM kv WHERE lt <= ? LIMIT ?)");
       this.select.get("");
-      // From here on waiting is ours: reads go on while a write waits.
+      // From here on whenFree does the waiting, so that reads go on while a write waits.
       this.database.exec("PRAGMA busy_timeout = 0");
     } catch (error) {
       this.database.close();
@@ -97,12 +97,12 @@ class OpenFile {
     this.#logIdentity = identityOf(`${path}-wal`);
   }
 
-  /** Whether the path leads to the file that is open. */
+  /** Tells if the path leads to the open file. */
   isSame(): boolean {
     return identityOf(this.#path) === this.#identity;
   }
 
-  /** Whether what is written now is there after a crash: file and log of changes are both in their places. */
+  /** Tells if a written row would survive a crash: the file and its write-ahead log are both in their places. */
   isInPlace(): boolean {
     return this.isSame() && identityOf(`${this.#path}-wal`) === this.#logIdentity;
   }
@@ -111,7 +111,7 @@ class OpenFile {
 class SqliteFile {
   readonly #path: string;
   readonly #onLost: (problem: string) => void;
-  /** `undefined` while the path cannot be opened. */
+  /** The open file; `undefined` while the path cannot be opened. */
   #file: OpenFile | undefined;
   #rows: Row[] = [];
   #isWriting = false;
@@ -152,7 +152,7 @@ class SqliteFile {
     });
   }
 
-  /** Writes what has gathered until nothing is left: one commit for all rows that came during the last one. */
+  /** Writes the waiting rows until none is left. Each commit contains all rows that came during the last one. */
   async #writeAll(): Promise<void> {
     this.#isWriting = true;
     await new Promise((resolve) => setImmediate(resolve)); // other calls of this turn go into the same commit
@@ -168,7 +168,7 @@ class SqliteFile {
     this.#isWriting = false;
   }
 
-  /** Writes all rows or none. When the file turns out to be gone, they are written again to the one that took its place. */
+  /** Writes all rows or none. If the file is found to be gone, writes them again to the file in its place. */
   #write(rows: readonly Row[]): void {
     for (let attempt = 0; attempt < 3; attempt++) {
       const file = this.#open();
@@ -185,11 +185,11 @@ class SqliteFile {
     throw new Error("the file is replaced again and again");
   }
 
-  /** The file that the path leads to now. */
+  /** The file that the path now leads to. */
   #open(): OpenFile {
     if (this.#file?.isInPlace() === true) return this.#file;
     const isLost = this.#file?.isSame() === false;
-    // Closed first: SQLite then takes over what an unlinked log of changes holds, and removes the log by its name.
+    // Closed first, so that SQLite merges an unlinked write-ahead log, and removes the log by its name.
     this.#file?.database.close();
     this.#file = undefined;
     if (isLost) this.#onLost(`"${this.#path}" was removed or replaced: what it held is gone`);
@@ -198,7 +198,7 @@ class SqliteFile {
   }
 }
 
-/** Makes the file if there is none. Addresses are nobody's business: SQLite itself would make it readable by all. */
+/** Makes the file if there is none, readable for us only. SQLite itself would make it readable for everyone. */
 function createPrivately(path: string): void {
   const there = statSync(path, { throwIfNoEntry: false });
   if (there !== undefined) mustBeRegular(there);
@@ -219,13 +219,13 @@ function mustBeRegular(found: Stats): void {
   if (!found.isFile()) throw new Error("not a regular file");
 }
 
-/** What tells the file behind a path from others of the same name. */
+/** Identifies the file behind a path among files of the same name. */
 function identityOf(path: string): string {
   const found = statSync(path, { throwIfNoEntry: false, bigint: true });
   return found === undefined ? "none" : `${found.dev} ${found.ino}`;
 }
 
-/** Does something that another process may forbid for a while: again and again, without holding up other calls. */
+/** Repeats `work` while another process has locked the file. Other calls go on meanwhile. */
 async function whenFree<T>(work: () => T): Promise<T> {
   const startedMs = performance.now();
   for (;;) {
@@ -243,7 +243,7 @@ function isBusy(error: unknown): boolean {
   return typeof code === "number" && (code & 0xff) === SQLITE_BUSY;
 }
 
-/** Does what the call asks for. A close waits for the calls before it. */
+/** Executes a call. A close waits for the earlier calls. */
 async function answerCall(file: SqliteFile, call: SqliteCall, before: Iterable<Promise<unknown>>) {
   switch (call.verb) {
     case "put":

@@ -1,10 +1,10 @@
 /**
- * Addresses in an SQLite file, as postsrsd 2 lays it out:
+ * Stores addresses in an SQLite file, in the layout of postsrsd 2:
  *
  *     kv (k TEXT unique, v TEXT, lt INTEGER)      "<ALIAS>@1", the address in its bytes, end of life in seconds since 1970
  *
- * The file belongs to a thread of its own (sqlite-worker.ts), which writes in one commit what came during the last one,
- * nothing that is there already, and deletes expired rows in small portions.
+ * A separate thread owns the file (sqlite-worker.ts). It collects the rows that come during a commit for the next one,
+ * skips rows that exist already, and deletes expired rows in small portions.
  */
 import { Worker } from "node:worker_threads";
 import { TransientMap } from "../collections/transient-map.ts";
@@ -14,23 +14,27 @@ import type { StoreHooks } from "./hooks.ts";
 import type { SqliteAnswer, SqliteCall, SqliteWorkerData } from "./sqlite-worker.ts";
 import { within } from "./timeout.ts";
 
-/** How long a caller waits: Postfix is waiting behind it, and tries again by itself. */
+/** Longest wait of a caller in milliseconds. Postfix waits for the caller, and tries again by itself. */
 const CALL_TIMEOUT_MS = 2_000;
 const MAX_CALLS = 10_000;
 
 const PURGE_INTERVAL_MS = 600_000;
 const PURGE_PAUSE_MS = 50;
 
-/** Rows live that much longer than asked for, so that the next mail of the same sender within that time writes nothing. */
+/** Time that rows live longer than needed, so that another mail of the same sender within this time writes nothing. */
 const SLACK_SECONDS = 3600;
 
 type Value = string | boolean | undefined;
 type WithoutId<Call> = Call extends unknown ? Omit<Call, "id"> : never;
 
-/** @throws {Error} `Cannot open store "<path>": …` when the file cannot be made, or is no database of this layout. */
+/**
+ * Opens a store.
+ *
+ * @throws {Error} `Cannot open store "<path>": …` when the file cannot be made or is not a database of this layout
+ */
 export async function openSqliteStore(path: string, hooks: StoreHooks, timeMs: () => number): Promise<AddressStore> {
   const data: SqliteWorkerData = { sqlitePath: path };
-  // Beside this file and with its extension: .ts in the sources, .js when built.
+  // The script is beside this file and has its extension: .ts in the sources, .js after the build.
   const script = new URL(import.meta.url.replace(/\/sqlite\.([jt]s)$/, "/sqlite-worker.$1"));
   const worker = new Worker(script, { workerData: data });
   const store = new SqliteStore(worker, hooks, timeMs);
@@ -59,13 +63,13 @@ class SqliteStore implements AddressStore {
     this.#hooks = hooks;
     this.#timeMs = timeMs;
     worker.on("message", (answer: SqliteAnswer) => this.#onAnswer(answer));
-    // A fault of ours in the thread ends the process like any other.
+    // A bug in the thread ends the process like any other bug.
     worker.on("error", (error) => {
       throw error;
     });
   }
 
-  /** Rejects when the file cannot be opened. */
+  /** Settles when the file is open. Rejects when it cannot be opened. */
   get opened(): Promise<void> {
     return this.#opened.promise;
   }
@@ -89,7 +93,7 @@ class SqliteStore implements AddressStore {
     await this.#worker.terminate();
   }
 
-  /** Makes a call that tells whether the store works. */
+  /** Makes a call, and updates the state of the store by its success or failure. */
   async #use(problem: string, call: WithoutId<SqliteCall>): Promise<Value> {
     try {
       if (this.#calls.size >= MAX_CALLS) throw new Error(`${MAX_CALLS} calls are waiting`);
@@ -138,7 +142,7 @@ class SqliteStore implements AddressStore {
 
   #schedulePurge(delayMs: number): void {
     this.#purgeTimer = setTimeout(async () => {
-      // When it fails, the rows wait: `get` does not give them anyway.
+      // A failure does no harm: `get` never returns expired rows.
       const hasMore = await this.#call({ verb: "purge", now: this.#nowSeconds() }).catch(() => false);
       if (!this.#isClosed) this.#schedulePurge(hasMore === true ? PURGE_PAUSE_MS : PURGE_INTERVAL_MS);
     }, delayMs);

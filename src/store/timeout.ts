@@ -1,10 +1,10 @@
-/** Waiting for a store no longer than Postfix should wait for us. */
+/** Limits the time that a store may take, because Postfix waits for us. */
 
 export class TimeoutError extends Error {
   override name = "TimeoutError";
 }
 
-/** What `promise` gives. Rejects with a TimeoutError when that takes too long. */
+/** Awaits `promise`. Rejects with a TimeoutError after `timeoutMs`. */
 export async function within<T>(timeoutMs: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<never>((_, reject) => {

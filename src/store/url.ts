@@ -1,8 +1,8 @@
-/** Where the store of long addresses is: `srs.store.url`. */
+/** Parses `srs.store.url`, the address of the store of long addresses. */
 
 export interface RedisAddress {
   readonly kind: "redis";
-  /** A server, or the path of its unix socket. */
+  /** Host and port of the server, or the path of its unix socket. */
   readonly server: { readonly host: string; readonly port: number; readonly tls: boolean } | { readonly path: string };
   readonly username: string | undefined;
   readonly password: string | undefined;
@@ -20,9 +20,9 @@ const DEFAULT_REDIS_PORT = 6379;
  *     redis://[[user]:password@]host[:6379][/0]          rediss:// for TLS
  *     redis+unix:/run/redis/redis.sock[?db=0]            redis+unix://[user]:password@/run/… with a password
  *
- * User and password are %XX-quoted where they hold characters of the syntax. A Valkey server is a Redis server here.
+ * User and password are %XX-quoted if they contain characters of the syntax. A Valkey server counts as a Redis server.
  *
- * @throws {TypeError} that says what is wanted, without the password.
+ * @throws {TypeError} with the wanted form, without the password
  */
 export function parseStoreUrl(text: string): StoreAddress {
   const address = parseSqlite(text) ?? parseUnix(text) ?? parseServer(text);
@@ -35,7 +35,7 @@ export function parseStoreUrl(text: string): StoreAddress {
 
 function parseSqlite(text: string): StoreAddress | undefined {
   const path = /^sqlite:(\/[^\0]+|\.{1,2}\/[^\0]+)$/.exec(text)?.[1];
-  // "sqlite:///path" is how other programs write it.
+  // Other programs write "sqlite:///path".
   return path === undefined ? undefined : { kind: "sqlite", path: path.replace(/^\/\/+/, "/") };
 }
 

@@ -2,25 +2,26 @@
  * The server's half of the tcp_table protocol: see tcp_table(5), "PROTOCOL DESCRIPTION".
  *
  *     get SP key LF     ->     200 SP value LF     found
- *                              500 SP reason LF    not found: Postfix believes it
+ *                              500 SP reason LF    not found: a final answer for Postfix
  *                              400 SP reason LF    trouble: Postfix hangs up, the mail is tried again later
  *
- * Keys and values travel %XX-quoted, so one line is always one message. A line that cannot be understood is answered
- * with 500 and the connection stays: each close costs Postfix a second (dict_tcp.c sleeps before it reconnects).
+ * Keys and values are %XX-quoted, so one line is always one message. The answer to a line that cannot be understood is
+ * 500, and the connection stays open, because Postfix loses a second at each close (dict_tcp.c sleeps before it
+ * reconnects).
  */
 import { detached } from "../collections/detached.ts";
 import type { LookupResult } from "../net/lookup.ts";
 import type { Decoder } from "../net/session.ts";
 
-/** Longest line in bytes, LF included. The manual sets it for replies; requests are held to it too. */
+/** Longest line in bytes, LF included. The manual has this limit for replies; we use it for requests too. */
 export const MAX_LINE_BYTES = 4096;
 
-/** A line that is not a request, and what is wrong with it. */
+/** A line that is not a request, with its problem. */
 interface BadLine {
   readonly problem: string;
 }
 
-/** The unquoted key of a `get` request (latin1), or a line that is none. */
+/** The unquoted key of a `get` request (latin1), or a bad line. */
 export type TcpTableRequest = string | BadLine;
 
 const CR = 0x0d;
@@ -32,11 +33,11 @@ const NOT_GET: BadLine = { problem: "want: get SPACE key" };
 const NO_KEY: BadLine = { problem: "want a key after get" };
 const BAD_QUOTING: BadLine = { problem: "want two hexadecimal digits after %" };
 
-/** Reads lines. A wrong line yields what is wrong with it; nothing is thrown, and memory is bounded by one line. */
+/** Reads lines. A wrong line yields its problem. It never throws, and holds at most one line in memory. */
 export class TcpTableDecoder implements Decoder<TcpTableRequest> {
   #text = "";
   #position = 0;
-  /** Position up to which there is no LF, so that a peer that sends byte by byte does not make us search again. */
+  /** Position up to which there is no LF, so that bytes are not searched again when a peer sends them one by one. */
   #searched = 0;
   #skipping = false;
   #ended = false;
@@ -85,7 +86,7 @@ export class TcpTableDecoder implements Decoder<TcpTableRequest> {
       return start === text.length ? undefined : readLine(text, start, text.length);
     }
     this.#skipping = tooLong;
-    // What is kept must not keep the packet with the lines before it.
+    // The rest is copied, so that it does not keep the whole packet in memory.
     if (tooLong || start > 0) this.#text = tooLong || start === text.length ? "" : detached(text.slice(start));
     this.#position = 0;
     this.#searched = this.#text.length;
@@ -106,7 +107,7 @@ function isBlank(code: number): boolean {
   return code === SPACE || code === CR;
 }
 
-/** Undoes %XX. Addresses are rarely quoted, so a text without "%" is taken as it is. */
+/** Decodes %XX. Text without "%", the usual case, stays as it is. */
 function unquote(quoted: string): TcpTableRequest {
   let percent = quoted.indexOf("%");
   if (percent === -1) return quoted;
@@ -121,12 +122,12 @@ function unquote(quoted: string): TcpTableRequest {
   return key + quoted.slice(taken);
 }
 
-/** -1 for what is no hexadecimal digit. */
+/** Values of hexadecimal digits by character code; -1 for other characters. */
 const HEX_VALUE = Int8Array.from({ length: 256 }, (_, code) =>
   "0123456789abcdef".indexOf(String.fromCharCode(code).toLowerCase()),
 );
 
-/** The digit at `at`, -1 if there is none. */
+/** The value of the hexadecimal digit at `at`; -1 if there is none. */
 function hexValue(text: string, at: number): number {
   return HEX_VALUE[text.charCodeAt(at)] ?? -1;
 }
@@ -143,10 +144,10 @@ export function encodeReply(result: LookupResult): string {
   }
 }
 
-/** Lines that were made before: nearly every lookup is a miss, for one of a dozen reasons. */
+/** Cached `500` lines. Nearly every lookup finds nothing, for one of a dozen reasons. */
 const refusals = new Map<string, string>();
 
-/** The `500` line with a reason of ours, quoted as the manual wants it. */
+/** The `500` line with our reason, quoted as the manual wants it. */
 export function encodeRefusal(reason: string): string {
   const known = refusals.get(reason);
   if (known !== undefined) return known;
@@ -157,7 +158,7 @@ export function encodeRefusal(reason: string): string {
 
 const MAX_REFUSALS = 64;
 
-/** Longest reason: it is for whoever reads Postfix's log. */
+/** Longest reason in characters. It appears in Postfix's log. */
 const MAX_REASON_CHARS = 512;
 
 const NEEDS_QUOTING = /[^\x21-\x24\x26-\x7e]/;

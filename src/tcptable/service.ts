@@ -1,10 +1,10 @@
-/** One SRS map behind the tcp_table protocol. */
+/** Serves one SRS map over the tcp_table protocol. */
 import type { LookupObserver, LookupTable } from "../net/lookup.ts";
 import { answerLookup } from "../net/lookup.ts";
 import type { RequestService } from "../net/session.ts";
 import { encodeRefusal, encodeReply, TcpTableDecoder, type TcpTableRequest } from "./protocol.ts";
 
-/** Serves one map over tcp_table(5), which has no map names: one listener for each direction. */
+/** Creates the service of one map. tcp_table(5) has no map names, so each map needs its own listener. */
 export function tcpTableService(table: LookupTable, observer: LookupObserver): RequestService<TcpTableRequest> {
   return {
     protocol: "tcp_table",
