@@ -4,7 +4,7 @@
  *
  * The first label decides, whatever follows it:
  *     d<N>    TXT  "v=spf1 include:_spf.<name> -all"      a domain with one include
- *     c<N>    TXT  "v=spf1 ip4:192.0.2.0/24 -all"         a domain that needs no other question
+ *     c<N>    TXT  "v=spf1 ip4:192.0.2.0/24 -all"         a domain that needs no other query
  *     _spf    TXT  "v=spf1 ip4:192.0.2.0/24 -all"
  *     mail    TXT  "v=spf1 ip4:192.0.2.0/24 -all"; A 192.0.2.1
  *     dead<N> no answer at all: a zone whose servers are down

@@ -1,14 +1,14 @@
 /**
  * Node's floor for a check that has to ask: a fixed answer for each request, after one DNS server has replied to a
- * question or two about the sender's domain. What a Node server can do at most that keeps and understands nothing.
+ * query or two about the sender's domain. What a Node server can do at most that keeps and understands nothing.
  *
- *     node relay.cjs QUESTIONS DNS-PORT PORT
+ *     node relay.cjs QUERIES DNS-PORT PORT
  */
 "use strict";
 const dgram = require("node:dgram");
 const net = require("node:net");
 
-const [questions, dnsPort, port] = process.argv.slice(2).map(Number);
+const [queries, dnsPort, port] = process.argv.slice(2).map(Number);
 
 const ANSWER =
   "action=PREPEND Received-SPF: Pass (mailfrom) identity=mailfrom; client-ip=192.0.2.1; helo=mail.d1.example.net; envelope-from=user1@d1.example.net; receiver=<UNKNOWN>\n\n";
@@ -44,7 +44,7 @@ function ask(name, onReply) {
 function answer(socket, request) {
   const at = request.indexOf("@", request.indexOf("\nsender="));
   const name = request.slice(at + 1, request.indexOf("\n", at));
-  let left = questions;
+  let left = queries;
   const next = () => {
     left -= 1;
     if (left < 0) socket.write(ANSWER, "latin1");

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { PARAMETERS } from "../src/config/parameters.ts";
 import { QUERY_OUTCOMES } from "../src/dns/types.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
+import { OUTCOMES } from "../src/net/lookup.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -61,21 +62,45 @@ test("docs/metrics.md has every outcome of DNS queries, and no other", () => {
   expect(outcomes.sort()).toEqual([...QUERY_OUTCOMES].sort());
 });
 
-test("docs/metrics.md has every metric, and no other", async () => {
+describe("docs/metrics.md", async () => {
+  const counts = () => new Map([["x", 1]]);
   const { body } = await createMetrics({
     version: "0",
     dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
-    connections: () => new Map(),
-    ownDomains: () => new Map(),
-    ownDomainsLastSuccess: () => new Map(),
+    connections: counts,
+    ownDomains: counts,
+    ownDomainsLastSuccess: counts,
     secrets: () => 1,
     storeUp: () => true,
   }).scrape();
   const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");
-  const table = page.slice(page.indexOf("| metric"), page.indexOf("Beside these"));
-  const documented = [...table.matchAll(/^\|(.*?)\|/gm)].flatMap((row) =>
-    [...(row[1] ?? "").matchAll(/`(\w+)`/g)].map((match) => match[1] ?? ""),
-  );
-  const counted = [...body.matchAll(/^# TYPE postvouch_(\w+) /gm)].map((match) => match[1] ?? "");
-  expect(documented.filter((name) => name !== "postvouch_").sort()).toEqual(counted.sort());
+  const words = (cell: string): string[] => [...cell.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? "");
+
+  test("has every metric of a scrape with its labels, and no other", () => {
+    const table = page.slice(page.indexOf("| metric"), page.indexOf("Beside these"));
+    const rows = table
+      .split("\n")
+      .slice(2)
+      .map((row) => row.split("|"));
+    const documented = rows.flatMap(([, names = "", labels = ""]) =>
+      words(names).map((name) => [name, words(labels).sort().join(" ")]),
+    );
+    const scraped = [...body.matchAll(/^# TYPE postvouch_(\w+) /gm)].map(([, name = ""]) => {
+      const sample = new RegExp(`^postvouch_${name}(?:_sum)?(?:\\{(.*)\\})? `, "m").exec(body);
+      return [
+        name,
+        [...(sample?.[1] ?? "").matchAll(/(\w+)="/g)]
+          .map((match) => match[1])
+          .sort()
+          .join(" "),
+      ];
+    });
+    expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(scraped));
+  });
+
+  test("has every outcome of SRS lookups, and no other", () => {
+    const table = page.slice(page.indexOf("## Outcomes of SRS lookups"), page.indexOf("## Outcomes of DNS"));
+    const documented = [...table.matchAll(/^\| (`\w+`) \|/gm)].flatMap((row) => words(row[1] ?? ""));
+    expect(documented.sort()).toEqual([...OUTCOMES].sort());
+  });
 });

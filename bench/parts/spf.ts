@@ -8,8 +8,8 @@ import { POSTVOUCH, startPostvouch } from "../servers/postvouch.ts";
 import { type Bench, measure, type Subject, type Workload } from "../subjects.ts";
 
 const PREPEND = { policy: "prepend" };
-const COLD_1 = "cold, 1 question a check, 100 conn";
-const COLD_2 = "cold, 2 questions a check, 100 conn";
+const COLD_1 = "cold, 1 query a check, 100 conn";
+const COLD_2 = "cold, 2 queries a check, 100 conn";
 
 export async function spfPart(bench: Bench): Promise<PartResult> {
   await using stack = new AsyncDisposableStack();
@@ -96,7 +96,7 @@ function goals(m: Measurements): Goal[] {
   return [
     goal("SPF warm, 1 connection, 1,000 domains, against policyd-spf", 8, "1,000 domains, 1 conn"),
     goal("SPF warm, 100 connections, against 100 policyd-spf", 35, "1,000 domains, 100 conn"),
-    goal("SPF cold, 1 question, 100 connections, against policyd-spf", 10, COLD_1),
-    goal("SPF cold, 2 questions, 100 connections, against policyd-spf", 10, COLD_2),
+    goal("SPF cold, 1 query, 100 connections, against policyd-spf", 10, COLD_1),
+    goal("SPF cold, 2 queries, 100 connections, against policyd-spf", 10, COLD_2),
   ];
 }

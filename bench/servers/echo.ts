@@ -7,8 +7,8 @@ export const C_ECHO = "C echo";
 export const NODE_ECHO = "Node echo";
 export const C_ECHO_UNIX = "C echo, unix";
 export const NODE_ECHO_UNIX = "Node echo, unix";
-/** What Node needs for the reading, the asking and the writing of a policy request, by the number of questions. */
-export const NODE_RELAYS = { 1: "Node relay, 1 question", 2: "Node relay, 2 questions" } as const;
+/** What Node needs for the reading, the asking and the writing of a policy request, by the number of queries. */
+export const NODE_RELAYS = { 1: "Node relay, 1 query", 2: "Node relay, 2 queries" } as const;
 
 export async function startEchos(
   bench: Bench,
@@ -35,9 +35,9 @@ export async function startUnixEchos(bench: Bench, stack: AsyncDisposableStack):
 /** The floors of a policy service that asks the DNS server on `dnsPort` for each request. */
 export async function startRelays(bench: Bench, stack: AsyncDisposableStack, dnsPort: number): Promise<Subject[]> {
   const subjects: Subject[] = [];
-  for (const [questions, name] of Object.entries(NODE_RELAYS)) {
+  for (const [queries, name] of Object.entries(NODE_RELAYS)) {
     const [port = 0] = await freePorts(1);
-    const command = [process.execPath, bench.built.nodeRelay, questions, String(dnsPort), String(port)];
+    const command = [process.execPath, bench.built.nodeRelay, queries, String(dnsPort), String(port)];
     subjects.push(await start(stack, name, "policy", String(port), command));
   }
   return subjects;

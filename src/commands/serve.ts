@@ -24,7 +24,7 @@ export async function serve(call: Call): Promise<number> {
     journal: call.journal,
   });
   try {
-    // Before the first port is open: who sees it open may send a signal, and Node's own answer to SIGHUP is death.
+    // Before the first port is open: whoever sees it open may send SIGHUP, of which Node would die.
     const signals = listenForSignals(logger);
     const daemon = await Daemon.start(setup, {
       logger,

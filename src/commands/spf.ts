@@ -62,7 +62,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
       },
       query,
     );
-    // The checks that were made for an allow list are not told, though they may be for the same names.
+    // Checks made for an allow list are left out, though they may be for the same names.
     const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
     if (options.json === true) output.json(toJson(report, explained), roundTimes);
     else printReport(report, explained, output);

@@ -8,6 +8,7 @@ import { createSrsTables } from "../setup/srs-tables.ts";
 import { forwardTable, reverseTable, type SrsTables } from "../srs/table.ts";
 import { openStore } from "../store/open.ts";
 import type { Call } from "./call.ts";
+import { bareAddress } from "./logged-address.ts";
 import type { Output } from "./output.ts";
 
 /** `postvouch srs forward`. */
@@ -64,10 +65,10 @@ async function rewriteAll(
   return exitCode;
 }
 
-/** Keys and values are octets; on the terminal they are UTF-8. */
+/** Keys and values are bytes; on the terminal they are UTF-8. */
 async function lookUp(table: LookupTable, address: string): Promise<LookupResult> {
   try {
-    return await table.get(Buffer.from(address, "utf8").toString("latin1"));
+    return await table.get(Buffer.from(bareAddress(address), "utf8").toString("latin1"));
   } catch (error) {
     throw new Failure(EXIT.tempFail, [`${address}: ${errorText(error)}`], { cause: error });
   }

@@ -23,7 +23,8 @@ export interface Command {
 }
 
 const REWRITE_HELP = `Prints each rewritten address on a line; why one was not rewritten goes to
-stderr. "-" reads addresses from stdin, one per line.
+stderr. "-" reads addresses from stdin, one per line. An address may stand as a
+log or a bounce shows it: from=<SRS0=...>, <SRS0=...>, or SRS0=3D...
 --json prints one object per address: address, map, rewritten, outcome,
 reason. Exits 1 if one was not rewritten.
 POSTVOUCH_NOW=<unix seconds> freezes the clock.`;

@@ -6,7 +6,7 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] a
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Values of one event. Text may come from outside as it is (latin1 octets): the logger escapes it. */
+/** Values of one event. Text may come from outside as it is (latin1 bytes): the logger escapes it. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Logger {
@@ -109,7 +109,7 @@ function escapeChar(char: string): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Octets that are UTF-8 are shown as what they mean; others stay one character each. */
+/** Bytes that are UTF-8 are shown as what they mean; others stay one character each. */
 function decode(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[^\0-\xff]/.test(value)) return value;
   try {

@@ -329,6 +329,18 @@ describe("postvouch srs", () => {
     expect(reverse).toEqual({ status: 0, stdout: "alice@example.org\n", stderr: "" });
   });
 
+  test("takes an address as the log shows it, from standard input too", () => {
+    using dir = scratch();
+    const config = srsConfig(dir);
+    const address = "SRS0=-xpx=2W=example.org=alice@example.com";
+    const input = `from=<${address}>,\n  <${address}>\n${address.replaceAll("=", "=3D")}\n`;
+    const { status, stdout } = postvouch(["srs", "reverse", "--config", config, ` ${address} `, "-"], {
+      env: NOW,
+      input,
+    });
+    expect({ status, stdout }).toEqual({ status: 0, stdout: "alice@example.org\n".repeat(4) });
+  });
+
   test("gives 1 and the reason when one was not rewritten, and goes on with the rest", () => {
     using dir = scratch();
     const config = srsConfig(dir);
