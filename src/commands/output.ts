@@ -1,7 +1,7 @@
 /** Where a command writes: results on standard output, problems on standard error. What it is given is made printable. */
 
 import { writeSync } from "../process/builtins.ts";
-import { errorCode } from "../process/exit.ts";
+import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 
 export interface Output {
   /** One line, whatever stands in it. */
@@ -21,12 +21,17 @@ export const standardOutput: Output = {
 const STDOUT_FD = 1;
 const STDERR_FD = 2;
 
+/** A reader that went away (postvouch ... | head), or a terminal, is no fault. */
+const GONE: ReadonlySet<string> = new Set(["EPIPE", "EIO"]);
+
 /** A pipe that is full is tried again after this time, in milliseconds. */
 const RETRY_MS = 5;
 
 /**
  * Writes a line and waits until it is written. Node's own streams for these descriptors wait as well, and take as long to
  * load as the rest of a small command.
+ *
+ * @throws {Failure} when results cannot be written: "all well" behind an empty file of secrets would be untrue
  */
 function write(fd: number, line: string): void {
   let bytes = Buffer.from(`${line}\n`);
@@ -34,9 +39,10 @@ function write(fd: number, line: string): void {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes));
     } catch (error) {
-      // A reader that went away (postvouch ... | head) is no fault.
-      if (errorCode(error) !== "EAGAIN") return;
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      if (errorCode(error) === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+      else if (fd === STDERR_FD || GONE.has(errorCode(error))) return;
+      else
+        throw new Failure(EXIT.cannotCreate, [`Cannot write standard output: ${fileTrouble(error)}`], { cause: error });
     }
   }
 }

@@ -6,6 +6,7 @@ import { EXIT, Failure } from "../process/exit.ts";
 import { readSetup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
 import { renderTrace } from "../spf/explain/render.ts";
+import { spfRecords } from "../spf/record.ts";
 import type { Trace } from "../spf/trace.ts";
 import { withTrialRecord } from "../spf/trial-record.ts";
 import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
@@ -32,7 +33,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
     throw new Failure(EXIT.usage, ["spf: want --record and --domain together: a policy, and who would publish it"]);
   }
   const givenSender = options.sender ?? (domain === undefined ? "" : `postmaster@${domain}`);
-  const setup = await readSetup(around, "skip");
+  const setup = await readSetup(around, "unread");
   if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
   const stub = createResolver(resolverSettings(setup.config));
   try {
@@ -40,6 +41,9 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
       record === undefined || domain === undefined ? stub : withTrialRecord(stub, toLatin1(domain), toLatin1(record));
     if (resolver === undefined) {
       throw new Failure(EXIT.usage, [`Cannot try a record for "${domain}": want a domain name of several labels`]);
+    }
+    if (record !== undefined && spfRecords([record]).length === 0) {
+      output.problem(`warning: "${record}" is no SPF record: it has to begin with "v=spf1" and a blank`);
     }
     const checker = createChecker(setup, resolver);
     const sender = toLatin1(givenSender.replace(/^<(.*)>$/, "$1"));
@@ -64,7 +68,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
     );
     // Checks made for an allow list are left out, though they may be for the same names.
     const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
-    if (options.json === true) output.json(toJson(report, explained), roundTimes);
+    if (options.json === true) output.json(toJson(report, explained), readable);
     else printReport(report, explained, output);
     return EXIT.ok;
   } catch (error) {
@@ -78,6 +82,11 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
 /** As text comes from Postfix and DNS: one character for each byte of UTF-8. */
 function toLatin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
+}
+
+/** As a terminal and JSON want it. */
+function fromLatin1(text: string): string {
+  return Buffer.from(text, "latin1").toString("utf8");
 }
 
 function toJson(report: PolicyReport, explained: readonly Explained[]): Record<string, unknown> {
@@ -114,8 +123,9 @@ function verdictJson(verdict: SpfVerdict | undefined): Record<string, unknown> {
   };
 }
 
-/** Milliseconds to the microsecond: more digits are noise. */
-function roundTimes(key: string, value: unknown): unknown {
+/** Text in UTF-8, and milliseconds to the microsecond: more digits are noise. */
+function readable(key: string, value: unknown): unknown {
+  if (typeof value === "string") return fromLatin1(value);
   return key === "elapsedMs" && typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
 }
 
@@ -124,7 +134,8 @@ const COLUMNS = 80;
 function printReport(report: PolicyReport, explained: readonly Explained[], output: Output): void {
   // A person reads an explanation; without one the lines are for scripts, too, and stay whole.
   const print = (line: string): void => {
-    const lines = explained.length === 0 ? [printable(line)] : wrap(printable(line), COLUMNS, "  ");
+    const text = printable(fromLatin1(line));
+    const lines = explained.length === 0 ? [text] : wrap(text, COLUMNS, "  ");
     for (const one of lines) output.line(one);
   };
   for (const { verdict, trace } of explained) {

@@ -49,6 +49,7 @@ function generalHelp(): string[] {
 export function unknownCommand(words: readonly string[]): Failure {
   const [first, second] = words;
   if (first === undefined) return usageError(`want a command: ${list(firstWords())}`);
+  if (first === "help") return unknownCommand(words.slice(1));
   const verbs = group(first).map((name) => name.slice(first.length + 1));
   if (verbs.length > 0) {
     const got = second === undefined ? "" : `, got "${second}"${isMeant(nearest(second, verbs))}`;

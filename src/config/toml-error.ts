@@ -35,15 +35,20 @@ interface ParseError {
   readonly column: number;
 }
 
+/** The most of a line that is shown, around the place where the parser stopped. */
+const SHOWN_CHARS = 100;
+
 /** The problem, the line that it is in, and a caret below the place. */
 export function describeTomlError(text: string, source: string, error: ParseError): string[] {
   const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   const line = (text.split(/\r?\n/)[error.line - 1] ?? "").replaceAll("\t", " ");
   const hint = hintFor(what, withoutPassword(line), error.column - 1);
+  // Of a file that is none of ours a line may be the whole.
+  const start = Math.max(0, Math.min(error.column - 1 - SHOWN_CHARS / 2, line.length - SHOWN_CHARS));
   return [
     `${source}:${error.line}:${error.column}: not valid TOML: ${what}${hint === undefined ? "" : `; ${hint}`}`,
-    `  ${withoutPassword(line)}`,
-    `  ${" ".repeat(error.column - 1)}^`,
+    `  ${withoutPassword(line).slice(start, start + SHOWN_CHARS)}`,
+    `  ${" ".repeat(error.column - 1 - start)}^`,
   ];
 }
 

@@ -1,5 +1,6 @@
 /** Finds the process that listens on an endpoint, in /proc, as far as the kernel shows it to this user. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename } from "node:path";
 import type { Endpoint } from "./endpoint.ts";
 
 /** The state of a listening socket in /proc/net/tcp. */
@@ -11,10 +12,18 @@ export function ownerOf(endpoint: Endpoint): string | undefined {
     if (endpoint.type === "fd") return undefined;
     const inodes = new Set(endpoint.type === "inet" ? inetInodes(endpoint.port) : unixInodes(endpoint.path));
     const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && holds(name, inodes));
-    return pid === undefined ? undefined : `${readFileSync(`/proc/${pid}/comm`, "utf8").trim()}, pid ${pid}`;
+    return pid === undefined ? undefined : `${programOf(pid)}, pid ${pid}`;
   } catch {
     return undefined;
   }
+}
+
+/** The program by its name, or by what it runs if it is a Node.js, whose processes are all named MainThread. */
+function programOf(pid: string): string {
+  const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  if (name !== "MainThread") return name;
+  const [program = "", ...args] = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+  return [basename(program), args.find((arg) => !arg.startsWith("-")) ?? ""].join(" ").trim();
 }
 
 /** Inodes of the sockets that listen on a port, at any address: one at `0.0.0.0` takes the port from all others. */

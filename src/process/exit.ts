@@ -56,6 +56,14 @@ export function fileTrouble(error: unknown): string {
       return "a part of its path is no directory";
     case "EROFS":
       return "the file system is read-only";
+    case "ENOSPC":
+      return "no space left on the disk";
+    case "EDQUOT":
+      return "the disk quota is used up";
+    case "ELOOP":
+      return "too many symbolic links";
+    case "ENAMETOOLONG":
+      return "a name in its path is too long";
     default:
       return errorText(error);
   }

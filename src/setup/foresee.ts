@@ -1,7 +1,7 @@
 /** Problems that `serve` would meet when it opens sockets and the store, found without opening any. */
 import { LISTENER_KEYS } from "../config/listeners.ts";
-import { accessSync, constants, dirname, existsSync, lstatSync } from "../process/builtins.ts";
-import { errorCode } from "../process/exit.ts";
+import { accessSync, constants, dirname, existsSync, lstatSync, statSync } from "../process/builtins.ts";
+import { errorCode, fileTrouble } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import type { Setup } from "./setup.ts";
 
@@ -23,19 +23,31 @@ export function foresee(setup: Setup): string[] {
 }
 
 function checkSocket(path: string): string[] {
+  const problems = checkDirectory(dirname(path), path);
+  if (problems.length > 0) return problems;
   const stat = lstatSync(path, { throwIfNoEntry: false });
-  if (stat !== undefined && !stat.isSocket()) return [`Cannot listen on "${path}": the path exists and is no socket`];
-  return checkDirectory(dirname(path), path);
+  return stat === undefined || stat.isSocket() ? [] : [`Cannot listen on "${path}": the path exists and is no socket`];
 }
 
 function checkFile(path: string): string[] {
-  if (existsSync(path)) return isAllowed(path) ? [] : [`Cannot write "${path}": no permission`];
-  return checkDirectory(dirname(path), path);
+  if (!existsSync(path)) return checkDirectory(dirname(path), path);
+  if (statSync(path).isDirectory()) return [`Cannot open store "${path}": it is a directory`];
+  return isAllowed(path, constants.W_OK) ? [] : [`Cannot write "${path}": no permission`];
 }
 
 function checkDirectory(directory: string, path: string): string[] {
-  if (!existsSync(directory)) return [`Cannot make "${path}": its directory does not exist`];
-  return isAllowed(directory) ? [] : [`Cannot make "${path}": no permission to write its directory`];
+  const trouble = directoryTrouble(directory);
+  return trouble === undefined ? [] : [`Cannot make "${path}": ${trouble}`];
+}
+
+/** Why no file can be made in a directory. */
+function directoryTrouble(directory: string): string | undefined {
+  try {
+    if (!statSync(directory).isDirectory()) return "a part of its path is no directory";
+  } catch (error) {
+    return errorCode(error) === "ENOENT" ? "its directory does not exist" : fileTrouble(error);
+  }
+  return isAllowed(directory, constants.W_OK | constants.X_OK) ? undefined : "no permission to write its directory";
 }
 
 /** As checkDirectory, for a file whose directories `serve` makes. */
@@ -45,9 +57,9 @@ function checkCreatable(path: string): string[] {
   return checkCreatable(parent);
 }
 
-function isAllowed(path: string): boolean {
+function isAllowed(path: string, mode: number): boolean {
   try {
-    accessSync(path, constants.W_OK);
+    accessSync(path, mode);
     return true;
   } catch (error) {
     return errorCode(error) === "ENOENT";

@@ -45,12 +45,15 @@ export function createSecretsFile(path: string): void {
   const temporary = `${path}.${makeSecret()}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-    writeFileSync(temporary, `${makeSecret()}\n`, { mode: 0o600, flag: "wx" });
+    // Opened apart: on a full disk the file is made and cannot be written, and systemd starts us again each second.
+    const file = openSync(temporary, "wx", 0o600);
     try {
+      writeFileSync(file, `${makeSecret()}\n`);
       linkSync(temporary, path);
     } catch (error) {
       if (errorCode(error) !== "EEXIST") throw error;
     } finally {
+      closeSync(file);
       unlinkSync(temporary);
     }
   } catch (error) {

@@ -19,7 +19,8 @@ export interface SecretsFile {
   readonly warnings: readonly string[];
 }
 
-const NOTHING: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
+/** Of a file that nobody has looked at. */
+export const NO_SECRETS: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
 
 /** Reads a secrets file. Never throws: a file that cannot be read or holds no secret is a problem. */
 export function readSecretsFile(path: string): SecretsFile {
@@ -31,17 +32,17 @@ export function readSecretsFile(path: string): SecretsFile {
     const { secrets, cutLines } = parseSecrets(bytes);
     if (secrets.length === 0) return unusable(path, "it is empty, want one secret per line");
     const warnings = [...permissionWarnings(path, mode), ...textWarnings(path, bytes, cutLines)];
-    return { ...NOTHING, secrets, warnings };
+    return { ...NO_SECRETS, secrets, warnings };
   } catch (error) {
     if (errorCode(error) !== "ENOENT") return unusable(path, fileTrouble(error));
     const target = danglingTarget(path);
-    if (target === undefined) return { ...NOTHING, isAbsent: true };
+    if (target === undefined) return { ...NO_SECRETS, isAbsent: true };
     return unusable(path, `it is a link to "${target}", which does not exist`);
   }
 }
 
 function unusable(path: string, reason: string): SecretsFile {
-  return { ...NOTHING, problems: [`srs.secrets_file: Cannot use "${path}": ${reason}`] };
+  return { ...NO_SECRETS, problems: [`srs.secrets_file: Cannot use "${path}": ${reason}`] };
 }
 
 function permissionWarnings(path: string, mode: number): string[] {

@@ -4,7 +4,7 @@ import type { OwnDomainSettings } from "../domains/load.ts";
 import { accessSync, constants, existsSync, join, lstatSync, mkdirSync } from "../process/builtins.ts";
 import { readConfigFile } from "./config-file.ts";
 import { readNames } from "./names.ts";
-import { readSecretsFile } from "./secrets-file.ts";
+import { NO_SECRETS, readSecretsFile } from "./secrets-file.ts";
 
 /** Where the program finds itself. Comes from cli.ts, which alone looks at the environment. */
 export interface Surroundings {
@@ -42,15 +42,18 @@ const CREDENTIAL = "srs.secrets";
  * Reads everything, and goes on after a problem to find the others.
  *
  * @param absentSecrets what a missing secrets file means: `create`: it is made; `skip`: it will be made by `serve`;
- *   `refuse`: it is a problem, because no address under way can be read without
+ *   `refuse`: it is a problem, because no address under way can be read without; `unread`: nobody looks whether it is there
  * @throws {Failure} when the secrets file cannot be made
  */
-export async function readSetup(around: Surroundings, absentSecrets: "create" | "skip" | "refuse"): Promise<Setup> {
+export async function readSetup(
+  around: Surroundings,
+  absentSecrets: "create" | "skip" | "refuse" | "unread",
+): Promise<Setup> {
   const { config, path, problems, isEmpty } = readConfigFile(around.configFile);
   const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
   const { hostname, srsDomain, origin, isPostfixSender } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
-  let file = readSecretsFile(secretsFile);
+  let file = absentSecrets === "unread" ? NO_SECRETS : readSecretsFile(secretsFile);
   const news: string[] = [];
   if (file.isAbsent && mode === "create") {
     const { createSecretsFile } = await import("./new-secret.ts");
@@ -122,7 +125,7 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
 }
 
 /**
- * state_dir, or `state` beside the sources when we run from a checkout as somebody who may not write there. Who only looks
+ * state_dir, or `state` beside the sources when we run from a checkout as somebody who may write only there. Who only looks
  * at the secrets means the service's, where there is a service.
  */
 function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
@@ -130,7 +133,9 @@ function stateDir(config: Config, around: Surroundings, mode: "create" | "skip")
   const isCheckout = existsSync(join(around.packageDir, "src", "main.js"));
   if (!isCheckout || isWritable(configured, mode)) return configured;
   const local = join(around.packageDir, "state");
-  return mode === "skip" && isThere(configured) && !isThere(join(local, CREDENTIAL)) ? configured : local;
+  if (isThere(join(local, CREDENTIAL))) return local;
+  const isService = mode === "skip" && isThere(configured);
+  return isService || !isWritable(local, "skip") ? configured : local;
 }
 
 function isWritable(directory: string, mode: "create" | "skip"): boolean {

@@ -9,7 +9,7 @@ import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { errorText } from "../process/exit.ts";
+import { errorCode, errorText, fileTrouble } from "../process/exit.ts";
 
 /** A call. The answer has the same number. Keys are those of rows, times are seconds since 1970. */
 export type SqliteCall = { readonly id: number } & (
@@ -266,7 +266,10 @@ function serve(port: MessagePort, path: string): void {
   try {
     file = new SqliteFile(path, (problem) => answer({ type: "lost", problem }));
   } catch (error) {
-    answer({ type: "failed", problem: errorText(error) });
+    answer({
+      type: "failed",
+      problem: errorCode(error) === "ENOENT" ? "its directory does not exist" : fileTrouble(error),
+    });
     return;
   }
   const running = new Set<Promise<unknown>>();

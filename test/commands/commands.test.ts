@@ -45,6 +45,7 @@ describe("the command line", () => {
     { name: "an option of another command", args: ["serve", "--json"], says: "serve takes no --json" },
     { name: "an option without its value", args: ["serve", "--config"], says: "--config <value>' argument missing" },
     { name: "help for no command", args: ["help", "chekc-config"], says: "(is check-config meant?)" },
+    { name: "help for the help of no command", args: ["help", "help", "sfp"], says: 'no such command: "sfp"' },
     { name: "--help of no command", args: ["sfp", "--help"], says: "(is spf meant?)" },
     {
       name: "an operand too many",

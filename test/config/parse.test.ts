@@ -77,7 +77,7 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     toml: `[tcptable]\nforward = ${JSON.stringify(ENDPOINTS.map(([got]) => got))}`,
     problems: ENDPOINTS.map(
       ([got, hint], i) =>
-        `tcptable.forward[${i}]: got ${JSON.stringify(got)}, want "address:port", "[v6address]:port" or "unix:/path" (107 bytes at most)${hint}`,
+        `tcptable.forward[${i}]: got ${JSON.stringify(got)}, want "address:port", "[v6address]:port", "unix:/path" (107 bytes at most) or "fd:NAME"${hint}`,
     ),
   },
   {

@@ -133,11 +133,11 @@ describe("readSecretsFile", () => {
     expect(readSecretsFile(path).problems).toEqual([`srs.secrets_file: Cannot use "${path}": over 1048576 bytes`]);
   });
 
-  test("refuses a link that leads to itself, with the system's reason", () => {
+  test("refuses a link that leads to itself", () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/loop`;
     symlinkSync(path, path);
-    expect(readSecretsFile(path).problems).toEqual([expect.stringContaining("ELOOP")]);
+    expect(readSecretsFile(path).problems).toEqual([expect.stringContaining("too many symbolic links")]);
   });
 
   test("refuses a file that it may not read", () => {

@@ -266,7 +266,7 @@ describe("the SQLite store", () => {
   });
 
   test.each([
-    { name: "a directory that is not there", path: "none/a.db", reason: "ENOENT" },
+    { name: "a directory that is not there", path: "none/a.db", reason: "its directory does not exist" },
     { name: "a directory", path: "", reason: "it is a directory" },
     { name: "a FIFO, without waiting for its reader", path: "fifo", reason: "not a regular file" },
     { name: "a device", path: "zero", reason: "not a regular file" },

@@ -1,0 +1,190 @@
+/** What an admin meets when something around a command is not as it should be: folders, disks, permissions, other files. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { freePorts, postvouch, RunningDaemon, scratch } from "../helpers/daemon.ts";
+import { missingRoot } from "../helpers/postfix-server.ts";
+import { requirePrograms } from "../helpers/requires.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/main.js");
+
+const NO_STACK = /^\s+at .*:\d+:\d+/m;
+const NOBODY = 65_534;
+
+/** A configuration whose listeners are all off, but for what `more` opens. */
+function config(dir: ReturnType<typeof scratch>, more = ""): string {
+  const off = ["tcptable.forward", "tcptable.reverse", "socketmap.listen", "policy.listen", "metrics.listen"]
+    .filter((key) => !more.includes(key))
+    .map((key) => `${key} = []\n`)
+    .join("");
+  return dir.write(
+    "p.toml",
+    `hostname = "mx.example"\nsrs.domain = "x.example"\nstate_dir = "${dir.path}/state"\n${off}${more}`,
+    0o644,
+  );
+}
+
+describe("check-config", () => {
+  test.each([
+    ["below a file", "file/s", "a part of its path is no directory"],
+    ["below a link that leads to itself", "loop/s", "too many symbolic links"],
+    ["in a folder that is not there", "none/s", "its directory does not exist"],
+    ["under a name that is too long", `${"n".repeat(300)}/s`, "a name in its path is too long"],
+  ])("foresees that no file can be made %s", (_name, name, reason) => {
+    using dir = scratch();
+    dir.write("file", "");
+    symlinkSync("loop", join(dir.path, "loop"));
+    const path = join(dir.path, name);
+    const socket = path.length < 100 ? `socketmap.listen = ["unix:${path}"]\n` : "";
+    const file = config(dir, `${socket}srs.store.url = "sqlite:${path}"\n`);
+    const { status, stderr } = postvouch(["check-config", "--config", file]);
+    expect({ status, stderr }).toEqual({ status: 78, stderr: expect.not.stringMatching(NO_STACK) });
+    expect(stderr).toContain(`srs.store.url: Cannot make "${path}": ${reason}`);
+    if (socket !== "") expect(stderr).toContain(`socketmap.listen: Cannot make "${path}": ${reason}`);
+  });
+
+  test("foresees a store that is no file", () => {
+    using dir = scratch();
+    const { status, stderr } = postvouch(["check-config", "--config", config(dir, `srs.store.url = "sqlite:/tmp"\n`)]);
+    expect(status).toBe(78);
+    expect(stderr).toContain('srs.store.url: Cannot open store "/tmp": it is a directory');
+  });
+
+  test.skipIf(missingRoot() !== undefined)("as another user names a socket in a folder that it may not enter", () => {
+    using dir = scratch();
+    chmodSync(dir.path, 0o755);
+    mkdirSync(`${dir.path}/closed`, { mode: 0o700 });
+    const file = config(dir, `socketmap.listen = ["unix:${dir.path}/closed/s"]\n`);
+    const { status, stderr } = postvouch(["check-config", "--config", file], { uid: NOBODY });
+    expect({ status, stderr }).toEqual({ status: 78, stderr: expect.not.stringMatching(NO_STACK) });
+    expect(stderr).toContain(`Cannot make "${dir.path}/closed/s": no permission to write its directory`);
+  });
+
+  test.each(["check-config", "serve"])("%s shows a piece of a line that is no TOML, however long", (command) => {
+    using dir = scratch();
+    const file = dir.write("p.toml", `hostname = "mx.example"\n${"#".repeat(5)}\n${"\0".repeat(1_000_000)}`);
+    const { status, stderr } = postvouch([command, "--config", file]);
+    expect(status).toBe(78);
+    expect(stderr).toContain("p.toml:3:1: not valid TOML");
+    expect(stderr.length).toBeLessThan(1_000);
+    const long = dir.write("long.toml", `hostname = "${"m".repeat(500)}" wrong`);
+    const [, shown = "", caret = ""] = postvouch([command, "--config", long]).stderr.split("\n");
+    expect(shown.slice(caret.indexOf("^"))).toMatch(/^wrong/);
+  });
+});
+
+describe("serve", () => {
+  test("says of a store without its folder what check-config says", () => {
+    using dir = scratch();
+    const file = config(dir, `srs.store.url = "sqlite:${dir.path}/none/db"\n`);
+    const { status, stderr } = postvouch(["serve", "--config", file]);
+    expect({ status, stderr }).toEqual({
+      status: 69,
+      stderr: `postvouch: srs.store.url: Cannot open store "${dir.path}/none/db": its directory does not exist\n`,
+    });
+  });
+
+  test("names the program that has a port, also when that is a Node.js", async () => {
+    using dir = scratch();
+    const [port] = await freePorts(1);
+    const file = config(dir, `metrics.listen = ["127.0.0.1:${port}"]\n`);
+    await using first = new RunningDaemon(["--config", file]);
+    await first.said("listening");
+    const { status, stderr } = postvouch(["serve", "--config", file]);
+    expect(status).toBe(69);
+    expect(stderr).toContain(`: node ${MAIN}, pid ${first.child.pid};`);
+  });
+
+  test.skipIf(missingRoot() !== undefined).each([
+    [0o755, 73, "Cannot create"],
+    [0o700, 78, "Cannot use"],
+  ])("as another user names the state_dir that it may not write, mode %o", (mode, code, says) => {
+    using dir = scratch();
+    chmodSync(dir.path, 0o755);
+    mkdirSync(`${dir.path}/state`, { mode });
+    const { status, stderr } = postvouch(["serve", "--config", config(dir)], { uid: NOBODY });
+    expect(status).toBe(code);
+    expect(stderr).toContain(`${says} "${dir.path}/state/srs.secrets": no permission`);
+  });
+
+  const missing = requirePrograms("unshare") ?? missingRoot();
+  test.skipIf(missing !== undefined)("leaves nothing behind on a full disk where it makes the secret", () => {
+    using dir = scratch();
+    const file = config(dir);
+    const script = `mkdir state && mount -t tmpfs -o size=4k none state && head -c 4096 /dev/zero >state/fill &&
+      "$1" "$2" serve --config "$3"; echo "$?"; ls state`;
+    const { stdout, stderr } = spawnSync(
+      "unshare",
+      ["--mount", "sh", "-c", script, "sh", process.execPath, MAIN, file],
+      { cwd: dir.path, encoding: "utf8" },
+    );
+    expect(stderr).toContain(`Cannot create "${dir.path}/state/srs.secrets": no space left on the disk`);
+    expect(stdout).toBe("73\nfill\n");
+  });
+});
+
+describe("any command", () => {
+  test.each([[["srs", "secret"]], [["help"]], [["help", "config"]], [["--version"]]])(
+    "%j says with 73 that its output cannot be written",
+    (args) => {
+      const full = openSync("/dev/full", "w");
+      const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
+        stdio: ["ignore", full, "pipe"],
+        encoding: "utf8",
+      });
+      closeSync(full);
+      expect({ status, stderr }).toEqual({
+        status: 73,
+        stderr: "postvouch: Cannot write standard output: no space left on the disk\n",
+      });
+    },
+  );
+
+  test("is silent when its reader goes away", () => {
+    const { stdout, stderr } = spawnSync(
+      "sh",
+      ["-c", '"$1" "$2" help config | head -n 1', "sh", process.execPath, MAIN],
+      {
+        encoding: "utf8",
+      },
+    );
+    expect({ stdout, stderr }).toEqual({ stdout: 'hostname = ""\n', stderr: "" });
+  });
+});
+
+describe("spf", () => {
+  const trial = ["--record", "v=spf1 -all", "--domain", "new.example"];
+
+  test.skipIf(missingRoot() !== undefined)("needs no secrets: who may not read them can ask too", () => {
+    using dir = scratch();
+    chmodSync(dir.path, 0o755);
+    mkdirSync(`${dir.path}/state`, { mode: 0o700 });
+    dir.write("state/srs.secrets", "tops3cr3t\n");
+    const args = ["spf", "--config", config(dir), "--ip", "192.0.2.1", ...trial];
+    const { status, stdout, stderr } = postvouch(args, { uid: NOBODY });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toContain("MAIL FROM: fail by -all (new.example)");
+  });
+
+  test("shows UTF-8 as it was given", () => {
+    using dir = scratch();
+    const args = ["spf", "--config", config(dir), "--ip", "192.0.2.1", "--sender", "j\u00f6e@new.example", ...trial];
+    expect(postvouch(args).stdout).toContain('envelope-from="j\u00f6e@new.example"');
+    expect(JSON.parse(postvouch([...args, "--json"]).stdout)).toMatchObject({
+      receivedSpf: expect.stringContaining('envelope-from="j\u00f6e@new.example"'),
+    });
+  });
+
+  test.each(["ip4:192.0.2.0/24 -all", "", "spf1 a -all", "V=SPF2.0 -all"])(
+    "says of a record that is none that it is none: %j",
+    (record) => {
+      using dir = scratch();
+      const args = ["--ip", "192.0.2.1", "--record", record, "--domain", "new.example"];
+      const { status, stdout, stderr } = postvouch(["spf", "--config", config(dir), ...args]);
+      expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^MAIL FROM: none/) });
+      const wish = 'it has to begin with "v=spf1" and a blank';
+      expect(stderr).toBe(`postvouch: warning: "${record}" is no SPF record: ${wish}\n`);
+    },
+  );
+});
