@@ -4,6 +4,7 @@
  * nothing but the second pass feels them.
  */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "./lab/eventually.ts";
 import { forwarder, forwardOnly, srsDomainRecords, startForwarderDaemon } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";
 import { Lab } from "./lab/lab.ts";
@@ -186,7 +187,8 @@ describe.skipIf(missing !== undefined)(`the second pass in any main.cf ${missing
   test("mail that cannot be rewritten waits, whatever is made of other delays", async () => {
     const tables = { statuses: "/^4(.*)/ 5$1\n" };
     await configure({ mainCf: "default_delivery_status_filter = regexp:DIR/statuses", tables }, "defer");
-    const id = host.queueIdsOf(await forward())[0] ?? "";
+    const tag = await forward();
+    const id = await eventually("its queue file", () => host.queueIdsOf(tag)[0]);
     expect(await host.logged(new RegExp(`${id}: to=.* status=`))).toContain("status=deferred");
   });
 });

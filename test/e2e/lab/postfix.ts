@@ -82,14 +82,9 @@ export class Postfix {
 
   /**
    * `postfix reload`, and waits until the processes that read the old configuration have ended. Otherwise one of them
-   * could take the next message. Twice, because a process may start while master still has the old configuration.
+   * could take the next message.
    */
   async reload(): Promise<void> {
-    await this.#reloadOnce();
-    await this.#reloadOnce();
-  }
-
-  async #reloadOnce(): Promise<void> {
     const before = this.#children();
     await this.command("postfix", "reload");
     await eventually(`${this.name} reloaded`, () => {
