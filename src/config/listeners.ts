@@ -61,6 +61,13 @@ export type ListenerKey = keyof typeof LISTENERS;
 
 export const LISTENER_KEYS = Object.keys(LISTENERS) as readonly ListenerKey[];
 
+const SRS_LISTENERS = ["tcptable.forward", "tcptable.reverse", "socketmap.listen"] as const;
+
+/** Whether anything rewrites: a host may only check SPF. */
+export function usesSrs(config: Readonly<Record<(typeof SRS_LISTENERS)[number], readonly Endpoint[]>>): boolean {
+  return SRS_LISTENERS.some((key) => config[key].length > 0);
+}
+
 /** Puts Postfix's own notation, `inet:host:port` or `unix:path`, into a line. Only systemd knows where an fd: endpoint is. */
 function postfixEndpoint(endpoint: Endpoint, line: (where: string) => string): string | undefined {
   if (endpoint.type === "fd") return undefined;

@@ -1,8 +1,10 @@
 /** The names that the configuration leaves open. */
+
+import { usesSrs } from "../config/listeners.ts";
 import type { Config } from "../config/parameters.ts";
 import { isDomainName } from "../mail/names.ts";
 import { hostname as systemHostname } from "../process/builtins.ts";
-import { readPostfixNames } from "./postfix-names.ts";
+import type { PostfixNames } from "./postfix-names.ts";
 
 export interface Names {
   /** Our own name, in headers. */
@@ -15,14 +17,17 @@ export interface Names {
   readonly isPostfixSender: (address: string) => boolean;
 }
 
-/** Takes Postfix's own names where Postfix is installed, else the system's. */
+/** Takes Postfix's own names where Postfix is installed, else the system's. It is asked only where its answer counts. */
 export async function readNames(config: Config): Promise<Names> {
-  const postfix = await readPostfixNames();
+  const asksPostfix = config.hostname === "" || config["srs.domain"] === "" || usesSrs(config);
+  const postfix = asksPostfix ? await (await import("./postfix-names.ts")).readPostfixNames() : NO_NAMES;
   const system = systemHostname();
   const hostname = config.hostname || postfix.hostname || (isDomainName(system) ? system : "localhost");
   const srsDomain = config["srs.domain"] || postfix.domain || parentDomain(hostname);
   return { hostname, srsDomain, origin: postfix.origin, isPostfixSender: postfix.isOwnSender };
 }
+
+const NO_NAMES: PostfixNames = { hostname: "", domain: "", origin: "", isOwnSender: () => false };
 
 function parentDomain(hostname: string): string {
   const dot = hostname.indexOf(".");

@@ -1,4 +1,5 @@
 /** Whether bounces can find their way back to srs.domain: by its name, and by DNS. */
+import { usesSrs } from "../config/listeners.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 import type { Setup } from "./setup.ts";
@@ -22,8 +23,7 @@ const DNS_MS = 5_000;
  * @returns one sentence for the admin, or `undefined` where mail to the domain finds a host
  */
 export async function srsDomainWarning({ srsDomain, config }: Setup): Promise<string | undefined> {
-  const maps = [config["tcptable.forward"], config["tcptable.reverse"], config["socketmap.listen"]];
-  if (maps.every(({ length }) => length === 0)) return undefined;
+  if (!usesSrs(config)) return undefined;
   const problem = await nameProblem(normalizeName(srsDomain));
   if (problem === undefined) {
     const [{ resolverSettings }, { createResolver }] = await Promise.all([
