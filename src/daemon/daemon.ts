@@ -30,7 +30,7 @@ export interface DaemonOptions {
 /** Longest time that a stop waits for requests under way, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** Kept for DNS, stores, files, child processes and the status server. */
+/** Descriptors kept for DNS, stores, files, child processes and the status server: half of them where there are few. */
 const RESERVED_DESCRIPTORS = 192;
 
 export class Daemon {
@@ -63,7 +63,8 @@ export class Daemon {
   }
 
   private constructor({ logger, version, now, inherited }: DaemonOptions) {
-    const maxConnections = (descriptorLimit() ?? Number.POSITIVE_INFINITY) - RESERVED_DESCRIPTORS;
+    const descriptors = descriptorLimit() ?? Number.POSITIVE_INFINITY;
+    const maxConnections = descriptors - Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptors / 2));
     const listeners = new Listeners({ maxConnections, onRefused: (listener) => onRefused(listener) });
     const ownDomains = createOwnDomainSources({ onEvent: ownDomainsLog(logger) });
     const metrics = createMetrics({

@@ -1,19 +1,12 @@
-/** Every metric, in one list. The only importer of prom-client. */
+/** The registry: the table of metrics in prom-client's form. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { QUERY_OUTCOMES, type QueryOutcome, RECORD_TYPES, type RecordType } from "../dns/types.ts";
-import { MAPS, type MapName, OUTCOMES, type Outcome, TEMPFAIL_PARTS, type TempFailPart } from "../net/lookup.ts";
-import { PROTOCOLS, type Protocol } from "../net/session.ts";
-import { ACTION_KINDS, type ActionKind } from "../policy/action.ts";
-import { SPF_RESULTS, type SpfIdentity, type SpfResult } from "../spf/verdict.ts";
+import { COUNTERS, HISTOGRAMS, LAST_TIMES, type Label } from "./list.ts";
 import { LastTime, PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
 
 /** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
-
-const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01, 0.1, 1, 10];
-const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
 /** Numbers that something else keeps: read at each scrape. */
 export interface MetricSources {
@@ -31,104 +24,56 @@ export interface MetricSources {
   storeUp(): boolean | undefined;
 }
 
+/** The values that a counter's labels have, in their order. */
+type Values<Labels extends readonly Label[]> = {
+  readonly [Index in keyof Labels]: Labels[Index] extends Label ? Labels[Index][1][number] : never;
+};
+
 /** What the daemon counts into. */
-export interface Metrics {
-  readonly spfChecks: PlainCounter<[SpfIdentity, SpfResult]>;
-  readonly policyRequests: PlainCounter<[ActionKind]>;
-  readonly policyWould: PlainCounter<[ActionKind]>;
-  readonly policyDuration: PlainHistogram;
-  readonly policyLastRequest: LastTime;
-  readonly srsLookups: PlainCounter<[MapName, Protocol, Outcome]>;
-  readonly srsDuration: PlainHistogram;
-  readonly srsLastLookup: LastTime;
-  readonly srsTempFails: PlainCounter<[TempFailPart]>;
-  readonly dnsQueries: PlainCounter<[RecordType, QueryOutcome]>;
-  readonly dnsDuration: PlainHistogram;
-  readonly protocolErrors: PlainCounter<[Protocol]>;
-  readonly halfRequestsDropped: PlainCounter<[Protocol]>;
-  readonly connectionsRefused: PlainCounter<[]>;
-  /** Whether the last reload went well, and when it was (unix seconds). */
-  reloaded(successful: boolean, unixSeconds: number): void;
-  /** The text of a scrape. */
-  scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
-}
+export type Metrics = {
+  readonly [Name in keyof typeof COUNTERS]: PlainCounter<Values<(typeof COUNTERS)[Name]["labels"]>>;
+} & Readonly<Record<keyof typeof HISTOGRAMS, PlainHistogram>> &
+  Readonly<Record<keyof typeof LAST_TIMES, LastTime>> & {
+    /** Sets whether the last reload went well, and when it was (unix seconds). */
+    reloaded(successful: boolean, unixSeconds: number): void;
+    /** The text of a scrape. */
+    scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
+  };
 
 export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
-  const counter = <Values extends readonly string[]>(
-    name: string,
-    help: string,
-    labels: Readonly<Record<string, readonly string[]>>,
-  ): PlainCounter<Values> => {
-    const plain = new PlainCounter<Values>(labels);
-    registerCounter(registry, name, help, Object.keys(labels), () => plain.values());
+  const counters = mapRows(COUNTERS, ({ name, help, labels }) => {
+    const plain = new PlainCounter(labels);
+    const labelNames = labels.map(([label]) => label);
+    registerCounter(registry, name, help, labelNames, () => plain.values());
     return plain;
-  };
-  const histogram = (name: string, help: string, buckets: readonly number[]): PlainHistogram => {
+  });
+  const histograms = mapRows(HISTOGRAMS, ({ name, help, buckets }) => {
     const plain = new PlainHistogram(buckets);
     registerHistogram(registry, name, help, plain);
     return plain;
-  };
-  const lastTime = (name: string, help: string): LastTime => {
+  });
+  const lastTimes = mapRows(LAST_TIMES, ({ name, help }) => {
     const last = new LastTime();
-    registerGauge(registry, name, help, "", () => new Map([["", last.unixSeconds()]]));
+    registerGauge(registry, name, help, "", () => single(last.unixSeconds()));
     return last;
-  };
-  const reload = registerSources(registry, sources);
+  });
+  registerSources(registry, sources);
+  const reload = registerReload(registry);
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
-  return {
-    ...reload,
-    spfChecks: counter("spf_checks_total", "SPF checks by identity and result.", {
-      identity: ["helo", "mailfrom"],
-      result: SPF_RESULTS,
-    }),
-    policyRequests: counter("policy_requests_total", "Policy requests by the kind of action answered.", {
-      action: ACTION_KINDS,
-    }),
-    policyWould: counter("policy_would_total", "In report mode: what would have been answered.", {
-      action: ACTION_KINDS,
-    }),
-    policyDuration: histogram(
-      "policy_request_duration_seconds",
-      "Time from a policy request to its answer.",
-      REQUEST_BUCKETS,
-    ),
-    policyLastRequest: lastTime(
-      "policy_last_request_timestamp_seconds",
-      "When the last policy request was answered; 0 before the first.",
-    ),
-    srsLookups: counter("srs_lookups_total", "SRS lookups by map, protocol and outcome.", {
-      map: MAPS,
-      protocol: ["tcp_table", "socketmap"],
-      outcome: OUTCOMES,
-    }),
-    srsDuration: histogram("srs_lookup_duration_seconds", "Time from an SRS lookup to its answer.", LOOKUP_BUCKETS),
-    srsLastLookup: lastTime(
-      "srs_last_lookup_timestamp_seconds",
-      "When the last SRS lookup was answered; 0 before the first.",
-    ),
-    srsTempFails: counter("srs_tempfails_total", "SRS lookups put off, by what did not answer.", {
-      part: TEMPFAIL_PARTS,
-    }),
-    dnsQueries: counter("dns_queries_total", "Queries sent to DNS servers, by type and outcome.", {
-      type: RECORD_TYPES,
-      outcome: QUERY_OUTCOMES,
-    }),
-    dnsDuration: histogram(
-      "dns_query_duration_seconds",
-      "Time from a DNS query to the server's reply.",
-      REQUEST_BUCKETS,
-    ),
-    halfRequestsDropped: counter("half_requests_dropped_total", "Half requests dropped because all held too much.", {
-      protocol: PROTOCOLS,
-    }),
-    connectionsRefused: counter("connections_refused_total", "Connections refused because too many were open.", {}),
-    protocolErrors: counter("protocol_errors_total", "Requests that broke their protocol.", {
-      protocol: PROTOCOLS,
-    }),
-    scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
-  };
+  const scrape = async () => ({ contentType: registry.contentType, body: await registry.metrics() });
+  // What a row's labels are is in the type of its counter.
+  return { ...counters, ...histograms, ...lastTimes, ...reload, scrape } as unknown as Metrics;
+}
+
+/** What each row of a table becomes. */
+function mapRows<Rows extends Readonly<Record<string, unknown>>, Made>(
+  rows: Rows,
+  make: (row: Rows[keyof Rows]) => Made,
+): Readonly<Record<keyof Rows, Made>> {
+  const entries = Object.entries(rows).map(([name, row]) => [name, make(row as Rows[keyof Rows])]);
+  return Object.fromEntries(entries) as Record<keyof Rows, Made>;
 }
 
 type Sample = { readonly labels: Readonly<Record<string, string>>; readonly value: number };
@@ -199,51 +144,44 @@ function registerHistogram(registry: Registry, shortName: string, help: string, 
   registry.registerMetric({ name, get, reset: () => {} } as unknown as Counter);
 }
 
-function registerSources(registry: Registry, sources: MetricSources): Pick<Metrics, "reloaded"> {
-  const single = (value: number): ReadonlyMap<string, number> => new Map([["", value]]);
-  const plainCounter = (name: string, help: string, read: () => number): void =>
+/** The one sample of a gauge without labels. */
+function single(value: number): ReadonlyMap<string, number> {
+  return new Map([["", value]]);
+}
+
+function registerSources(registry: Registry, sources: MetricSources): void {
+  const counter = (name: string, help: string, read: () => number): void =>
     registerCounter(registry, name, help, [], () => [{ labels: {}, value: read() }]);
-  plainCounter("dns_cache_hits_total", "DNS queries answered from the cache.", () => sources.dnsStats().cacheHits);
-  plainCounter("dns_cache_misses_total", "DNS queries not in the cache.", () => sources.dnsStats().cacheMisses);
-  registerGauge(registry, "dns_cache_entries", "DNS answers in the cache.", "", () =>
-    single(sources.dnsStats().cacheEntries),
+  const gauge = (name: string, help: string, label: string, read: () => ReadonlyMap<string, number>): void =>
+    registerGauge(registry, name, help, label, read);
+  counter("dns_cache_hits_total", "DNS queries answered from the cache.", () => sources.dnsStats().cacheHits);
+  counter("dns_cache_misses_total", "DNS queries not in the cache.", () => sources.dnsStats().cacheMisses);
+  gauge("dns_cache_entries", "DNS answers in the cache.", "", () => single(sources.dnsStats().cacheEntries));
+  gauge("connections", "Open connections by listener.", "listener", () => sources.connections());
+  gauge("own_domains", "Own domains by source.", "source", () => sources.ownDomains());
+  gauge("own_domains_last_success_timestamp_seconds", "When the source was last read well.", "source", () =>
+    sources.ownDomainsLastSuccess(),
   );
-  registerGauge(registry, "connections", "Open connections by listener.", "listener", () => sources.connections());
-  registerGauge(registry, "own_domains", "Own domains by source.", "source", () => sources.ownDomains());
-  registerGauge(
-    registry,
-    "own_domains_last_success_timestamp_seconds",
-    "When the source was last read well.",
-    "source",
-    () => sources.ownDomainsLastSuccess(),
-  );
-  registerGauge(registry, "srs_secrets", "Secrets in force.", "", () => single(sources.secrets()));
-  registerGauge(registry, "store_up", "1 while the store of long addresses answers; absent without one.", "", () => {
+  gauge("srs_secrets", "Secrets in force.", "", () => single(sources.secrets()));
+  gauge("store_up", "1 while the store of long addresses answers; absent without one.", "", () => {
     const isUp = sources.storeUp();
     return isUp === undefined ? new Map() : single(isUp ? 1 : 0);
   });
-  let successful = 1;
-  let at = Date.now() / 1000;
-  registerGauge(
-    registry,
-    "config_last_reload_successful",
-    "1 if the last reading of the configuration went well.",
-    "",
-    () => single(successful),
-  );
-  registerGauge(
-    registry,
-    "config_last_reload_timestamp_seconds",
-    "When the configuration was last read well.",
-    "",
-    () => single(at),
-  );
   new Gauge({
     name: `${PREFIX}build_info`,
     help: "The running version, always 1.",
     labelNames: ["version", "node"],
     registers: [registry],
   }).set({ version: sources.version, node: process.versions.node }, 1);
+}
+
+function registerReload(registry: Registry): Pick<Metrics, "reloaded"> {
+  let successful = 1;
+  let at = Date.now() / 1000;
+  const gauge = (name: string, help: string, read: () => number): void =>
+    registerGauge(registry, name, help, "", () => single(read()));
+  gauge("config_last_reload_successful", "1 if the last reading of the configuration went well.", () => successful);
+  gauge("config_last_reload_timestamp_seconds", "When the configuration was last read well.", () => at);
   return {
     reloaded(wasSuccessful, unixSeconds) {
       successful = wasSuccessful ? 1 : 0;

@@ -9,9 +9,9 @@ export class PlainCounter<Values extends readonly string[]> {
   readonly #counts: number[] = [];
   readonly #labels: Readonly<Record<string, string>>[] = [];
 
-  /** @param labels for each label name the values it may have */
-  constructor(labels: Readonly<Record<string, readonly string[]>>) {
-    for (const combination of combine(Object.entries(labels))) {
+  /** @param labels names, each with the values that it may have */
+  constructor(labels: readonly (readonly [string, readonly string[]])[]) {
+    for (const combination of combine(labels)) {
       this.#index.set(Object.values(combination).join(" "), this.#counts.length);
       this.#labels.push(combination);
       this.#counts.push(0);
@@ -49,7 +49,7 @@ export function slotTable<Row extends string, Column extends string>(
   return Object.fromEntries(table) as Record<Row, Record<Column, number>>;
 }
 
-function combine(labels: readonly [string, readonly string[]][]): Record<string, string>[] {
+function combine(labels: readonly (readonly [string, readonly string[]])[]): Record<string, string>[] {
   const [first, ...rest] = labels;
   if (first === undefined) return [{}];
   const [name, values] = first;
