@@ -1,6 +1,7 @@
 /** The HTTP side: GET /metrics, /healthz and /readyz, and nothing else. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 
 export interface Status {
   /** The text of a scrape. */
@@ -9,7 +10,7 @@ export interface Status {
   notReady(): string | undefined;
 }
 
-/** Longest time from the connection to a whole request, in milliseconds. */
+/** Longest time from the connection to a whole request, and from there until its answer is taken, in milliseconds. */
 const REQUEST_MS = 10_000;
 
 /** Longest time from an answer to the next whole request, in milliseconds: more than the interval of most scrapers. */
@@ -37,11 +38,22 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       setTimeout(() => socket.destroy(), afterMs),
     );
   };
+  const answering = new WeakSet<Socket>();
+  const scrape = sharedInATurn(() => status.scrape());
   const server = createServer((request, response) => {
     const { socket } = request;
-    clearTimeout(deadlines.get(socket));
-    response.once("finish", () => end(socket, IDLE_MS));
-    answer(status, request, response).catch((error: unknown) => {
+    // No scraper asks again before it is answered. Thousands of requests in one packet would stop everything else.
+    if (answering.has(socket)) {
+      socket.destroy();
+      return;
+    }
+    answering.add(socket);
+    end(socket, REQUEST_MS);
+    response.once("finish", () => {
+      answering.delete(socket);
+      end(socket, IDLE_MS);
+    });
+    answer({ ...status, scrape }, request, response).catch((error: unknown) => {
       response.writeHead(500, TEXT).end(`${error instanceof Error ? error.message : String(error)}\n`);
     });
   });
@@ -57,6 +69,17 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     else server.emit("connection", socket);
     return { drain: () => socket.destroySoon(), closed };
   };
+}
+
+/** Makes one call of `work`, at the end of the turn of the event loop, for all that ask in this turn. */
+function sharedInATurn<T>(work: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  const begin = async (): Promise<T> => {
+    await setImmediate();
+    result = undefined;
+    return work();
+  };
+  return () => (result ??= begin());
 }
 
 const TEXT = { "content-type": "text/plain; charset=utf-8" };

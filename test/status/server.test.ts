@@ -10,9 +10,10 @@ afterEach(async () => {
 });
 
 /** A status server on sockets that somebody else accepts, as the daemon's. */
-async function start() {
+async function start(body = "a_metric 1\n") {
+  const scrape = vi.fn(() => Promise.resolve({ contentType: "text/plain", body }));
   const accept = createStatusServer({
-    scrape: () => Promise.resolve({ contentType: "text/plain", body: "a_metric 1\n" }),
+    scrape,
     notReady: () => undefined,
   });
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
@@ -30,7 +31,7 @@ async function start() {
     await once(socket, "connect");
     return socket;
   };
-  return { port, open };
+  return { port, open, scrape };
 }
 
 const REQUEST = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -73,6 +74,39 @@ describe("The status server", () => {
     expect(await ask(socket, REQUEST)).toContain("a_metric 1");
     vi.advanceTimersByTime(66_000);
     await closed;
+  });
+
+  test("ends a connection that does not take its answer after ten seconds", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const { open, scrape } = await start("#".repeat(32_000_000));
+    const socket = await open();
+    socket.pause().write(REQUEST);
+    await vi.waitUntil(() => scrape.mock.calls.length === 1);
+    await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+    vi.advanceTimersByTime(10_100);
+    const closed = once(socket, "close");
+    socket.resume();
+    await closed;
+    expect(socket.bytesRead).toBeLessThan(32_000_000);
+  });
+
+  test("ends a connection that asks again before it is answered", async () => {
+    const { open, scrape } = await start();
+    const socket = await open();
+    const closed = once(socket, "close");
+    socket.resume().write(REQUEST.repeat(1_000));
+    await closed;
+    expect(scrape.mock.calls.length).toBeLessThan(2);
+  });
+
+  test("makes one scrape for all that ask in a turn of the event loop", async () => {
+    const { open, scrape } = await start();
+    const sockets = await Promise.all(Array.from({ length: 30 }, open));
+    await Promise.all(sockets.map((socket) => ask(socket, REQUEST)));
+    scrape.mockClear();
+    const answers = await Promise.all(sockets.map((socket) => ask(socket, REQUEST)));
+    expect(answers.every((answer) => answer.includes("200 OK"))).toBe(true);
+    expect(scrape.mock.calls.length).toBeLessThan(5);
   });
 
   test("takes no more than 64 connections at once", async () => {
