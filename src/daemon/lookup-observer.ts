@@ -1,4 +1,5 @@
 /** Metrics and log lines for the lookups of SRS maps. */
+import { shorten } from "../mail/text.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 import { type LookupObserver, type LookupResult, MAPS, type MapName, OUTCOMES, type Outcome } from "../net/lookup.ts";
@@ -43,6 +44,9 @@ function excess(result: Extract<LookupResult, { status: "found" }>): number | un
   return result.outcome === "too_long" ? result.value.lastIndexOf("@") : undefined;
 }
 
+/** Longest reason in a log line: a store may have sent it. */
+const MAX_REASON_CHARS = 512;
+
 function refusal(map: MapName, key: string, result: Exclude<LookupResult, { status: "found" }>): LogFields {
-  return { map, from: key.slice(0, 320), outcome: result.outcome, reason: result.reason };
+  return { map, from: key.slice(0, 320), outcome: result.outcome, reason: shorten(result.reason, MAX_REASON_CHARS) };
 }

@@ -1,5 +1,6 @@
 /** Metrics and log lines for what the policy service decides. */
 import { hiddenClientText } from "../mail/special-use.ts";
+import { shorten } from "../mail/text.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
 import { ACTION_KINDS, type ActionKind } from "../policy/action.ts";
@@ -46,16 +47,23 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
   };
 }
 
+/** Longest name in a log line: more than RFC 5321 lets an address have (254). */
+const MAX_FIELD_CHARS = 512;
+
+function field(value: string): string {
+  return shorten(value, MAX_FIELD_CHARS);
+}
+
 function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number): LogFields {
   const { answer, would, judgement } = outcome;
   const isRefused = answer.kind === "reject" || answer.kind === "defer" || answer.kind === "other";
   return {
-    client: request.client_address,
-    helo: request.helo_name,
-    sender: request.sender === "" ? "<>" : request.sender,
-    recipient: request.recipient,
-    queue_id: request.queue_id === "" ? "NOQUEUE" : request.queue_id,
-    instance: request.instance,
+    client: field(request.client_address),
+    helo: field(request.helo_name),
+    sender: request.sender === "" ? "<>" : field(request.sender),
+    recipient: field(request.recipient),
+    queue_id: request.queue_id === "" ? "NOQUEUE" : field(request.queue_id),
+    instance: field(request.instance),
     helo_result: judgement?.helo?.result ?? NOT_CHECKED,
     mailfrom_result: judgement?.mailFrom?.result ?? NOT_CHECKED,
     mechanism: judgement?.deciding.mechanism,

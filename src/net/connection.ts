@@ -35,6 +35,12 @@ const MAX_HELD_CHARS = 4096;
  */
 const MAX_IN_A_ROW = 16;
 
+/**
+ * Characters of one read after which no more is read before a turn in the backlog: no request of Postfix's is as long, and
+ * libuv would read 64 KiB 32 times before any other connection is served.
+ */
+const MAX_CHARS_IN_A_ROW = 16_384;
+
 /** One outbox for all connections, because there is one event loop. */
 const outbox = new Outbox();
 const backlog = new Backlog();
@@ -71,6 +77,7 @@ export class Connection implements Sender, Holder {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
         this.#pump();
+        if (chunk.length > MAX_CHARS_IN_A_ROW && !this.#waiting && !this.#failed) this.#waitForTurn();
         return;
       }
       this.#pause();
@@ -140,8 +147,7 @@ export class Connection implements Sender, Holder {
         out += reply;
         if (--left === 0) {
           this.#send(out);
-          this.#waiting = true;
-          backlog.add(this);
+          this.#waitForTurn();
           return;
         }
       }
@@ -152,6 +158,13 @@ export class Connection implements Sender, Holder {
     this.#send(out);
     if (this.#ended) this.#hangUp();
     else this.#noteHeld();
+  }
+
+  /** Leaves the rest of the work, and further reading, to a turn in the backlog. */
+  #waitForTurn(): void {
+    this.#waiting = true;
+    this.#pause();
+    backlog.add(this);
   }
 
   /** Reports the bytes in the decoder to the budget. Most requests arrive whole, so there are none. */

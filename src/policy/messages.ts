@@ -28,6 +28,12 @@ const MESSAGE_LIFE_MS = 600_000;
 /** Time from MAIL to the first RCPT. It is not renewed, so that a long session does not use old verdicts. */
 const SESSION_LIFE_MS = 60_000;
 
+/**
+ * Longest key that is kept: HELO name and sender as long as Postfix's line_length_limit (2,048) lets them be. Longer ones
+ * come from other programs, and thousands of them would take all memory.
+ */
+const MAX_KEY_CHARS = 4352;
+
 const HEADER_BIT: Readonly<Record<HeaderType, number>> = { "received-spf": 1, "authentication-results": 2 };
 
 /** The facts about a message, each found once for all its recipients. */
@@ -123,7 +129,7 @@ export class Messages {
     const message = this.#unclaimed(request, clockMs) ?? new Message(true, expiresAtMs);
     message.isIdentified = true;
     message.expiresAtMs = expiresAtMs;
-    this.#messages.set(key, message);
+    if (key.length <= MAX_KEY_CHARS) this.#messages.set(key, message);
     return message;
   }
 
@@ -131,7 +137,8 @@ export class Messages {
     const known = this.#unclaimed(request, clockMs);
     if (known !== undefined) return known;
     const message = new Message(false, Math.ceil(clockMs) + SESSION_LIFE_MS);
-    if (request.client_port !== "") this.#sessions.set(sessionKey(request), message);
+    const key = sessionKey(request);
+    if (request.client_port !== "" && key.length <= MAX_KEY_CHARS) this.#sessions.set(key, message);
     return message;
   }
 

@@ -7,6 +7,8 @@ import { domainToASCII } from "node:url";
 
 const MAX_NAME_BYTES = 253;
 const MAX_LABEL_BYTES = 63;
+/** Longest name of U-labels: four bytes of UTF-8 for each byte of the longest name. */
+const MAX_U_NAME_BYTES = 4 * MAX_NAME_BYTES;
 const NON_ASCII = /[^\x00-\x7f]/;
 
 /**
@@ -15,10 +17,12 @@ const NON_ASCII = /[^\x00-\x7f]/;
  * percent signs.
  *
  * @param name UTF-8 as latin1, one character per byte
- * @returns `undefined` if a label is neither ASCII nor UTF-8 that IDNA allows.
+ * @returns `undefined` if a label is neither ASCII nor UTF-8 that IDNA allows, or the name is longer than any can be.
  */
 export function toALabels(name: string): string | undefined {
   if (!NON_ASCII.test(name)) return name;
+  // Punycode takes time that grows with the square of a label.
+  if (name.length > MAX_U_NAME_BYTES) return undefined;
   const text = Buffer.from(name, "latin1").toString("utf8");
   const labels = text.split(/[.\u3002\uff0e\uff61]/).map(toALabel);
   return labels.includes(undefined) ? undefined : labels.join(".");

@@ -128,14 +128,15 @@ export class VerdictCache {
     // A join, because a concatenation would keep both parts in memory beside the whole.
     const key = [clientAddress, domain.toLowerCase()].join(SHORT);
     const entry = new Entry(conclusion, expiresAtMs);
-    if (dependence === "nothing") this.#entries.set(key, entry, textBytes(conclusion));
+    const bytes = ENTRY_BYTES + key.length;
+    if (dependence === "nothing") this.#entries.set(key, entry, bytes + textBytes(conclusion));
     else {
-      this.#entries.set(key, new KeyedByHelo(expiresAtMs), ENTRY_BYTES);
-      this.#entries.set([key, heloName].join(LONG), entry, textBytes(conclusion));
+      this.#entries.set(key, new KeyedByHelo(expiresAtMs), bytes);
+      this.#entries.set([key, heloName].join(LONG), entry, bytes + heloName.length + textBytes(conclusion));
     }
   }
 }
 
 function textBytes({ record, explanation, problem }: Conclusion): number {
-  return ENTRY_BYTES + (record?.length ?? 0) + (explanation?.length ?? 0) + (problem?.length ?? 0);
+  return (record?.length ?? 0) + (explanation?.length ?? 0) + (problem?.length ?? 0);
 }

@@ -58,6 +58,15 @@ describe("A policy request", () => {
     ]);
   });
 
+  test("is logged in a short line, however long what it says", () => {
+    const { observer, lines } = setUp();
+    const long = "x".repeat(60_000);
+    const names = ["client_address", "helo_name", "sender", "recipient", "queue_id", "instance"];
+    observer.decided(policyRequest(Object.fromEntries(names.map((name) => [name, long]))), dunno, 1);
+    expect(lines[0]?.length).toBeLessThan(4_000);
+    expect(lines[0]).toContain("x... recipient=");
+  });
+
   test("is logged with what decided, and with all that went wrong", () => {
     const { observer, lines } = setUp();
     const helo = verdict("temperror", { identity: "helo", problem: "no answer for mail.sender.test" });

@@ -106,6 +106,24 @@ describe("A connection", () => {
     expect(peer.received.length).toBe(requests * answer.length);
   });
 
+  test("that sends more than one read takes is read once in a turn of the event loop", async () => {
+    const { server, connect } = await serve(() => "");
+    const peer = connect();
+    await until(() => server.sockets.length === 1);
+    let [chars, reads, mostReads] = [0, 0, 0];
+    server.sockets[0]?.on("data", (chunk: string) => {
+      chars += chunk.length;
+      if (reads++ > 0) return;
+      setImmediate(() => {
+        mostReads = Math.max(mostReads, reads);
+        reads = 0;
+      });
+    });
+    peer.socket.write(`${"x".repeat(9_999)}\n`.repeat(200));
+    await until(() => chars === 2_000_000 && reads === 0);
+    expect(mostReads).toBe(1);
+  });
+
   test("is read no further either while the peer takes what was answered before", async () => {
     const slow = new Held();
     const big = `${"x".repeat(10_000_000)}\n`;

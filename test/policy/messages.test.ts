@@ -10,6 +10,9 @@ const BOTH: readonly HeaderType[] = ["received-spf", "authentication-results"];
 /** A request at MAIL with smtpd_delay_reject = no: Postfix has made no instance yet. */
 const AT_MAIL = { protocol_state: "MAIL", instance: "", recipient: "" };
 
+/** Several of these would be most of a request. */
+const LONG = "x".repeat(20_000);
+
 const MINUTE_MS = 60_000;
 
 const CASES: readonly {
@@ -117,6 +120,21 @@ const CASES: readonly {
     headers: SPF,
     requests: [AT_MAIL, { afterMs: 2 * MINUTE_MS }],
     given: ["received-spf", "received-spf"],
+  },
+  {
+    name: "a header each time to names that are longer than any of Postfix's: they are not kept",
+    headers: SPF,
+    requests: [{ sender: LONG }, { sender: LONG }, { ...AT_MAIL, helo_name: LONG }, { ...AT_MAIL, helo_name: LONG }],
+    given: ["received-spf", "received-spf", "received-spf", "received-spf"],
+  },
+  {
+    name: "one header to a message with names as long as Postfix's can be",
+    headers: SPF,
+    requests: [
+      { sender: "x".repeat(2048), helo_name: "y".repeat(2048) },
+      { sender: "x".repeat(2048), helo_name: "y".repeat(2048) },
+    ],
+    given: ["received-spf", undefined],
   },
 ];
 
