@@ -29,12 +29,23 @@ export class Measurements {
 
   /** The middle of the rounds' own ratios of `subject` to `base`. */
   ratio(workload: string, subject: string, base: string, metric: Metric): number | undefined {
+    return median(this.#ratios(workload, subject, base, metric));
+  }
+
+  /** The interval that holds the middle of all ratios there could be, in 95 of 100 cases; `undefined` below six rounds. */
+  interval(workload: string, subject: string, base: string, metric: Metric): readonly [number, number] | undefined {
+    const sorted = this.#ratios(workload, subject, base, metric).sort((a, b) => a - b);
+    const rank = lowerRank(sorted.length);
+    const [low, high] = [sorted[rank], sorted[sorted.length - 1 - rank]];
+    return sorted.length < 6 || low === undefined || high === undefined ? undefined : [low, high];
+  }
+
+  #ratios(workload: string, subject: string, base: string, metric: Metric): number[] {
     const bases = this.#values(workload, base, metric);
-    const ratios = [...this.#values(workload, subject, metric)].flatMap(([round, value]) => {
+    return [...this.#values(workload, subject, metric)].flatMap(([round, value]) => {
       const other = bases.get(round);
       return other === undefined || other === 0 ? [] : [value / other];
     });
-    return median(ratios);
   }
 
   #values(workload: string, subject: string, metric: Metric): Map<number, number> {
@@ -53,4 +64,19 @@ export function median(values: Iterable<number>): number | undefined {
   const upper = sorted[Math.floor(sorted.length / 2)];
   const lower = sorted[Math.floor((sorted.length - 1) / 2)];
   return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2;
+}
+
+/**
+ * Where the interval of the median begins in a sorted sample: the largest index whose tail, by the sign test, is at most
+ * 2.5 % on each side.
+ */
+function lowerRank(count: number): number {
+  let tail = 0;
+  let ways = 1;
+  for (let rank = 0; rank < count; rank++) {
+    tail += ways * 0.5 ** count;
+    if (tail > 0.025) return Math.max(0, rank - 1);
+    ways = (ways * (count - rank)) / (rank + 1);
+  }
+  return 0;
 }

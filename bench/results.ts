@@ -60,6 +60,25 @@ export function ratioTable(
   return { title, columns: ["", ...columns], rows };
 }
 
+/** Two builds, workload by workload: the ratio within a round, and the interval of its middle. */
+export function intervalTable(
+  title: string,
+  measurements: Measurements,
+  metric: Metric,
+  pairs: readonly (readonly [subject: string, base: string])[],
+): Table {
+  const columns = pairs.map(([subject, base]) => `${subject} / ${base}`);
+  const cell = (workload: string, [subject, base]: readonly [string, string]): string => {
+    const interval = measurements.interval(workload, subject, base, metric);
+    const middle = formatRatio(measurements.ratio(workload, subject, base, metric));
+    return interval === undefined ? middle : `${middle} (${interval.map((bound) => bound.toFixed(3)).join(" to ")})`;
+  };
+  const rows = measurements
+    .names("workload")
+    .map((workload) => [workload, ...pairs.map((pair) => cell(workload, pair))]);
+  return { title, columns: ["", ...columns], rows };
+}
+
 function formatRatio(ratio: number | undefined): string {
   return ratio === undefined ? "" : `${ratio.toPrecision(3)} x`;
 }

@@ -44,6 +44,7 @@ const OPTIONS = {
   seconds: { type: "string" },
   also: { type: "string", multiple: true },
   store: { type: "boolean" },
+  "only-builds": { type: "boolean" },
 } as const;
 
 const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
@@ -80,6 +81,7 @@ function createBench(directory: string): Bench {
     built: build(),
     directory,
     hasNamespace: isInside(),
+    onlyBuilds: values["only-builds"] === true,
     also: new Map((values.also ?? []).map((entry) => splitAt(entry, "="))),
     effort: {
       ...effort,

@@ -28,6 +28,8 @@ export interface Workload {
   readonly expect: Readonly<Partial<Record<Load["protocol"], string>>>;
   /** Options of mailload for that run; `run` differs for each, for workloads that must never ask the same twice. */
   options(run: number): readonly string[];
+  /** One of the few that builds are compared by. */
+  readonly isTelling?: boolean;
   /** For workloads that not every server can be put to. */
   suits?(subject: Subject): boolean;
 }
@@ -49,6 +51,8 @@ export interface Bench {
   readonly hasNamespace: boolean;
   /** Further builds of the daemon to compare with, by name. */
   readonly also: ReadonlyMap<string, string>;
+  /** Compare the builds alone: no peers, no floors, and of the workloads those that tell most. */
+  readonly onlyBuilds: boolean;
   say(line: string): void;
 }
 
@@ -63,7 +67,9 @@ export async function measure(
 ): Promise<void> {
   for (let round = 1; round <= bench.effort.rounds; round++) {
     for (const workload of workloads) {
-      for (const subject of subjects) {
+      if (bench.onlyBuilds && workload.isTelling !== true) continue;
+      // Now one first, now the other: whoever comes first may have it warmer, or colder.
+      for (const subject of round % 2 === 0 ? subjects.toReversed() : subjects) {
         const target = subject.targets[workload.map];
         if (target === undefined || workload.suits?.(subject) === false) continue;
         const report = await runLoad(bench.built.mailload, toLoad(bench.effort, workload, subject, target));

@@ -1,6 +1,14 @@
 /** SPF policy requests, closed loop, one message for each request. */
 import { Measurements } from "../measurements.ts";
-import { type Goal, metricTable, milliseconds, type PartResult, perSecond, ratioTable } from "../results.ts";
+import {
+  type Goal,
+  intervalTable,
+  metricTable,
+  milliseconds,
+  type PartResult,
+  perSecond,
+  ratioTable,
+} from "../results.ts";
 import { startDns } from "../servers/dns.ts";
 import { C_ECHO, NODE_ECHO, NODE_RELAYS, startEchos, startRelays } from "../servers/echo.ts";
 import { PERL, POLICYD_SPF, policyPeers } from "../servers/policy-peers.ts";
@@ -14,19 +22,21 @@ const COLD_2 = "cold, 2 queries a check, 100 conn";
 export async function spfPart(bench: Bench): Promise<PartResult> {
   await using stack = new AsyncDisposableStack();
   const dnsPort = await startDns(bench, stack);
-  const subjects: Subject[] = [
-    ...(await startEchos(bench, stack, ["policy"])),
-    ...(await startRelays(bench, stack, dnsPort)),
-  ];
+  const subjects: Subject[] = bench.onlyBuilds
+    ? []
+    : [...(await startEchos(bench, stack, ["policy"])), ...(await startRelays(bench, stack, dnsPort))];
   for (const [name, daemon] of [[POSTVOUCH, bench.built.daemon] as const, ...bench.also]) {
     subjects.push((await startPostvouch(bench, stack, { name, daemon, ownDomains: [], dnsPort })).policy);
   }
-  const peers = policyPeers(bench);
+  const peers = bench.onlyBuilds ? [] : policyPeers(bench);
   const measurements = new Measurements();
   await measure(bench, measurements, workloads(), [...subjects, ...peers]);
+  const builds = [...bench.also.keys()].map((name) => [POSTVOUCH, name] as const);
   return {
     tables: [
       metricTable("Answers per second", measurements, "perSecond", perSecond),
+      intervalTable("Answers per second against other builds, and 95 % intervals", measurements, "perSecond", builds),
+      intervalTable("CPU per answer against other builds, and 95 % intervals", measurements, "cpuUs", builds),
       ratioTable("Answers per second: postvouch against", measurements, POSTVOUCH, [
         ...[POLICYD_SPF, PERL, NODE_ECHO, C_ECHO, ...Object.values(NODE_RELAYS)],
         ...bench.also.keys(),
@@ -75,9 +85,9 @@ function workloads(): Workload[] {
   const notPerl = (subject: Subject) => subject.name !== PERL;
   return [
     workload("1 sender, 1 conn", 1, () => ["--keys", "1"]),
-    workload("1,000 domains, 1 conn", 1, thousand),
+    { ...workload("1,000 domains, 1 conn", 1, thousand), isTelling: true },
     workload("1,000 domains, 20 conn", 20, thousand, notPerl),
-    workload("1,000 domains, 100 conn", 100, thousand),
+    { ...workload("1,000 domains, 100 conn", 100, thousand), isTelling: true },
     workload(
       "100,000 senders of 1,000 domains, 100 conn",
       100,
@@ -85,7 +95,10 @@ function workloads(): Workload[] {
       notPeer,
     ),
     workload("100,000 domains, 100 conn", 100, () => ["--keys", "100000", "--domains", "100000"], notPeer),
-    workload(COLD_1, 100, (run) => cold(run, "mail.example.net"), notPerl, NODE_RELAYS[1]),
+    {
+      ...workload(COLD_1, 100, (run) => cold(run, "mail.example.net"), notPerl, NODE_RELAYS[1]),
+      isTelling: true,
+    },
     workload(COLD_2, 100, (run) => cold(run, `mail.c%d.run${run}.example.net`), notPerl, NODE_RELAYS[2]),
   ];
 }

@@ -2,7 +2,15 @@
 import { join } from "node:path";
 import { runLoad } from "../mailload.ts";
 import { Measurements } from "../measurements.ts";
-import { type Goal, metricTable, milliseconds, type PartResult, perSecond, ratioTable } from "../results.ts";
+import {
+  type Goal,
+  intervalTable,
+  metricTable,
+  milliseconds,
+  type PartResult,
+  perSecond,
+  ratioTable,
+} from "../results.ts";
 import { C_ECHO, C_ECHO_UNIX, NODE_ECHO, NODE_ECHO_UNIX, startEchos, startUnixEchos } from "../servers/echo.ts";
 import { POSTSRSD_1, POSTSRSD_2, POSTSRSD_2_UNIX, startPostsrsd1, startPostsrsd2 } from "../servers/postsrsd.ts";
 import { POSTVOUCH, startPostvouch } from "../servers/postvouch.ts";
@@ -21,9 +29,15 @@ export async function srsPart(bench: Bench): Promise<PartResult> {
   await measure(bench, measurements, workloads(signed), subjects);
   const tcp = [POSTSRSD_1, POSTSRSD_2, NODE_ECHO, C_ECHO, ...bench.also.keys()];
   const unix = [POSTSRSD_2_UNIX, NODE_ECHO_UNIX, C_ECHO_UNIX, ...[...bench.also.keys()].map((name) => `${name}, unix`)];
+  const builds = [...bench.also.keys()].flatMap((name) => [
+    [POSTVOUCH, name] as const,
+    [UNIX, `${name}, unix`] as const,
+  ]);
   return {
     tables: [
       metricTable("Answers per second", measurements, "perSecond", perSecond),
+      intervalTable("Answers per second against other builds, and 95 % intervals", measurements, "perSecond", builds),
+      intervalTable("CPU per answer against other builds, and 95 % intervals", measurements, "cpuUs", builds),
       ratioTable("Answers per second: postvouch over tcp_table against", measurements, POSTVOUCH, tcp),
       ratioTable("Answers per second: postvouch over a unix socketmap against", measurements, UNIX, unix),
       metricTable("p99, ms", measurements, "p99Us", milliseconds),
@@ -37,15 +51,17 @@ async function startAll(bench: Bench, stack: AsyncDisposableStack): Promise<Subj
   const ownDomains = ["own.example.org"];
   const common = { ownDomains, dnsPort: 53 };
   const ours = await startPostvouch(bench, stack, { ...common, name: POSTVOUCH, daemon: bench.built.daemon });
-  const subjects = [
-    ...(await startEchos(bench, stack, ["tcp"])),
-    ...(await startPostsrsd1(bench, stack, POSTSRSD_1, ownDomains)),
-    ...(await startPostsrsd2(bench, stack, ownDomains)),
-    ours.tcp,
-    ours.socketmap,
-    ...(await startUnixEchos(bench, stack)),
-    ours.socketmapUnix,
-  ];
+  const subjects = bench.onlyBuilds
+    ? [ours.tcp, ours.socketmapUnix]
+    : [
+        ...(await startEchos(bench, stack, ["tcp"])),
+        ...(await startPostsrsd1(bench, stack, POSTSRSD_1, ownDomains)),
+        ...(await startPostsrsd2(bench, stack, ownDomains)),
+        ours.tcp,
+        ours.socketmap,
+        ...(await startUnixEchos(bench, stack)),
+        ours.socketmapUnix,
+      ];
   for (const [name, daemon] of bench.also) {
     const other = await startPostvouch(bench, stack, { ...common, name, daemon });
     subjects.push(other.tcp, other.socketmapUnix);
@@ -89,19 +105,25 @@ function workloads(signed: string): Workload[] {
     options: () => ["--keys-file", signed],
   };
   return [
-    forward(1),
+    { ...forward(1), isTelling: true },
     forward(16),
-    hundred,
+    { ...hundred, isTelling: true },
     { ...reverse, name: "reverse, 1 conn", connections: 1 },
     reverse,
     { ...hundred, map: "reverse", name: "miss (no SRS address), 100 conn", expect: NOT_FOUND },
     {
       ...hundred,
       name: "miss (own domain), 100 conn",
+      isTelling: true,
       expect: NOT_FOUND,
       options: () => ["--keys", "100000", "--sender", "user%n@own.example.org"],
     },
-    { ...forward(16), name: "connect, ask, close; 16 at a time", options: () => [...FOREIGN, "--churn"] },
+    {
+      ...forward(16),
+      isTelling: true,
+      name: "connect, ask, close; 16 at a time",
+      options: () => [...FOREIGN, "--churn"],
+    },
     { ...hundred, name: "closed after 100 requests, 100 conn", options: () => [...FOREIGN, "--churn=100"] },
   ];
 }
