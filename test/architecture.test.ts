@@ -74,6 +74,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "dns",
       "domains",
       "mail/special-use.ts",
+      "mail/text.ts",
       "metrics",
       "net",
       "policy",
