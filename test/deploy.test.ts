@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { parseConfig } from "../src/config/parse.ts";
 import { createMetrics } from "../src/metrics/metrics.ts";
 import { blocks, commandsOf } from "./e2e/lab/pages.ts";
 import { scratch } from "./helpers/daemon.ts";
@@ -108,4 +109,13 @@ test("docs/install.md makes a secret for root alone, and leaves the umask of the
   expect(stdout.trim()).toMatch(/^0?022$/);
   expect(statSync(join(dir.path, "srs.secrets")).mode & 0o777).toBe(0o600);
   expect(readFileSync(join(dir.path, "srs.secrets"), "utf8")).toMatch(/^[\w-]{32}\n$/);
+});
+
+test("docs/install.md leaves a configuration behind that check-config takes", () => {
+  using dir = scratch();
+  const commands = blocks("install.md", "# Install", "sh", { "/etc/postvouch": dir.path }).flatMap(commandsOf);
+  const writing = commands.filter((line) => /\b(?:cp|cat|printf|tee)\b.*postvouch\.toml/.test(line));
+  expect(writing).not.toEqual([]);
+  for (const line of writing) spawnSync("sh", ["-c", line], { cwd: join(DEPLOY, "..") });
+  expect(parseConfig(readFileSync(join(dir.path, "postvouch.toml"), "utf8"), "postvouch.toml").problems).toEqual([]);
 });

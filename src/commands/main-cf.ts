@@ -9,7 +9,7 @@ const MAPS = [
 ] as const;
 
 /** @returns nothing where nothing listens that main.cf could name */
-export function mainCfLines(config: Config): string[] {
+export function mainCfLines(config: Config, srsDomain: string): string[] {
   const lines: string[] = [];
   for (const [parameter, classes] of MAPS) {
     const tables = valuesFor(`${parameter}_maps`, config);
@@ -21,6 +21,7 @@ export function mainCfLines(config: Config): string[] {
       lines.push(`#   or as for postsrsd 1.x: ${parameter}_maps = ${overTcp}`);
     lines.push(`${parameter}_classes = ${classes}`);
   }
+  if (lines.length > 0) lines.push(`# ${srsDomain} in mydestination or virtual_alias_domains: bounces come back to it`);
   const [policy] = valuesFor("smtpd_recipient_restrictions", config);
   if (policy !== undefined)
     lines.push("# behind reject_unauth_destination in smtpd_recipient_restrictions:", `#   ${policy}`);

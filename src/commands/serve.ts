@@ -34,7 +34,7 @@ export async function serve(call: Call): Promise<number> {
       onReady: () => logStart(setup, call, logger),
     });
     logger.flush();
-    if (process.stdout.isTTY) for (const line of mainCfLines(setup.config)) call.output.line(line);
+    if (process.stdout.isTTY) for (const line of mainCfLines(setup.config, setup.srsDomain)) call.output.line(line);
     await signals.serve({ reload: () => reload(daemon, call, logger), stop: () => daemon.stop() });
     return EXIT.ok;
   } finally {

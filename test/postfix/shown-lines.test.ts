@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { freePorts, RunningDaemon, scratch } from "../helpers/daemon.ts";
+import { freePorts, postvouch, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { missingRoot, startPostfix } from "../helpers/postfix-server.ts";
 import { programPath, requirePrograms } from "../helpers/requires.ts";
 
@@ -55,6 +55,22 @@ describe.skipIf(missing !== undefined)(`main.cf lines that we show ${missing ?? 
     return reply;
   }
 
+  /** What a real Postfix with these lines says to a bounce that comes back to an SRS domain of its own. */
+  async function replyToBounce(block: string, srsDomain: string): Promise<string | undefined> {
+    using directory = scratch();
+    const text = toml.replace('"example.com"', `"${srsDomain}"`);
+    const config = directory.write("c.toml", `state_dir = "${directory.path}"\n${text}`);
+    await using daemon = new RunningDaemon(["--config", config]);
+    await daemon.said("listener=policy.listen");
+    const { stdout } = postvouch(["srs", "forward", "--config", config, "bob@elsewhere.test"]);
+    const lines = block
+      .replaceAll("127.0.0.1:10003", `127.0.0.1:${ports[2]}`)
+      .replaceAll("127.0.0.1:10030", `127.0.0.1:${ports[3]}`);
+    await using postfix = await startPostfix(() => `${lines}smtpd_reject_unlisted_recipient = yes\n`);
+    const [reply] = await postfix.rcptReplies([stdout.trim()]);
+    return reply;
+  }
+
   test("those that serve prints on a terminal", async () => {
     using directory = scratch();
     const config = directory.write("c.toml", `state_dir = "${directory.path}"\n${toml}`);
@@ -70,5 +86,14 @@ describe.skipIf(missing !== undefined)(`main.cf lines that we show ${missing ?? 
       .replaceAll("127.0.0.1:10003", `127.0.0.1:${ports[2]}`)
       .replaceAll("127.0.0.1:10030", `127.0.0.1:${ports[3]}`);
     expect(await replyWith(block, config)).toMatch(/^250 /);
+  });
+
+  test("README's and docs/postfix.md's let a bounce come back to an SRS domain of its own", async () => {
+    expect(await replyToBounce(readmeBlock(), "srs.example.net")).toMatch(/^250 /);
+    const [maps, domain] = ["socketmap", "srs-domain"].map((name) =>
+      readFileSync(join(ROOT, `deploy/postfix/canonical-${name}.main.cf`), "utf8"),
+    );
+    expect(await replyToBounce(`${maps}${domain}`, "srs.example.org")).toMatch(/^250 /);
+    expect(await replyToBounce(String(maps), "srs.example.org")).toMatch(/Relay access denied/);
   });
 });
