@@ -1,4 +1,4 @@
-/** The command line: arguments and environment in, exit code out. The only reader of process.env beside main.js. */
+/** The command line: turns arguments and environment into an exit code. Only this file and main.js read process.env. */
 import { type Call, OPTIONS, type OptionName, type OptionValues } from "./commands/call.ts";
 import { standardOutput } from "./commands/output.ts";
 import { COMMANDS, commandName } from "./commands/table.ts";
@@ -8,7 +8,9 @@ import { EXIT, Failure, usageError } from "./process/exit.ts";
 /** The folder of package.json. */
 const packageDir = import.meta.dirname.replace(/\/[^/]*$/, "");
 
-/** Runs one command line, without the program's name. Loads only what that needs: a command is waited for by a person. */
+/**
+ * Runs one command line, without the program's name. Loads only the code that it needs, because a person waits for it.
+ */
 export async function run(argv: readonly string[]): Promise<number> {
   const { values, positionals: words } = await parse(argv);
   if (values.version === true) return print([version()]);
@@ -41,7 +43,7 @@ function createCall(options: OptionValues, operands: readonly string[]): Call {
     operands,
     output: standardOutput,
     version: version(),
-    now: clock(POSTVOUCH_NOW ?? ""),
+    timeMs: clock(POSTVOUCH_NOW ?? ""),
     isClockFrozen: (POSTVOUCH_NOW ?? "") !== "",
     journal: (JOURNAL_STREAM ?? "") !== "",
     activation: { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES },
@@ -59,12 +61,12 @@ async function parse(argv: readonly string[]): Promise<{ values: OptionValues; p
   }
 }
 
-/** The clock that SRS reads; $POSTVOUCH_NOW (unix seconds) freezes it, for tests and for replaying an incident. */
+/** The clock of SRS. $POSTVOUCH_NOW (unix seconds) freezes it, to test or to replay an incident. */
 function clock(frozen: string): () => number {
   if (frozen === "") return Date.now;
   if (!/^\d{1,12}$/.test(frozen)) throw usageError(`POSTVOUCH_NOW: got "${frozen}", want unix seconds`);
-  const nowMs = Number(frozen) * 1000;
-  return () => nowMs;
+  const timeMs = Number(frozen) * 1000;
+  return () => timeMs;
 }
 
 function version(): string {
@@ -77,7 +79,7 @@ function print(lines: readonly string[]): number {
   return EXIT.ok;
 }
 
-/** Says what is wrong and leaves; only what nobody foresaw leaves a stack trace. */
+/** Prints the problem and ends the process. Only an unexpected error prints a stack trace. */
 export function giveUp(error: unknown): never {
   if (error instanceof Failure) {
     for (const line of error.lines) standardOutput.problem(line);

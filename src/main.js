@@ -1,24 +1,25 @@
 #!/usr/bin/env node
 // @ts-check
 /**
- * The program. Plain JavaScript without an import at its top, because every Node.js must be able to read it: on one that
- * is too old it goes on under the runtime that the package `node` brought along (distributions ship Node.js 18 and 20).
+ * The entry point. It is plain JavaScript without imports at its top, because every Node.js must be able to read it.
+ * Under a Node.js that is too old (distributions ship 18 and 20) it starts again with the runtime of the package
+ * `node`.
  *
- * dist/main.js, which the build makes of this file, is checked in: before the first build npx finds a program that says
- * what is missing, and keeps a link that works later.
+ * The build makes dist/main.js from this file. It is checked in, so that npx finds it before the first build: then it
+ * reports what is missing, and the link of npx works later.
  */
 const OLDEST_NODE = 24;
 
-/** sysexits.h: a part that is needed is not there. */
+/** Exit code of sysexits.h for a missing part. */
 const UNAVAILABLE = 69;
 
-/** How often the parent is looked for, in milliseconds. */
+/** Interval at which the parent is checked, in milliseconds. */
 const PARENT_MS = 500;
 
-/** Signals that are for the daemon, not for the process in front of it. */
+/** Signals that the process in front passes on to the daemon. */
 const PASSED_ON = /** @type {const} */ (["SIGTERM", "SIGINT", "SIGHUP"]);
 
-// Without a listener Node.js opens its inspector, which lets everybody on this host run code in the daemon.
+// Without a listener Node.js opens its inspector, with which every user of this host can run code in the daemon.
 process.on("SIGUSR1", () => {});
 endWithParent();
 if (Number.parseInt(process.versions.node, 10) >= OLDEST_NODE) await run();
@@ -42,8 +43,8 @@ async function run() {
 }
 
 /**
- * Ends, with the grace of SIGTERM, when the process that started this one is gone: npm and the process in front of an
- * old runtime die of signals that nobody can pass on, and would leave a daemon behind that holds all ports.
+ * Ends like after a SIGTERM when the parent process is gone. npm and the process in front of an old runtime may die of
+ * signals that cannot be passed on, and the daemon would keep all ports.
  */
 function endWithParent() {
   const parent = Number(process.env.POSTVOUCH_PARENT ?? "");
@@ -57,7 +58,7 @@ function endWithParent() {
 }
 
 /**
- * What has to be run first, when a file of ours or a package is not there.
+ * Names the command to run first, if one of our files or a package is missing.
  *
  * @param {unknown} error
  */

@@ -1,8 +1,8 @@
-/** Texts that are kept for longer than what they were cut from. */
+/** Copies strings, so that they do not keep larger ones in memory. */
 
 /**
- * The same text in memory of its own. V8 makes a piece of a string by pointing into it, so that a name of twenty bytes
- * keeps the whole packet alive that it was cut from, and a concatenation by pointing to both parts. A join copies.
+ * Copies a text. In V8 a substring points into its string, so a name of twenty bytes keeps the whole packet in memory.
+ * A concatenation points to both parts. A join makes a copy.
  */
 export function detached(text: string): string {
   return [text, ""].join(" ").slice(0, -1);

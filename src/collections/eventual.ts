@@ -1,12 +1,12 @@
-/** Values that are often known at once and sometimes have to be waited for. */
+/** Handles values that are usually known at once and sometimes arrive later. */
 
-/** A value, or a promise of it. A value that is known is never wrapped in a promise. */
+/** A value or a promise of it. A known value is never wrapped in a promise. */
 export type Eventual<T> = T | Promise<T>;
 
 /**
- * What `next` makes of `value`: at once where the value is known, otherwise when it comes.
+ * Calls `next` with `value` and returns its result: at once if the value is known, otherwise later.
  *
- * @param failed called in place of `next` when the promise rejects
+ * @param failed called instead of `next` when the promise rejects
  */
 export function chain<T, U>(
   value: Eventual<T>,

@@ -1,35 +1,37 @@
-/** The only importer of lru-cache. */
+/** A cache of entries that expire. The only importer of lru-cache. */
 import { LRUCache } from "lru-cache";
 
-/** An entry that knows until when it may be believed. */
+/** An entry with its expiry time. */
 export interface Expiring {
-  /** On the clock that `get` is given; a whole number of milliseconds takes the least memory. */
+  /**
+   * The time at which the entry expires, on the clock of `get`. A whole number of milliseconds takes the least memory.
+   */
   readonly expiresAtMs: number;
 }
 
 /**
- * A bounded map from text to entries that expire: when it is full, what was not asked for longest goes first.
+ * A bounded map from text to entries that expire. When it is full, the entry that was not used for longest goes first.
  *
- * Entries carry their own expiry instead of lru-cache's `ttl`, which reads a clock of its own at each `get`, takes a
- * time of 0 for "never" and costs two more arrays.
+ * Entries contain their own expiry. lru-cache's `ttl` would read its own clock at each `get`, treat a time of 0 as
+ * "never", and need two more arrays.
  */
 export class ExpiringCache<V extends Expiring> {
   readonly #entries: LRUCache<string, V>;
 
   /**
-   * @param maxEntries at least 1; the memory for that many slots is taken at once.
-   * @param maxBytes for entries that differ much in size: the upper bound of what `set` says of them, in all
+   * @param maxEntries at least 1; memory for that many slots is allocated at once
+   * @param maxBytes for entries of different sizes: the largest sum of their `bytes`
    */
   constructor(maxEntries: number, maxBytes?: number) {
     this.#entries = new LRUCache(maxBytes === undefined ? { max: maxEntries } : { max: maxEntries, maxSize: maxBytes });
   }
 
-  /** The number of entries held; those that have expired and were not asked for since are among them. */
+  /** The number of entries, including expired ones that nobody has asked for since. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** The entry for `key`, if it is still valid at `nowMs`. */
+  /** The entry for `key` if it is still valid at `nowMs`. */
   get(key: string, nowMs: number): V | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.expiresAtMs > nowMs) return entry;
@@ -37,12 +39,12 @@ export class ExpiringCache<V extends Expiring> {
     return undefined;
   }
 
-  /** @param bytes what the entry counts against `maxBytes`, at least 1; an entry bigger than all of it is not kept */
+  /** @param bytes the entry's share of `maxBytes`, at least 1; an entry larger than `maxBytes` is not kept */
   set(key: string, entry: V, bytes = 1): void {
     this.#entries.set(key, entry, this.#entries.maxSize === 0 ? undefined : { size: bytes });
   }
 
-  /** The entries that are still valid at `nowMs`. Visits every one: for metrics, not for lookups. */
+  /** The entries that are still valid at `nowMs`. Visits all entries, so use it for metrics and not for lookups. */
   *values(nowMs: number): Generator<V> {
     for (const entry of this.#entries.values()) if (entry.expiresAtMs > nowMs) yield entry;
   }

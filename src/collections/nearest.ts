@@ -1,5 +1,6 @@
 /**
- * The name that a mistyped word stands for: one letter added, dropped, changed or swapped, or two in six and more.
+ * Finds the name that was meant by a mistyped word: one letter added, dropped, changed or swapped, or two in a word of
+ * six or more.
  *
  * @returns `undefined` without a good guess
  */
@@ -13,7 +14,7 @@ export function nearest(word: string, names: Iterable<string>): string | undefin
   return best;
 }
 
-/** Letters added, dropped, changed or swapped with their neighbour between `a` and `b` (optimal string alignment). */
+/** Counts the letters added, dropped, changed or swapped between `a` and `b` (optimal string alignment). */
 function countEdits(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);

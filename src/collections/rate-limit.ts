@@ -1,6 +1,6 @@
-/** A bound on log lines, so that nobody outside can fill the disk with them. */
+/** Limits the rate of log lines, so that strangers cannot fill the disk. */
 
-/** Lets through so many events in each period and counts the rest. */
+/** Lets a number of events pass in each period, and counts the others. */
 export class RateLimit {
   readonly #perPeriod: number;
   readonly #periodMs: number;
@@ -14,9 +14,9 @@ export class RateLimit {
   }
 
   /**
-   * Asks whether this event may pass.
+   * Tells if this event may pass.
    *
-   * @returns `undefined` when not; otherwise how many were held back since the last one that passed
+   * @returns `undefined` if not; otherwise the number of events held back since the last one that passed
    */
   pass(nowMs: number): number | undefined {
     if (nowMs - this.#periodStartMs >= this.#periodMs) {

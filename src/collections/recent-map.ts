@@ -1,20 +1,20 @@
 /**
- * A map that keeps what was set or read lately, for many entries that are soon of no use.
+ * A map that keeps the entries that were set or read lately, for many entries with a short use.
  *
- * Half of the entries are young, half are old. When the young are too many they become the old, and the old are dropped
- * all at once: that costs less than lru-cache's exact order of use.
+ * Half of the entries are young, half are old. When there are too many young ones they become the old ones, and the old
+ * ones are dropped together. That is cheaper than lru-cache's exact order of use.
  */
 export class RecentMap<V> {
   readonly #maxYoung: number;
   #young = new Map<string, V>();
   #old = new Map<string, V>();
 
-  /** @param maxEntries no more are held, and the last `maxEntries / 2` are never dropped */
+  /** @param maxEntries largest number of entries; the last `maxEntries / 2` are never dropped */
   constructor(maxEntries: number) {
     this.#maxYoung = Math.ceil(maxEntries / 2);
   }
 
-  /** The number of entries; an old one that was read counts twice until the old are dropped. */
+  /** The number of entries. An old one that was read counts twice until the old ones are dropped. */
   get size(): number {
     return this.#young.size + this.#old.size;
   }

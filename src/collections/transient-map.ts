@@ -1,10 +1,10 @@
 /**
- * A map for entries that come and go: queries in flight, open connections.
+ * A map for short-lived entries, such as queries in flight and open connections.
  *
- * A JavaScript Map keeps entries alive after they were deleted. When it grows, V8 lets its old table point to the new
- * one, for iterators that are under way. Once a table is old enough to be left to the rare full collections, all tables
- * after it count as reachable, with everything that they ever held: under load much of what is dead already is copied
- * again and again. So the entries move to a fresh Map before that, which no old table points to.
+ * A JavaScript Map keeps deleted entries in memory. When it grows, V8 lets the old table point to the new one, for
+ * iterators in use. An old table in the old generation is collected rarely. Until then all later tables count as
+ * reachable, with all entries that they ever had, so under load V8 copies much dead data again and again. This map
+ * avoids that: it moves its entries to a new Map in time, to which no old table points.
  */
 export class TransientMap<K, V> {
   #map = new Map<K, V>();
@@ -30,16 +30,19 @@ export class TransientMap<K, V> {
     this.#map.delete(key);
   }
 
-  /** As of a Map; not to be used after the next `set`. */
+  /** The keys, as in a Map. Do not use the iterator after the next `set`. */
   keys(): MapIterator<K> {
     return this.#map.keys();
   }
 
-  /** As of a Map; not to be used after the next `set`. */
+  /** The values, as in a Map. Do not use the iterator after the next `set`. */
   values(): MapIterator<V> {
     return this.#map.values();
   }
 }
 
-/** Entries added before the Map is renewed: fewer than pass between two collections of the young generation. */
+/**
+ * Number of added entries after which the Map is replaced: fewer than come between two collections of the young
+ * generation.
+ */
 const RENEW_AFTER = 256;

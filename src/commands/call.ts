@@ -1,9 +1,9 @@
-/** What a command is called with. */
+/** The arguments of a command. */
 import type { ActivationEnvironment } from "../process/socket-activation.ts";
 import type { Surroundings } from "../setup/setup.ts";
 import type { Output } from "./output.ts";
 
-/** Every option of every command, as util.parseArgs takes them. */
+/** All options of all commands, in the form of util.parseArgs. */
 export const OPTIONS = {
   config: { type: "string" },
   json: { type: "boolean" },
@@ -30,11 +30,11 @@ export interface Call {
   readonly operands: readonly string[];
   readonly output: Output;
   readonly version: string;
-  /** The clock that SRS reads, in milliseconds since 1970. */
-  readonly now: () => number;
-  /** `$POSTVOUCH_NOW` is set: worth a warning. */
+  /** The clock of SRS, in milliseconds since 1970. */
+  readonly timeMs: () => number;
+  /** True if `$POSTVOUCH_NOW` is set, which causes a warning. */
   readonly isClockFrozen: boolean;
-  /** Standard error goes to journald. */
+  /** True if standard error goes to journald. */
   readonly journal: boolean;
   /** The environment variables of sd_listen_fds(3). */
   readonly activation: ActivationEnvironment;

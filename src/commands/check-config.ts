@@ -1,4 +1,4 @@
-/** `postvouch check-config`: reads everything that `serve` would read, binds nothing. */
+/** `postvouch check-config`: reads everything that `serve` would read, and opens no port. */
 import { LISTENER_KEYS } from "../config/listeners.ts";
 import { EXIT } from "../process/exit.ts";
 import { foresee } from "../setup/foresee.ts";
@@ -7,7 +7,11 @@ import { ownDomainSettings, readSetup, type Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
 import type { Call } from "./call.ts";
 
-/** @throws {Failure} naming every problem */
+/**
+ * Checks the configuration.
+ *
+ * @throws {Failure} naming every problem
+ */
 export async function checkConfig({ around, output }: Call): Promise<number> {
   const read = await readSetup(around, "skip");
   const setup = { ...read, problems: [...read.problems, ...foresee(read)] };
@@ -25,7 +29,7 @@ export async function checkConfig({ around, output }: Call): Promise<number> {
   return EXIT.ok;
 }
 
-/** Where nothing listens, no program beside us can go wrong with it. */
+/** Warns of settings of other programs. Without a listener no other program can use us, so there are none. */
 async function adviceOnNeighbours(setup: Setup): Promise<string[]> {
   if (LISTENER_KEYS.every((key) => setup.config[key].length === 0)) return [];
   const { neighbourAdvice } = await import("../setup/neighbours.ts");

@@ -1,4 +1,4 @@
-/** `postvouch help config`: every key of the configuration. */
+/** `postvouch help config`: lists all keys of the configuration. */
 import { PARAMETERS, type Parameter } from "../config/parameters.ts";
 import { EXIT } from "../process/exit.ts";
 import type { Call } from "./call.ts";

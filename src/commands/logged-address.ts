@@ -1,6 +1,8 @@
 /** An address, however it was copied. */
 
-/** `from=<a@b>,` of Postfix's log, `from="a@b"` of ours. Brackets or quotes tell it from a local part such as `from=a`. */
+/**
+ * `from=<a@b>,` of Postfix's log, `from="a@b"` of ours. Brackets or quotes tell it from a local part such as `from=a`.
+ */
 const LOGGED = /^(?:from|to|orig_to|sender|recipient)=(?:<(.+)>|"(.+)"),?$/;
 const BRACKETED = /^<(.+)>,?$/;
 

@@ -1,14 +1,14 @@
-/** The main.cf lines that use the listeners of a configuration, ready to paste. */
+/** Writes the main.cf lines that use the listeners of a configuration, ready to paste. */
 import { LISTENER_KEYS, LISTENERS, type Listener, type MainCfParameter } from "../config/listeners.ts";
 import type { Config } from "../config/parameters.ts";
 
-/** Without these classes Postfix would rewrite the header From: too. */
+/** The maps with their classes. Without these classes Postfix would also rewrite the header From:. */
 const MAPS = [
   ["sender_canonical", "envelope_sender"],
   ["recipient_canonical", "envelope_recipient, header_recipient"],
 ] as const;
 
-/** @returns nothing where nothing listens that main.cf could name */
+/** @returns the lines; none if no listener can be named in main.cf */
 export function mainCfLines(config: Config, srsDomain: string): string[] {
   const lines: string[] = [];
   for (const [parameter, classes] of MAPS) {
@@ -30,7 +30,7 @@ export function mainCfLines(config: Config, srsDomain: string): string[] {
   return [title, ...lines];
 }
 
-/** What each listener's first endpoint is in `parameter`. */
+/** The first endpoint of each listener in the form of `parameter`. */
 function valuesFor(parameter: MainCfParameter, config: Config): string[] {
   return LISTENER_KEYS.flatMap((key) => {
     const { mainCf }: Listener = LISTENERS[key];

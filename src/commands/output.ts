@@ -1,14 +1,16 @@
-/** Where a command writes: results on standard output, problems on standard error. What it is given is made printable. */
+/**
+ * The output of a command: results on standard output, problems on standard error. Unprintable characters are escaped.
+ */
 
 import { writeSync } from "../process/builtins.ts";
 import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 
 export interface Output {
-  /** One line, whatever stands in it. */
+  /** Writes one line. */
   line(text: string): void;
-  /** One object on a line; `replacer` as JSON.stringify takes it. */
+  /** Writes one object on a line. `replacer` is that of JSON.stringify. */
   json(value: unknown, replacer?: (key: string, value: unknown) => unknown): void;
-  /** One line for the admin. */
+  /** Writes one line for the admin. */
   problem(text: string): void;
 }
 
@@ -21,17 +23,17 @@ export const standardOutput: Output = {
 const STDOUT_FD = 1;
 const STDERR_FD = 2;
 
-/** A reader that went away (postvouch ... | head), or a terminal, is no fault. */
+/** Errors of a reader that has gone (postvouch ... | head) or of a closed terminal, which are ignored. */
 const GONE: ReadonlySet<string> = new Set(["EPIPE", "EIO"]);
 
-/** A pipe that is full is tried again after this time, in milliseconds. */
+/** Time after which a full pipe is tried again, in milliseconds. */
 const RETRY_MS = 5;
 
 /**
- * Writes a line and waits until it is written. Node's own streams for these descriptors wait as well, and take as long to
+ * Writes a line and waits until it is written. Node's own streams for these descriptors wait too, and take as long to
  * load as the rest of a small command.
  *
- * @throws {Failure} when results cannot be written: "all well" behind an empty file of secrets would be untrue
+ * @throws {Failure} when results cannot be written: a success with an empty file of secrets would be wrong
  */
 function write(fd: number, line: string): void {
   let bytes = Buffer.from(`${line}\n`);
@@ -47,10 +49,10 @@ function write(fd: number, line: string): void {
   }
 }
 
-/** What moves the cursor, ends a line, colours it or turns its direction. */
+/** Characters that move the cursor, end a line, change its colour or reverse its direction. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
-/** Text from outside as one line that a terminal can be shown: control characters become `\\xNN` or `\\u{NNNN}`. */
+/** Makes text from outside safe for a terminal: control characters become `\\xNN` or `\\u{NNNN}`. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, (char) => {
     const code = char.codePointAt(0) ?? 0;
@@ -58,7 +60,7 @@ export function printable(text: string): string {
   });
 }
 
-/** The same value for every JSON parser, and nothing in it that a terminal would obey. */
+/** Escapes JSON so that it is safe for a terminal. Its value stays the same. */
 function printableJson(json: string): string {
   return json.replace(UNPRINTABLE, (char) =>
     Array.from({ length: char.length }, (_, i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, "0")}`).join(""),

@@ -1,4 +1,4 @@
-/** `postvouch serve`: the daemon in the foreground, until a signal ends it. */
+/** `postvouch serve`: runs the daemon in the foreground until a signal ends it. */
 import { Daemon } from "../daemon/daemon.ts";
 import { listenForSignals } from "../daemon/signals.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
@@ -24,12 +24,12 @@ export async function serve(call: Call): Promise<number> {
     journal: call.journal,
   });
   try {
-    // Before the first port is open: whoever sees it open may send SIGHUP, of which Node would die.
+    // Called before the first port is open, because a program may then send a SIGHUP, which would end Node by default.
     const signals = listenForSignals(logger);
     const daemon = await Daemon.start(setup, {
       logger,
       version: call.version,
-      now: call.now,
+      timeMs: call.timeMs,
       inherited: inheritedSockets(call.activation, process.pid),
       onReady: () => logStart(setup, call, logger),
     });
@@ -54,7 +54,7 @@ function logStart(setup: Setup, call: Call, logger: Logger): void {
   });
   for (const warning of setup.warnings) logger.log("warn", "config", { warning });
   if (call.isClockFrozen) {
-    const now = Math.floor(call.now() / 1000);
+    const now = Math.floor(call.timeMs() / 1000);
     logger.log("warn", "clock", { warning: "POSTVOUCH_NOW is set: SRS reads a frozen clock", now });
   }
 }
@@ -65,7 +65,7 @@ async function reload(daemon: Daemon, call: Call, logger: Logger): Promise<void>
     await daemon.reload(setup);
     daemon.reloaded(true);
     const { configFile: config, secretsFile: secrets_file, secrets } = setup;
-    // systemd copies a credential when it starts the service: a new secret behind it is not seen by a reload.
+    // systemd copies a credential when it starts the service, so a reload does not see a new secret.
     const isCopy = secrets_file.startsWith(`${call.around.credentialsDir}/`);
     const secrets_as_of = isCopy ? "the start; restart to read them again" : undefined;
     logger.log("info", "reload", { result: "ok", config, secrets_file, secrets: secrets.length, secrets_as_of });

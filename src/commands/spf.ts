@@ -1,4 +1,4 @@
-/** `postvouch spf`: one check as the policy service would make it, for a person or a program. */
+/** `postvouch spf`: makes one check as the policy service would, for a person or a program. */
 import { policySettings, resolverSettings } from "../config/settings.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
@@ -14,17 +14,17 @@ import type { Call } from "./call.ts";
 import { type Output, printable } from "./output.ts";
 import { wrap } from "./wrap.ts";
 
-/** One identity's verdict and the way it came about. */
+/** One identity's verdict and its trace. */
 interface Explained {
   readonly verdict: SpfVerdict;
   readonly trace: Trace;
 }
 
 /**
- * Checks HELO and MAIL FROM and prints what came of it.
+ * Checks HELO and MAIL FROM and prints the results.
  *
- * @returns 0 whatever the result
- * @throws {Failure} on a wrong setup or an address that is none
+ * @returns 0 for any result
+ * @throws {Failure} for a wrong setup or a wrong address
  */
 export async function runSpf({ around, options, output }: Call): Promise<number> {
   const { ip, helo = "", record, domain } = options;
@@ -50,7 +50,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
     const heloName = toLatin1(helo);
     const all: Explained[] = [];
     const query = { client_address: ip, helo_name: heloName, sender };
-    // Explained as it is found out the first time: a second look would show the cache's times instead of the servers'.
+    // Traced at the first evaluation, because a second one would show the times of the cache and not of the servers.
     const explain = async (asked: SpfQuery): Promise<SpfVerdict> => {
       const found = await checker.explain(asked);
       all.push(found);
@@ -66,7 +66,7 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
       },
       query,
     );
-    // Checks made for an allow list are left out, though they may be for the same names.
+    // Checks for an allow list are not shown, even if they are for the same names.
     const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
     if (options.json === true) output.json(toJson(report, explained), readable);
     else printReport(report, explained, output);
@@ -79,19 +79,19 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
   }
 }
 
-/** As text comes from Postfix and DNS: one character for each byte of UTF-8. */
+/** Converts text to the form of Postfix and DNS: one character for each byte of UTF-8. */
 function toLatin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** As a terminal and JSON want it. */
+/** Converts text back for terminals and JSON. */
 function fromLatin1(text: string): string {
   return Buffer.from(text, "latin1").toString("utf8");
 }
 
 function toJson(report: PolicyReport, explained: readonly Explained[]): Record<string, unknown> {
   const { helo } = report;
-  // The MAIL FROM identity of the null sender is postmaster@HELO (RFC 7208 section 2.4): the same check.
+  // The MAIL FROM identity of the null sender is postmaster@HELO (RFC 7208 section 2.4), which is the same check.
   const mailFrom = report.mailFrom ?? (helo === undefined ? undefined : { ...helo, identity: "mailfrom" as const });
   const json = (verdict: SpfVerdict | undefined): Record<string, unknown> => {
     const trace = explained.find((one) => one.verdict.identity === verdict?.identity)?.trace;
@@ -108,7 +108,7 @@ function toJson(report: PolicyReport, explained: readonly Explained[]): Record<s
   };
 }
 
-/** Every key of the contract, also when there was nothing to check. */
+/** The JSON form of a verdict. It has all keys even if there was nothing to check. */
 function verdictJson(verdict: SpfVerdict | undefined): Record<string, unknown> {
   return {
     result: verdict?.result ?? null,
@@ -123,7 +123,7 @@ function verdictJson(verdict: SpfVerdict | undefined): Record<string, unknown> {
   };
 }
 
-/** Text in UTF-8, and milliseconds to the microsecond: more digits are noise. */
+/** Converts text to UTF-8, and rounds milliseconds to microseconds, because more digits mean nothing. */
 function readable(key: string, value: unknown): unknown {
   if (typeof value === "string") return fromLatin1(value);
   return key === "elapsedMs" && typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
@@ -132,7 +132,7 @@ function readable(key: string, value: unknown): unknown {
 const COLUMNS = 80;
 
 function printReport(report: PolicyReport, explained: readonly Explained[], output: Output): void {
-  // A person reads an explanation; without one the lines are for scripts, too, and stay whole.
+  // Only an explanation is wrapped, because a person reads it. Other lines stay whole for scripts.
   const print = (line: string): void => {
     const text = printable(fromLatin1(line));
     const lines = explained.length === 0 ? [text] : wrap(text, COLUMNS, "  ");
@@ -152,6 +152,6 @@ function printReport(report: PolicyReport, explained: readonly Explained[], outp
   if (report.wouldAction !== undefined) print(`would be: ${report.wouldAction}`);
   print(`Postfix is answered: ${report.action}`);
   if (explained.length > 0) {
-    print("DNS was asked anew: a running daemon may go by older answers until their ttl is over.");
+    print("All answers are new from DNS. A running daemon may still use older ones until their TTL ends.");
   }
 }

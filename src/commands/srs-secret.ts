@@ -1,4 +1,4 @@
-/** `postvouch srs secret`: a new secret, for a line of the secrets file. */
+/** `postvouch srs secret`: prints a new secret for a line of the secrets file. */
 import { EXIT } from "../process/exit.ts";
 import { makeSecret } from "../setup/new-secret.ts";
 import type { Call } from "./call.ts";

@@ -20,11 +20,11 @@ export const reverse = (call: Call): Promise<number> => rewrite(call, reverseTab
 /**
  * Prints one line for each address that was rewritten, or with `--json` one object for every address.
  *
- * @returns 1 when one was not rewritten
- * @throws {Failure} when the setup is wrong or something of ours does not answer
+ * @returns 1 if an address was not rewritten
+ * @throws {Failure} if the setup is wrong or one of our parts does not answer
  */
 async function rewrite(
-  { around, operands, options, output, now }: Call,
+  { around, operands, options, output, timeMs }: Call,
   createTable: (tables: SrsTables) => LookupTable,
 ): Promise<number> {
   const setup = await readSetup(around, "refuse");
@@ -32,9 +32,9 @@ async function rewrite(
   const report = (problem: string): void => output.problem(problem);
   const hooks = { onFailed: report, onRecovered: () => {}, onLost: report };
   const url = setup.config["srs.store.url"];
-  const store = url === "" ? undefined : await openStore(url, hooks, now);
+  const store = url === "" ? undefined : await openStore(url, hooks, timeMs);
   try {
-    const table = createTable(createSrsTables(setup, { ownDomains, store, now }));
+    const table = createTable(createSrsTables(setup, { ownDomains, store, timeMs }));
     return await rewriteAll(table, operands, { json: options.json === true, secretsFile: setup.secretsFile }, output);
   } finally {
     ownDomains.close();
@@ -65,7 +65,7 @@ async function rewriteAll(
   return exitCode;
 }
 
-/** Keys and values are bytes; on the terminal they are UTF-8. */
+/** Looks up an address. Keys and values are bytes, on the terminal they are UTF-8. */
 async function lookUp(table: LookupTable, address: string): Promise<LookupResult> {
   try {
     return await table.get(Buffer.from(bareAddress(address), "utf8").toString("latin1"));

@@ -1,23 +1,23 @@
-/** Every command, once: how it is called, what it does, and the file that does it, loaded only when it is called. */
+/** The table of all commands: usage, help, options, and the file to load when a command is called. */
 import type { Call, OptionName } from "./call.ts";
 
 /**
- * Does what the command is for.
+ * Runs the command.
  *
  * @returns the exit code
- * @throws {Failure} when it cannot
+ * @throws {Failure} if it fails
  */
 type Run = (call: Call) => number | Promise<number>;
 
 export interface Command {
-  /** What is typed after `postvouch`, options and operands included; at most two lines. */
+  /** The command line after `postvouch`, with options and operands; at most two lines. */
   readonly usage: string;
   /** Half a line for the list of commands. */
   readonly summary: string;
   /** The rest of its help, in lines of at most 80 columns. */
   readonly help: string;
   readonly options: readonly OptionName[];
-  /** What its operands are; without it, it takes none. */
+  /** The name of its operands. A command without it takes none. */
   readonly operands?: string;
   readonly load: () => Promise<Run>;
 }
@@ -29,23 +29,23 @@ log or a bounce shows it: from=<SRS0=...>, <SRS0=...>, or SRS0=3D...
 reason. Exits 1 if one was not rewritten.
 POSTVOUCH_NOW=<unix seconds> freezes the clock.`;
 
-/** By name. A name of two words is one of a group: `srs` alone tells the help of all of them. */
+/** The commands by name. A name of two words belongs to a group: the help of `srs` is that of all its commands. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   serve: {
     usage: "serve [--config FILE]",
     summary: "run the daemon in the foreground",
     help: `Runs the daemon in the foreground. SIGHUP reads the configuration, the secrets
-and the domain lists again; SIGTERM answers what is under way and ends.
+and the domain lists again. SIGTERM answers requests in progress and ends.
 On a terminal it prints the main.cf lines that use it.
-"postvouch help config" lists what the configuration may hold.`,
+"postvouch help config" lists the keys of the configuration.`,
     options: ["config"],
     load: async () => (await import("./serve.ts")).serve,
   },
   "check-config": {
     usage: "check-config [--config FILE]",
-    summary: "read all that serve would read, bind nothing",
-    help: `Reads everything that serve would read and names every problem. Binds nothing.
-Exits 0 when all is well, 78 when not.`,
+    summary: "check the configuration and its surroundings",
+    help: `Reads everything that serve would read, and names every problem. Opens no port.
+Exits 0 without problems, else 78.`,
     options: ["config"],
     load: async () => (await import("./check-config.ts")).checkConfig,
   },
@@ -59,7 +59,7 @@ Exits 0 when all is well, 78 when not.`,
   },
   "srs reverse": {
     usage: "srs reverse [--config FILE] [--json] ADDRESS...",
-    summary: "lead rewritten addresses back",
+    summary: "find the originals of rewritten addresses",
     help: REWRITE_HELP,
     options: ["config", "json"],
     operands: "ADDRESS...",
@@ -67,7 +67,7 @@ Exits 0 when all is well, 78 when not.`,
   },
   "srs secret": {
     usage: "srs secret",
-    summary: "make a secret, for a line of the secrets file",
+    summary: "print a new secret for the secrets file",
     help: "Prints a new random secret.",
     options: [],
     load: async () => (await import("./srs-secret.ts")).printSecret,
@@ -76,23 +76,23 @@ Exits 0 when all is well, 78 when not.`,
     usage:
       "spf --ip IP [--helo NAME] [--sender ADDRESS] [--record RECORD --domain NAME] [--config FILE] [--json] [--explain]",
     summary: "check HELO and MAIL FROM as the service would",
-    help: `Checks HELO and MAIL FROM as the policy service would, and says what Postfix
-would be answered. Without --sender the null sender is checked, which is
+    help: `Checks HELO and MAIL FROM as the policy service would, and prints the answer
+that Postfix would get. Without --sender it checks the null sender, which is
 postmaster at the HELO name.
---record tries a policy before it is published: RECORD takes the place of what
-NAME publishes, for NAME itself and where others include it. The sender is then
-postmaster@NAME unless --sender says otherwise.
+--record tries a policy before it is published: RECORD replaces the record of
+NAME, for NAME itself and for records that include it. The sender is then
+postmaster@NAME, unless --sender names another.
 --explain prints the evaluation: records, mechanisms, lookups, answers, times,
-and the reason of the verdict in a sentence. --json prints one object. DNS is
-asked anew; a running daemon may still go by older answers, for as long as
-their ttl says.`,
+and the reason for the verdict in a sentence. --json prints one object. All
+answers are new from DNS. A running daemon may still use older answers until
+their TTL ends.`,
     options: ["config", "json", "explain", "ip", "helo", "sender", "record", "domain"],
     load: async () => (await import("./spf.ts")).runSpf,
   },
   "help config": {
     usage: "help config",
     summary: "list every key of the configuration",
-    help: "Prints every key of the configuration with its default and what it is for.",
+    help: "Prints every key of the configuration with its default and its purpose.",
     options: [],
     load: async () => (await import("./help-config.ts")).printKeys,
   },

@@ -1,16 +1,16 @@
-/** What `--help` prints, and what is said to a command line that is wrong. */
+/** Writes the text of `--help`, and the errors for a wrong command line. */
 import { nearest } from "../collections/nearest.ts";
 import { type Failure, usageError } from "../process/exit.ts";
 import { OPTIONS } from "./call.ts";
 import { COMMANDS, commandName } from "./table.ts";
 import { wrap } from "./wrap.ts";
 
-/** Where the summaries begin, and where a line ends. */
+/** Column of the summaries, and width of a line. */
 const SUMMARY_COLUMN = 40;
 const COLUMNS = 80;
 
 /**
- * The help of the command or group of commands that `words` begin with; without words the list of all commands.
+ * The help of the command or group that `words` begin with; without words the list of all commands.
  *
  * @throws {Failure} when there is no such command
  */
@@ -45,7 +45,7 @@ function generalHelp(): string[] {
   ];
 }
 
-/** What to tell when `words` begin with no command. */
+/** The error for `words` that begin with no command. */
 export function unknownCommand(words: readonly string[]): Failure {
   const [first, second] = words;
   if (first === undefined) return usageError(`want a command: ${list(firstWords())}`);
@@ -59,7 +59,7 @@ export function unknownCommand(words: readonly string[]): Failure {
   return usageError(`no such command: "${first}"${isMeant(inGroup ?? nearest(first, firstWords()))}`);
 }
 
-/** What to tell of options that util.parseArgs does not take. */
+/** The error for options that util.parseArgs refuses. */
 export function wrongOption(error: unknown): Failure {
   const [what = ""] = error instanceof Error ? error.message.split(/\.(?:\s|$)/) : [];
   const [, unknown = ""] = /^Unknown option '--([^']+)'/.exec(what) ?? [];

@@ -1,4 +1,6 @@
-/** Words in lines of at most `columns` characters; what follows the first is indented. A longer word stands alone. */
+/**
+ * Wraps text in lines of at most `columns` characters. All lines but the first are indented. Longer words stay whole.
+ */
 export function wrap(text: string, columns: number, indent = ""): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {

@@ -1,33 +1,33 @@
 /**
- * Every listener, once: its key in the configuration, where it listens unless told otherwise, what serves it, and how
- * main.cf names it. The parameters, the daemon and the main.cf lines that `serve` prints come from this table.
+ * The table of all listeners: the key in the configuration, the default endpoint, the service, and the form of the
+ * endpoint in main.cf. The parameters, the daemon and the main.cf lines that `serve` prints use this table.
  */
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 
 export interface Listener {
-  /** What answers there. */
+  /** The service that answers. */
   readonly service: "forward" | "reverse" | "socketmap" | "policy" | "status";
   readonly default: readonly string[];
   /** One or two sentences for an admin. */
   readonly help: string;
-  /** What stands for an endpoint in a parameter of main.cf; `undefined` where Postfix cannot reach it. */
+  /** The text for an endpoint in each parameter of main.cf; `undefined` if Postfix cannot reach the endpoint. */
   readonly mainCf: Readonly<Partial<Record<MainCfParameter, (endpoint: Endpoint) => string | undefined>>>;
 }
 
-/** The parameters of main.cf that ask us. */
+/** The parameters of main.cf that use our listeners. */
 export type MainCfParameter = "sender_canonical_maps" | "recipient_canonical_maps" | "smtpd_recipient_restrictions";
 
 export const LISTENERS = {
   "tcptable.forward": {
     service: "forward",
     default: ["127.0.0.1:10001"],
-    help: "tcp_table(5) endpoints that rewrite senders: sender_canonical_maps.",
+    help: "tcp_table(5) endpoints of the map forward, which rewrites senders: for sender_canonical_maps.",
     mainCf: { sender_canonical_maps: tcpTable },
   },
   "tcptable.reverse": {
     service: "reverse",
     default: ["127.0.0.1:10002"],
-    help: "tcp_table(5) endpoints that lead back: recipient_canonical_maps.",
+    help: "tcp_table(5) endpoints of the map reverse, which restores senders: for recipient_canonical_maps.",
     mainCf: { recipient_canonical_maps: tcpTable },
   },
   "socketmap.listen": {
@@ -42,9 +42,9 @@ export const LISTENERS = {
   "policy.listen": {
     service: "policy",
     default: ["127.0.0.1:10030"],
-    help: "Policy service endpoints: check_policy_service.",
+    help: "Endpoints of the policy service: for check_policy_service.",
     mainCf: {
-      // No blank around "=": Postfix would end smtpd with "malformed option" at every connection.
+      // Written without blanks around "=", because smtpd would end with "malformed option" at every connection.
       smtpd_recipient_restrictions: (endpoint) =>
         postfixEndpoint(endpoint, (where) => `check_policy_service { ${where}, timeout=30s }`),
     },
@@ -63,18 +63,21 @@ export const LISTENER_KEYS = Object.keys(LISTENERS) as readonly ListenerKey[];
 
 const SRS_LISTENERS = ["tcptable.forward", "tcptable.reverse", "socketmap.listen"] as const;
 
-/** Whether anything rewrites: a host may only check SPF. */
+/** Tells if any listener rewrites. A host may only check SPF. */
 export function usesSrs(config: Readonly<Record<(typeof SRS_LISTENERS)[number], readonly Endpoint[]>>): boolean {
   return SRS_LISTENERS.some((key) => config[key].length > 0);
 }
 
-/** Puts Postfix's own notation, `inet:host:port` or `unix:path`, into a line. Only systemd knows where an fd: endpoint is. */
+/**
+ * Puts Postfix's notation, `inet:host:port` or `unix:path`, into a line. Only systemd knows the address of an fd:
+ * endpoint.
+ */
 function postfixEndpoint(endpoint: Endpoint, line: (where: string) => string): string | undefined {
   if (endpoint.type === "fd") return undefined;
   return line(endpoint.type === "unix" ? formatEndpoint(endpoint) : `inet:${formatEndpoint(endpoint)}`);
 }
 
-/** tcp_table(5) knows no unix-domain sockets. */
+/** The tcp_table(5) of an endpoint, which cannot be a unix-domain socket. */
 function tcpTable(endpoint: Endpoint): string | undefined {
   return endpoint.type === "inet" ? `tcp:${formatEndpoint(endpoint)}` : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Every configuration key, once: its default, how it is read, and what it is for. The parser, the Config type,
- * `--help`, the example file and docs/config.md all come from this table.
+ * The table of all configuration keys: default, parser and help. The parser, the Config type, `postvouch help config`,
+ * the example file and docs/config.md all come from this table.
  */
 
 import { parseServer, SERVER_WISH } from "../dns/server-address.ts";
@@ -41,7 +41,7 @@ import {
 export interface Parameter<T> {
   /** One or two sentences for an admin. */
   readonly help: string;
-  /** As TOML would give it; it must parse. */
+  /** The default as TOML has it. It must be a valid value. */
   readonly default: unknown;
   readonly kind: Kind<T>;
 }
@@ -55,7 +55,7 @@ function listener(key: ListenerKey): Parameter<readonly Endpoint[]> {
   return parameter(listOf(endpoint), LISTENERS[key].default, LISTENERS[key].help);
 }
 
-/** What is done for an SPF result. */
+/** The disposition for an SPF result. */
 const disposition: Kind<Disposition> = kind(DISPOSITION_WISH, (value) =>
   typeof value === "string" ? parseDisposition(value) : undefined,
 );
@@ -120,7 +120,7 @@ const storeUrl = kind('"", "sqlite:/path", "redis://host:6379/0" or "redis+unix:
 
 function identityParameters<Prefix extends "policy.helo" | "policy.mail_from">(prefix: Prefix, identity: string) {
   const row = (value: string, result: string) =>
-    parameter(disposition, value, `What is done when SPF for ${identity} gives ${result}.`);
+    parameter(disposition, value, `Disposition of the result ${result} for ${identity}.`);
   return {
     [`${prefix}.fail`]: row("reject", "fail"),
     [`${prefix}.softfail`]: row("tag", "softfail"),
@@ -129,7 +129,7 @@ function identityParameters<Prefix extends "policy.helo" | "policy.mail_from">(p
     [`${prefix}.pass`]: row("tag", "pass"),
     [`${prefix}.permerror`]: row("tag", "permerror"),
     [`${prefix}.temperror`]: row("tag", "temperror"),
-    [`${prefix}.check`]: parameter(flag, true, `Whether ${identity} is checked at all.`),
+    [`${prefix}.check`]: parameter(flag, true, `Checks ${identity}.`),
   } as unknown as Record<`${Prefix}.${SpfResult}`, Parameter<Disposition>> &
     Record<`${Prefix}.check`, Parameter<boolean>>;
 }
@@ -138,85 +138,85 @@ export const PARAMETERS = {
   hostname: parameter(
     domainName,
     "",
-    "Our name in Received-SPF (receiver=) and the default of policy.authserv_id. Empty: Postfix's myhostname where Postfix is installed, else the system's.",
+    "Our name in Received-SPF (receiver=) and the default of policy.authserv_id. Empty: Postfix's myhostname if Postfix is installed, else the system's name.",
   ),
   state_dir: parameter(
     absolutePath,
     "/var/lib/postvouch",
-    'Where secrets are kept. When run from a checkout and not writable: "./state".',
+    'Directory of the secrets. Run from a checkout, "./state" is used if this one is not writable.',
   ),
   socket_mode: parameter(fileMode, "0666", "Permissions of unix: endpoints."),
   reuse_port: parameter(
     flag,
     false,
-    "Several processes share the inet ports, and the kernel deals out connections (SO_REUSEPORT). A second daemon that was started by mistake is then not refused.",
+    "Lets several processes share the inet ports; the kernel distributes connections (SO_REUSEPORT). A second daemon that is started by mistake is then not refused.",
   ),
 
   "srs.domain": parameter(
     domainName,
     "",
-    "Rewritten senders get this domain. Empty: Postfix's mydomain, else the domain of hostname.",
+    "The domain of rewritten senders. Empty: Postfix's mydomain, else the domain of hostname.",
   ),
   "srs.former_domains": parameter(
     listOf(domainName),
     [],
-    "Domains that rewritten senders had before srs.domain: they are own, and their addresses lead back like those of srs.domain. Keep one for max_age and a day after the change, and let Postfix take mail for it as long.",
+    "Earlier values of srs.domain. They are own domains, and bounces to them are still led back. Keep one for max_age and a day after the change, and let Postfix accept mail for it as long.",
   ),
   "srs.secrets_file": parameter(
     absolutePath,
     "",
-    "One secret per line: the first signs, every one verifies. Empty: the systemd credential srs.secrets, else srs.secrets in state_dir. Made by serve, with one random secret and mode 0600, if absent.",
+    "File with one secret per line: the first signs, all verify. Empty: the systemd credential srs.secrets, else srs.secrets in state_dir. If it is missing, serve makes it, with one random secret and mode 0600.",
   ),
   "srs.separator": parameter(oneOf("=", "+", "-"), "=", "The character after SRS0 and SRS1."),
-  "srs.hash_length": parameter(integer(1, 20), 4, "Characters of the hash that are written."),
-  "srs.hash_min_length": parameter(integer(1, 20), 4, "Shortest hash that is accepted."),
+  "srs.hash_length": parameter(integer(1, 20), 4, "Number of characters of the hash that are written."),
+  "srs.hash_min_length": parameter(integer(1, 20), 4, "Length of the shortest hash that is accepted."),
   "srs.hash_alphabet": parameter(
     oneOf("url-safe", "standard"),
     "url-safe",
-    'How the hash is written: "url-safe" (with - and _) or "standard" (with + and /, as postsrsd 1.x). Both are always accepted.',
+    'Alphabet of the written hash: "url-safe" (with - and _) or "standard" (with + and /, as in postsrsd 1.x). Both are always accepted.',
   ),
   "srs.max_age": parameter(
     duration("1d", "1000d"),
     "21d",
-    "How long a rewritten address is taken back. Whole days count.",
+    "Time for which a rewritten address is accepted, in whole days.",
   ),
-  "srs.always_rewrite": parameter(flag, false, "Rewrite senders of own domains too."),
+  "srs.always_rewrite": parameter(flag, false, "Rewrites senders of own domains too."),
   "srs.forward_transport": parameter(
     printableLine,
     "srs:[127.0.0.1]:12526",
-    "What the forward-transport map answers for a sender that needs rewriting.",
+    "Answer of the map forward-transport for a sender that needs rewriting.",
   ),
 
   "srs.own_domains.domains": parameter(
     listOf(domainPattern),
     [],
-    'Senders in these are never rewritten. "example.net" is that name alone; ".example.net" is every name below it. srs.domain, hostname and the myorigin of Postfix are always own.',
+    'Own domains, whose senders are never rewritten. "example.net" is only that name; ".example.net" is every name below it. srs.domain, srs.former_domains, hostname and Postfix\'s myorigin are always own.',
   ),
   "srs.own_domains.files": parameter(
     listOf(absolutePath),
     [],
-    "Files with one entry per line; blanks and commas separate too, # starts a comment. Watched: a change is read at once.",
+    "Files of own domains, separated by line ends, blanks or commas; # starts a comment. A changed file is read at once.",
   ),
   "srs.own_domains.postfix_tables": parameter(
     listOf(text),
     [],
-    'Postfix tables, e.g. "mysql:/etc/postfix/mysql_virtual_domains_maps.cf", that are asked for each sender domain through postmap -q. Answers are cached.',
+    'Postfix tables of own domains, such as "mysql:/etc/postfix/mysql_virtual_domains_maps.cf". Each sender domain is looked up with postmap -q. Answers are cached.',
   ),
   "srs.own_domains.postfix_classes": parameter(
     flag,
     false,
-    "Take the domains of mydestination, virtual_alias_domains, virtual_mailbox_domains and relay_domains too.",
+    "Adds the domains of mydestination, virtual_alias_domains, virtual_mailbox_domains and relay_domains.",
   ),
 
   "srs.store.url": parameter(
     storeUrl,
     "",
-    'Where addresses go whose rewritten local part would exceed 64 bytes: "sqlite:/path" or "redis://host:6379/0". Empty: they are rewritten all the same, and counted.',
+    'Store for addresses whose rewritten local part would exceed 64 bytes: "sqlite:/path" or "redis://host:6379/0". Empty: such addresses are rewritten without a store.',
   ),
   "srs.store.mode": parameter(
     oneOf("long", "all"),
     "long",
-    '"long": only addresses that do not fit; "all": every address (postsrsd 2.x with original-envelope = database).',
+    '"long" stores only addresses that do not fit, "all" stores every address (as postsrsd 2.x with original-envelope = database).',
   ),
 
   "tcptable.forward": listener("tcptable.forward"),
@@ -227,49 +227,57 @@ export const PARAMETERS = {
   "policy.mode": parameter(
     oneOf(...POLICY_MODES),
     "enforce",
-    '"report": the reply only tags; what it would have been is logged and counted.',
+    'With "report" mail is only tagged, and the reply that it would have got is logged and counted.',
   ),
   "policy.headers": parameter(
     headerList,
     ["received-spf"],
-    "Which headers are prepended, in this order, one for each call about a message. [] for none.",
+    "Headers to prepend, in this order, one for each request about a message. [] for none.",
   ),
   "policy.authserv_id": parameter(domainName, "", "Our name in Authentication-Results. Empty: hostname."),
   "policy.time_limit": parameter(
     duration("1s", "90s"),
     "20s",
-    "The time budget of one request; past it the result is temperror. Postfix itself waits 100s.",
+    "Time limit for one request, after which the result is temperror. Postfix itself waits 100s.",
   ),
   "policy.skip_authenticated": parameter(flag, true, "Clients with a sasl_username are not checked."),
   "policy.skip_addresses": parameter(
     listOf(cidr),
     ["127.0.0.0/8", "::1"],
-    "Clients that are not checked because they are this machine.",
+    "Our own clients, such as this machine. They are not checked.",
   ),
   "policy.reject_message": parameter(
     replyText,
     "Message rejected due to: SPF {result}: {explanation}",
-    "Text of a rejection. Also: {identity}, {domain}, {client_address}, {helo_name}, {sender}, {receiver}.",
+    "Text of a rejection. Other placeholders: {identity}, {domain}, {client_address}, {helo_name}, {sender}, {receiver}.",
   ),
   "policy.defer_message": parameter(
     replyText,
     "Message deferred due to: SPF {result}: {explanation}",
     "Text of a deferral, with the same placeholders.",
   ),
-  "policy.enhanced_status_codes": parameter(flag, true, "Rejections carry 5.7.23 or 5.7.24 (RFC 7372)."),
-  "policy.hide_receiver": parameter(flag, false, "Headers say receiver=unknown instead of hostname."),
+  "policy.enhanced_status_codes": parameter(
+    flag,
+    true,
+    "Adds enhanced status codes to replies: 5.7.23, 5.7.24, 4.7.24 (RFC 7372).",
+  ),
+  "policy.hide_receiver": parameter(flag, false, "Writes receiver=unknown instead of hostname in headers."),
   "policy.prospective_address": parameter(
     kind('"" or an address', (value) =>
       typeof value === "string" && (value === "" || ipVersion(value) !== 0) ? value : undefined,
     ),
     "",
-    "Check this address instead of the client's and add no header: would our own mail pass elsewhere? For outgoing mail only.",
+    "Address to check instead of the client's, without a header, to see if our own mail would pass elsewhere. For outgoing mail only.",
   ),
-  "policy.max_dns_lookups": parameter(integer(0, 100), 10, "Terms that may cost DNS lookups (RFC 7208 section 4.6.4)."),
+  "policy.max_dns_lookups": parameter(
+    integer(0, 100),
+    10,
+    "Largest number of terms with DNS lookups (RFC 7208 section 4.6.4).",
+  ),
   "policy.max_void_lookups": parameter(
     integer(0, 100),
     2,
-    "Lookups that may come back empty (RFC 7208 section 4.6.4).",
+    "Largest number of terms whose lookups find nothing (RFC 7208 section 4.6.4).",
   ),
 
   ...identityParameters("policy.helo", "HELO"),
@@ -279,22 +287,22 @@ export const PARAMETERS = {
   "policy.allow.spf_domains": parameter(
     listOf(domainName),
     [],
-    "Not checked is a client that passes SPF of one of these: known forwarders.",
+    "Known forwarders. A client that passes SPF of one of these domains is not checked.",
   ),
   "policy.allow.helo_names": parameter(
     listOf(domainName),
     [],
-    "Not checked is a client whose HELO is one of these, if that name's A or AAAA holds the client.",
+    "HELO names. A client with one of these is not checked if the name's A or AAAA records contain its address.",
   ),
   "policy.allow.ptr_domains": parameter(
     listOf(domainPattern),
     [],
-    'Not checked is a client whose forward-confirmed reverse name is one of these, or below a ".name".',
+    'Reverse names. A client whose forward-confirmed reverse name is one of these, or below a ".name", is not checked.',
   ),
   "policy.override": parameter(
     listOf(override),
     [],
-    "Exceptions, the first match counts alone: each names what it matches (recipient, sender, sender_domain, helo_name, client_address; one or a list) and what it changes (mode, headers, reject_message, defer_message, helo, mail_from).",
+    "Exceptions, of which only the first match applies. Each has conditions (recipient, sender, sender_domain, helo_name, client_address; one value or a list) and changes (mode, headers, reject_message, defer_message, helo, mail_from).",
   ),
 
   "dns.servers": parameter(
@@ -302,14 +310,14 @@ export const PARAMETERS = {
     [],
     'Recursive resolvers, "127.0.0.1" or "127.0.0.1:5353". Empty: those of /etc/resolv.conf.',
   ),
-  "dns.timeout": parameter(duration("50ms", "30s"), "3s", "How long one try may take."),
-  "dns.tries": parameter(integer(1, 10), 2, "How often each server is tried."),
-  "dns.cache_size": parameter(integer(0, 10_000_000), 65_536, "Answers kept."),
+  "dns.timeout": parameter(duration("50ms", "30s"), "3s", "Time limit for one try."),
+  "dns.tries": parameter(integer(1, 10), 2, "Number of tries for each server."),
+  "dns.cache_size": parameter(integer(0, 10_000_000), 65_536, "Number of answers in the cache."),
   "dns.max_ttl": parameter(duration("0s", "7d"), "1d", "Upper bound of an answer's lifetime."),
   "dns.negative_ttl": parameter(
     duration("0s", "1d"),
     "5m",
-    "Upper bound of the lifetime of a missing answer; the SOA minimum rules below it.",
+    "Upper bound of the lifetime of a negative answer. Below it the SOA minimum decides.",
   ),
 
   "metrics.listen": listener("metrics.listen"),
@@ -317,7 +325,7 @@ export const PARAMETERS = {
   "limits.buffered": parameter(
     byteSize("256KiB", "16GiB"),
     "64MiB",
-    "Bytes of half requests over all connections. When it is exceeded, the one that has been idle longest is dropped.",
+    "Memory for half requests over all connections. Above it, the one that has been idle longest is dropped.",
   ),
 
   "log.level": parameter(

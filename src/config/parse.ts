@@ -1,4 +1,4 @@
-/** TOML text in, a frozen configuration out; or every problem that is in it. No I/O. */
+/** Parses TOML text into a frozen configuration, or lists all its problems. Does no I/O. */
 import { nearest } from "../collections/nearest.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
@@ -7,11 +7,11 @@ import { describeTomlError, foreignFile } from "./toml-error.ts";
 import type { ValueProblem } from "./value.ts";
 
 export interface ParsedConfig {
-  /** Has the default where a key is wrong, so that further problems can be found. */
+  /** The configuration. A wrong key has its default, so that further problems can be found. */
   readonly config: Config;
-  /** One line for each thing that is wrong, naming the key, what it got and what it wants. */
+  /** One line for each problem, with the key, its value and the wanted form. */
   readonly problems: readonly string[];
-  /** No key is set: the defaults run. */
+  /** True if no key is set, so the defaults are used. */
   readonly isEmpty: boolean;
 }
 
@@ -63,7 +63,7 @@ function defaultOf(parameter: Parameter<unknown>): unknown {
   return parsed.ok ? parsed.value : undefined;
 }
 
-/** Dotted names of all values. A table whose own name is a parameter is a value, as is a table where one is wanted. */
+/** Values by dotted name. A table becomes several values if it is a section, and is one value otherwise. */
 function flatten(tree: Readonly<Record<string, unknown>>, prefix = ""): Map<string, unknown> {
   const values = new Map<string, unknown>();
   for (const [key, value] of Object.entries(tree)) {
@@ -89,11 +89,11 @@ function describe(problem: ValueProblem): string {
 
 function show(value: unknown): string {
   const shown = JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? Number(v) : v)) ?? String(value);
-  const safe = shown.replace(/\/\/[^/"]*@/g, "//...@"); // a password in a URL is nobody's business
+  const safe = shown.replace(/\/\/[^/"]*@/g, "//...@"); // hides a password in a URL
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
 }
 
-/** The key or section that may have been meant: the same word in the same section, else in another, else one like it. */
+/** Suggests a key or section: the same word in the same section, else in another one, else a similar word. */
 function suggest(name: string): string {
   const plain = name.replaceAll("-", "_").toLowerCase();
   const last = plain.slice(plain.lastIndexOf(".") + 1);
@@ -112,7 +112,7 @@ function parentOf(name: string): string {
   return name.slice(0, Math.max(0, name.lastIndexOf(".")));
 }
 
-/** Problems of keys that are wrong only together. */
+/** Finds keys that contradict each other. */
 function checkTogether(config: Config): string[] {
   const problems: string[] = [];
   const [length, min] = [config["srs.hash_length"], config["srs.hash_min_length"]];
@@ -130,7 +130,7 @@ function checkTogether(config: Config): string[] {
 const MATCHERS = ["recipient", "sender", "sender_domain", "helo_name", "client_address"] as const;
 const CHANGES = ["mode", "headers", "reject_message", "defer_message", "helo", "mail_from"] as const;
 
-/** A forgotten line must not turn a rule for one recipient into one for everybody. */
+/** Refuses an override that matches every message: a forgotten line must not apply one recipient's rule to everyone. */
 function checkOverride(override: OverrideTable, index: number): string[] {
   const isEmpty = (keys: readonly (keyof OverrideTable)[]): boolean => keys.every((key) => override[key] === undefined);
   const name = `policy.override[${index}]`;
@@ -144,7 +144,7 @@ function listWords(words: readonly string[]): string {
   return `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 }
 
-/** Two services cannot listen on one endpoint. Port 0 is a free one for each. */
+/** Refuses two services on one endpoint. Port 0 is allowed twice, because each gets a free port. */
 function checkEndpoints(config: Config): string[] {
   const takenBy = new Map<string, string>();
   const problems: string[] = [];

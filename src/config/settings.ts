@@ -1,10 +1,10 @@
-/** From the keys of the configuration to the settings that the parts work on. */
+/** Converts the keys of the configuration to the settings of the parts. */
 import type { ResolverSettings } from "../dns/resolver.ts";
 import type { Disposition, IdentityChange, IdentitySettings, Override, PolicySettings } from "../policy/settings.ts";
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
 import type { Config, OverrideTable } from "./parameters.ts";
 
-/** [policy] as the policy service wants it. An empty authserv_id is `hostname`. */
+/** The settings of the policy service, from [policy]. An empty authserv_id becomes `hostname`. */
 export function policySettings(config: Config, hostname: string): PolicySettings {
   return {
     mode: config["policy.mode"],
@@ -66,7 +66,7 @@ function identityChange(table: OverrideTable["helo"]): IdentityChange | undefine
   return { check, dispositions };
 }
 
-/** [dns] as the resolver wants it. */
+/** The settings of the resolver, from [dns]. */
 export function resolverSettings(config: Config): ResolverSettings {
   return {
     servers: config["dns.servers"],

@@ -1,9 +1,9 @@
 /**
- * What is wrong with text that is no TOML, for an admin who has never heard of TOML: the line, a caret, and what was
- * meant. Files of the programs that we take the place of are known by their options.
+ * Explains text that is not valid TOML to an admin who does not know TOML: shows the line, a caret, and what was
+ * probably meant. Recognizes files of the programs that we replace.
  */
 
-/** Files that are given in place of ours, by a line that only they have, and the page that tells their options. */
+/** Configuration files of other programs: a line that only they have, and the page about their options. */
 const FOREIGN: readonly { readonly line: RegExp; readonly name: string; readonly page: string }[] = [
   {
     line: /^\s*(?:HELO_reject|Mail_From_reject|PermError_reject|TempError_Defer|debugLevel|defaultSeedOnly|TestOnly)\s*=/m,
@@ -22,13 +22,13 @@ const FOREIGN: readonly { readonly line: RegExp; readonly name: string; readonly
   },
 ];
 
-/** Whose configuration a text is, when it is another program's. */
+/** A sentence about the program that a configuration belongs to, if that is not ours. */
 export function foreignFile(text: string): string | undefined {
   const file = FOREIGN.find(({ line }) => line.test(text));
   return file && `this is a ${file.name}, which postvouch does not read; ${file.page} tells what its options are here`;
 }
 
-/** Where a parser stopped, and what it says. Lines and columns begin with 1. */
+/** The place and message of a parser's error. Lines and columns begin with 1. */
 interface ParseError {
   readonly message: string;
   readonly line: number;
@@ -38,7 +38,7 @@ interface ParseError {
 /** The most of a line that is shown, around the place where the parser stopped. */
 const SHOWN_CHARS = 100;
 
-/** The problem, the line that it is in, and a caret below the place. */
+/** Lines with the problem, the wrong line, and a caret below the place. */
 export function describeTomlError(text: string, source: string, error: ParseError): string[] {
   const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   const line = (text.split(/\r?\n/)[error.line - 1] ?? "").replaceAll("\t", " ");
@@ -52,7 +52,7 @@ export function describeTomlError(text: string, source: string, error: ParseErro
   ];
 }
 
-/** As long as before, so that the caret stays where it belongs. */
+/** Hides a password in a URL. The line keeps its length, so that the caret still fits. */
 function withoutPassword(line: string): string {
   return line.replace(/\/\/[^/"\s]*@/g, (found) => `//${"*".repeat(found.length - 3)}@`);
 }
@@ -87,7 +87,7 @@ function valueHint(key: string, value: string): string | undefined {
   const word = /^(?:true|yes|on)$/i.test(value) ? "true" : /^(?:false|no|off)$/i.test(value) ? "false" : undefined;
   if (word !== undefined) return `is ${key} = ${word} meant?`;
   const bare = value.replace(/^[“”„‘’«»']+|[“”„‘’«»']+$/g, "");
-  // In a list or a table one cannot tell which part is meant.
+  // In a list or a table the intended part is unknown.
   if (bare === "" || /^["'[{]|[,"]/.test(bare)) return 'text wants straight quotes: "…"';
   return `text wants quotes: ${key} = "${bare}"`;
 }

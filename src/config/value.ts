@@ -1,13 +1,15 @@
-/** Kinds of values in the configuration: how each is read, into the unit that code uses, and what is wanted, in words. */
+/**
+ * Kinds of configuration values: each has a parser, which converts to our units, and a description of the wanted form.
+ */
 import { type Cidr, parseCidr } from "../mail/ip.ts";
 import { isDomainName } from "../mail/names.ts";
 import { type Endpoint, parseEndpoint } from "../net/endpoint.ts";
 
 /** A problem of a value. */
 export interface ValueProblem {
-  /** The rest of the key, e.g. `[2]` or `.mail_from.fail`; empty for the value itself. */
+  /** The rest of the key, such as `[2]` or `.mail_from.fail`; empty for the value itself. */
   readonly path: string;
-  /** What stands there, or `undefined` for something missing. */
+  /** The wrong value; `undefined` for a missing one. */
   readonly got: unknown;
   readonly want: string;
 }
@@ -22,7 +24,7 @@ export interface Kind<T> {
   parse(value: unknown): Parsed<T>;
 }
 
-/** Makes a kind of a function that returns `undefined` for a wrong value. */
+/** Makes a kind from a function that returns `undefined` for a wrong value. */
 export function kind<T>(want: string, read: (value: unknown) => T | undefined): Kind<T> {
   return {
     want,
@@ -121,7 +123,7 @@ export const endpoint: Kind<Endpoint> = {
   },
 };
 
-/** What may have been meant by something that is no endpoint. */
+/** A hint for a text that is not an endpoint. */
 function endpointHint(value: unknown): string {
   const text = String(value);
   const [, host = "", port = ""] = /^(?:inet:)?(.*?):?(\d+)$/.exec(text) ?? [];
@@ -131,12 +133,12 @@ function endpointHint(value: unknown): string {
   return meant === undefined || !(text.includes(":") || host === "") ? "" : `; is "${meant}" meant?`;
 }
 
-/** A mode as chmod(1) takes it. */
+/** Permissions as in chmod(1). */
 export const fileMode: Kind<number> = kind('file permissions in octal, such as "0666"', (value) =>
   typeof value === "string" && /^0?[0-7]{3}$/.test(value) ? Number.parseInt(value, 8) : undefined,
 );
 
-/** A host or domain name in A-labels; what stands for "not set" is the empty string. */
+/** A host or domain name in A-labels. The empty string means "not set". */
 export const domainName: Kind<string> = kind('a domain name such as "example.net"', (value) =>
   typeof value === "string" && (value === "" || isDomainName(value)) ? value : undefined,
 );

@@ -1,4 +1,4 @@
-/** The running system on one page: lasting parts, the generation in force, reload and stop. */
+/** The running system on one page: lasting parts, the current generation, reload and stop. */
 import { createOwnDomainSources } from "../domains/sources.ts";
 import { createMetrics } from "../metrics/metrics.ts";
 import { BufferBudget } from "../net/buffer-budget.ts";
@@ -17,37 +17,40 @@ import { type Generation, type Lasting, type PreparedGeneration, prepareGenerati
 import type { Services } from "./services.ts";
 
 export interface DaemonOptions {
-  /** Called when everything is open, before the first request is answered. */
+  /** Called when all endpoints are open, before the first request is answered. */
   readonly onReady: () => void;
   readonly logger: Logger;
   readonly version: string;
-  /** The clock that SRS and its store read, in milliseconds since 1970. */
-  readonly now: () => number;
-  /** Sockets that systemd handed over, by name. */
+  /** The clock of SRS and its store, in milliseconds since 1970. */
+  readonly timeMs: () => number;
+  /** Sockets that systemd has passed to us, by name. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Longest time that a stop waits for requests under way, in milliseconds. */
+/** Longest time that a stop waits for requests in progress, in milliseconds. */
 const DRAIN_MS = 5_000;
 
-/** Descriptors kept for DNS, stores, files, child processes and the status server: half of them where there are few. */
+/**
+ * Number of descriptors reserved for DNS, stores, files, child processes and the status server; half of a small limit.
+ */
 const RESERVED_DESCRIPTORS = 192;
 
+/** The daemon. */
 export class Daemon {
   readonly #lasting: Lasting;
   #current: Generation | undefined;
-  /** Earlier generations that still owe an answer. */
+  /** Earlier generations with unanswered requests. */
   readonly #retired = new Set<Generation>();
-  /** Cache hits and misses of resolvers that are closed: the counters never step back. */
+  /** Cache hits and misses of closed resolvers, so that the counters never decrease. */
   readonly #dnsBefore = { hits: 0, misses: 0 };
-  /** The configuration in force sets nothing. */
+  /** True while the current configuration sets nothing. */
   #isDefault = false;
   #isStopping = false;
 
   /**
-   * Opens everything that `setup` wants.
+   * Opens all parts of `setup`.
    *
-   * @throws {Failure} naming what could not be opened; nothing stays open then
+   * @throws {Failure} naming the parts that could not be opened; nothing stays open then
    */
   static async start(setup: Setup, options: DaemonOptions): Promise<Daemon> {
     const daemon = new Daemon(options);
@@ -62,7 +65,7 @@ export class Daemon {
     }
   }
 
-  private constructor({ logger, version, now, inherited }: DaemonOptions) {
+  private constructor({ logger, version, timeMs, inherited }: DaemonOptions) {
     const descriptors = descriptorLimit() ?? Number.POSITIVE_INFINITY;
     const maxConnections = descriptors - Math.min(RESERVED_DESCRIPTORS, Math.floor(descriptors / 2));
     const listeners = new Listeners({ maxConnections, onRefused: (listener) => onRefused(listener) });
@@ -99,18 +102,18 @@ export class Daemon {
       inherited,
       budget,
       messages: new Messages(),
-      now,
+      timeMs,
       accept,
     };
   }
 
   /**
-   * Takes over a reading of the configuration. Connections stay; what they ask next is answered by the new rules.
+   * Switches to a new reading of the configuration. Connections stay open, and their next requests get the new rules.
    *
-   * @throws {Failure} naming what could not be opened; everything is as it was then
+   * @throws {Failure} naming the parts that could not be opened; nothing has changed then
    */
   async reload(setup: Setup): Promise<void> {
-    // A file that is just being written, or a disk that was full: the defaults would sign with another secret.
+    // The file may be half written, or the disk was full. The defaults would sign with another secret.
     if (setup.isDefault && !this.#isDefault) throw new Failure(EXIT.config, [emptied(setup)]);
     const prepared = await prepareGeneration(setup, this.#lasting);
     if (this.#isStopping) {
@@ -120,12 +123,12 @@ export class Daemon {
     this.#takeOver(prepared, setup);
   }
 
-  /** Tells the metrics how a reload went. */
+  /** Updates the metrics after a reload. */
   reloaded(successful: boolean): void {
     this.#lasting.metrics.reloaded(successful, Date.now() / 1000);
   }
 
-  /** Stops: nothing new is taken, what is under way is answered, 5 s at most. */
+  /** Stops: accepts nothing new, and answers the requests in progress, for 5 s at most. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#lasting.listeners.drain(DRAIN_MS);
@@ -133,7 +136,7 @@ export class Daemon {
     await Promise.all([this.#current, ...this.#retired].map((generation) => generation?.close()));
   }
 
-  /** The service as it is when a request comes, not as it was when the connection was made. */
+  /** A service that passes each request to the current generation, even on an older connection. */
   #inForce(protocol: Protocol, service: keyof Services) {
     return {
       protocol,
@@ -147,7 +150,7 @@ export class Daemon {
     return this.#current;
   }
 
-  /** One step: nothing in it waits or can fail. */
+  /** Switches to a prepared generation, in one step that neither waits nor can fail. */
   #takeOver(prepared: PreparedGeneration, setup: Setup): void {
     const { config } = setup;
     const before = this.#current;
@@ -164,7 +167,7 @@ export class Daemon {
     void this.#checkSrsDomain(setup, prepared.generation);
   }
 
-  /** Warns of an SRS domain that bounces cannot come back to. Nothing waits for it. */
+  /** Warns of an SRS domain that bounces cannot reach. Nothing waits for it. */
   async #checkSrsDomain(setup: Setup, generation: Generation): Promise<void> {
     const warning = await srsDomainWarning(setup);
     if (warning === undefined || this.#isStopping || this.#current !== generation) return;

@@ -1,4 +1,4 @@
-/** Counts, times and log lines of the queries to DNS servers. */
+/** Counts, times and logs the queries to DNS servers. */
 import type { QueryObserver } from "../dns/attempt.ts";
 import type { DnsEvent } from "../dns/trouble-reports.ts";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";

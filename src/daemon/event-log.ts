@@ -1,4 +1,4 @@
-/** Log lines and metrics for what happens outside a request: broken protocols, DNS, own domains, the store. */
+/** Counts and logs events outside of requests: broken protocols, own domains, the store, refused connections. */
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
@@ -47,10 +47,10 @@ export function ownDomainsLog(logger: Logger): (event: OwnDomainsEvent) => void 
   };
 }
 
-/** What is known of a store. It is logged once when it goes and once when it is back, not for each lookup. */
+/** The state of a store. Each change is logged once, not for each lookup. */
 export class StoreWatch implements StoreHooks {
   isUp = true;
-  /** Whether it was ever there. */
+  /** True once the store has answered. */
   hasAnswered = false;
   readonly #logger: Logger;
 
@@ -58,7 +58,7 @@ export class StoreWatch implements StoreHooks {
     this.#logger = logger;
   }
 
-  /** It was opened, which says whether it is there. */
+  /** Called when the store was opened. Then it is known if it answers. */
   onOpened(): void {
     this.hasAnswered = this.isUp;
   }

@@ -1,7 +1,7 @@
 /**
- * The parts that one reading of the configuration makes: own domains, resolver, store, services and listeners. All of
- * them are prepared first. Then they replace those before in one step that cannot fail, or all are closed again. The
- * start is the first generation, each reload the next.
+ * A generation: the parts made from one reading of the configuration, that is own domains, resolver, store, services
+ * and listeners. First all of them are prepared. Then they replace the earlier parts in one step that cannot fail, or
+ * all are closed again. The start makes the first generation, each reload the next.
  */
 import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
 import { resolverSettings } from "../config/settings.ts";
@@ -20,35 +20,35 @@ import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
 import { StoreWatch } from "./event-log.ts";
 import { createServices, type Services } from "./services.ts";
 
-/** What outlives a reload. */
+/** The parts that survive a reload. */
 export interface Lasting {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly ownDomains: OwnDomainSources;
   readonly listeners: Listeners;
-  /** Sockets that systemd handed over, by name. */
+  /** Sockets that systemd has passed to us, by name. */
   readonly inherited: ReadonlyMap<string, readonly number[]>;
   readonly budget: BufferBudget;
-  /** Mail under way, so that a reload gives no header twice. */
+  /** The memory of messages, kept so that no message gets a header twice because of a reload. */
   readonly messages: Messages;
-  /** The clock that SRS and its store read, in milliseconds since 1970. */
-  readonly now: () => number;
+  /** The clock of SRS and its store, in milliseconds since 1970. */
+  readonly timeMs: () => number;
   /** Serves the connections of a listener, by the `service` of LISTENERS. */
   readonly accept: Readonly<Record<keyof Services | "status", Wanted["accept"]>>;
 }
 
-/** A generation that is ready. Exactly one of the two is to be called. */
+/** A prepared generation. Exactly one of its two methods must be called. */
 export interface PreparedGeneration {
   readonly generation: Generation;
-  /** Tables of own domains that do not answer at the moment. */
+  /** Tables of own domains that do not answer now. */
   readonly warnings: readonly string[];
   /**
-   * Puts own domains and listeners in force. It cannot fail.
+   * Starts to use the new own domains and listeners. It cannot fail.
    *
    * @returns the endpoints that were opened
    */
   commit(): readonly Wanted[];
-  /** Closes everything that was opened. */
+  /** Closes all parts that were opened. */
   close(): Promise<void>;
 }
 
@@ -62,7 +62,7 @@ interface GenerationParts {
 export class Generation {
   readonly #services: Services;
   readonly #parts: GenerationParts;
-  /** Requests that wait for an answer. */
+  /** Number of requests that wait for an answer. */
   #pending = 0;
   #onIdle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -76,17 +76,17 @@ export class Generation {
     return this.#parts.resolver;
   }
 
-  /** How many secrets are in force. */
+  /** Number of secrets in use. */
   get secrets(): number {
     return this.#parts.secrets;
   }
 
-  /** Whether the store answers; `undefined` without one. */
+  /** True while the store answers; `undefined` without a store. */
   get storeUp(): boolean | undefined {
     return this.#parts.store === undefined ? undefined : this.#parts.watch.isUp;
   }
 
-  /** What a new mail host would miss. A store that went away later is an outage, not a start that is not done. */
+  /** The part that is still missing after a start, if any. A store that fails later does not count. */
   notReady(): string | undefined {
     const isMissing = this.#parts.store !== undefined && !this.#parts.watch.hasAnswered;
     return isMissing ? "the store (srs.store.url) has not answered yet" : undefined;
@@ -96,20 +96,20 @@ export class Generation {
     return this.#services[service].createDecoder();
   }
 
-  /** The answer of a service. Its parts stay open until it has answered, also after a reload. */
+  /** Answers a request. The parts of the service stay open until then, even after a reload. */
   answer(service: keyof Services, request: unknown): string | Promise<string> {
     const reply = this.#services[service].answer(request);
     if (typeof reply !== "string") this.#await(reply);
     return reply;
   }
 
-  /** Closes the parts when every request is answered. No request comes after this call. */
+  /** Closes the parts when all requests are answered. No request may come after this call. */
   async retire(): Promise<void> {
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
     await this.close();
   }
 
-  /** Closes the parts at once, also while `retire` waits. */
+  /** Closes the parts at once, even while `retire` waits. */
   close(): Promise<void> {
     return (this.#closed ??= this.#close());
   }
@@ -129,14 +129,14 @@ export class Generation {
 }
 
 /**
- * Prepares the parts that `setup` wants.
+ * Prepares the parts of `setup`.
  *
- * @throws {Failure} naming what could not be opened; nothing stays open then, and nothing has changed
+ * @throws {Failure} naming the parts that could not be opened; nothing stays open then, and nothing has changed
  */
 export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise<PreparedGeneration> {
   await using undo = new AsyncDisposableStack();
   const { config } = setup;
-  const { logger, metrics, now } = lasting;
+  const { logger, metrics, timeMs } = lasting;
   const ownDomains = await lasting.ownDomains.prepare(ownDomainSettings(setup));
   const problems = [...setup.problems, ...ownDomains.report.errors];
   if (problems.length > 0) throw new Failure(EXIT.config, problems);
@@ -147,7 +147,7 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   undo.defer(() => resolver.close());
   const url = config["srs.store.url"];
   const watch = new StoreWatch(logger);
-  const store = url === "" ? undefined : await openStore(url, watch, now);
+  const store = url === "" ? undefined : await openStore(url, watch, timeMs);
   undo.defer(() => store?.close());
   watch.onOpened();
   const services = createServices(setup, { ...lasting, resolver, store });

@@ -1,11 +1,17 @@
-/** Log lines that peers can cause: bounded, so that nobody fills the disk. */
+/** Limits log lines that peers can cause, so that nobody fills the disk. */
 import { RateLimit } from "../collections/rate-limit.ts";
 import type { LogFields, Logger, LogLevel } from "../process/log.ts";
 
 const LINES_PER_PERIOD = 10;
 const PERIOD_MS = 10_000;
 
-/** @returns a function that logs as `logger.log`, ten lines in ten seconds at most; the next one tells how many it left out */
+/**
+ * Limits a logger.
+ *
+ * @returns a function like `logger.log` that writes ten lines in ten seconds at most. The next line has the number of
+ *   those
+ *   left out.
+ */
 export function limitedLog(logger: Logger): (level: LogLevel, event: string, fields: LogFields) => void {
   const limit = new RateLimit(LINES_PER_PERIOD, PERIOD_MS);
   return (level, event, fields) => {

@@ -1,4 +1,4 @@
-/** Metrics and log lines for the lookups of SRS maps. */
+/** Counts and logs the lookups of the SRS maps. */
 import { shorten } from "../mail/text.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import { slotTable } from "../metrics/plain.ts";
@@ -6,7 +6,7 @@ import { type LookupObserver, type LookupResult, MAPS, type MapName, OUTCOMES, t
 import type { LogFields, Logger } from "../process/log.ts";
 import { limitedLog } from "./limited-log.ts";
 
-/** Outcomes that an admin should see: hashes are guessed, or a bounce came too late. */
+/** Outcomes that are logged: someone guesses hashes, or a bounce came too late. */
 const REFUSED: ReadonlySet<Outcome> = new Set(["bad_hash", "expired"]);
 
 /** Counts and logs the lookups of one protocol. */
@@ -39,7 +39,7 @@ export function lookupObserver(protocol: "tcp_table" | "socketmap", metrics: Met
   };
 }
 
-/** The length of a rewritten local part that other hosts may refuse (RFC 5321 section 4.5.3.1.1), else nothing. */
+/** The length of a rewritten local part if it is so long that hosts may refuse it (RFC 5321 section 4.5.3.1.1). */
 function excess(result: Extract<LookupResult, { status: "found" }>): number | undefined {
   return result.outcome === "too_long" ? result.value.lastIndexOf("@") : undefined;
 }

@@ -1,4 +1,4 @@
-/** Metrics and log lines for what the policy service decides. */
+/** Counts and logs the decisions of the policy service. */
 import { hiddenClientText } from "../mail/special-use.ts";
 import { shorten } from "../mail/text.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -11,10 +11,10 @@ import type { LogFields, Logger } from "../process/log.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 import { limitedLog } from "./limited-log.ts";
 
-/** Stands for a result where an identity was not checked, or where the other one had decided. */
+/** The result in the log for an identity that was not checked, or not needed for the decision. */
 const NOT_CHECKED = "not-checked";
 
-/** Counts and logs what the policy service decides. */
+/** Creates the observer of the policy service. */
 export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
   const kindSlots = ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)] as const);
   const kinds = Object.fromEntries(kindSlots) as Record<ActionKind, number>;
@@ -39,7 +39,7 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       if (outcome.would !== undefined) metrics.policyWould.inc(outcome.would.kind);
       const level = kind === "error" ? "error" : "info";
       if (!logger.enabled(level)) return;
-      // Any program that reaches the port can send thousands of empty requests in one packet.
+      // Limited, because any program that reaches the port can send thousands of empty requests in one packet.
       const namesClient = request.client_address !== "" && outcome.unchecked !== "client_address";
       const log = namesClient ? logger.log : logLimited;
       log(level, "spf", logFields(request, outcome, elapsedMs));
@@ -78,7 +78,7 @@ function logFields(request: PolicyRequest, outcome: Outcome, elapsedMs: number):
   };
 }
 
-/** What went wrong: with the identity that decides, with the other one, with the allow lists. */
+/** The problems of the identity that decides, of the other one, and of the allow lists. */
 function problemText({ judgement, isExemptionUnknown }: Outcome): string | undefined {
   if (judgement === undefined) return undefined;
   const { helo, mailFrom, deciding } = judgement;

@@ -1,4 +1,4 @@
-/** What answers requests, made from one reading of the configuration. */
+/** Creates the services from one reading of the configuration. */
 import { policySettings } from "../config/settings.ts";
 import type { StubResolver } from "../dns/resolver.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -15,16 +15,16 @@ import { tcpTableService } from "../tcptable/service.ts";
 import { lookupObserver } from "./lookup-observer.ts";
 import { policyObserver } from "./policy-observer.ts";
 
-/** What the services are made of. */
+/** The parts of the services. */
 export interface Parts extends SrsParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly resolver: StubResolver;
-  /** Mail under way, so that a reload gives no header twice. */
+  /** The memory of messages, kept so that no message gets a header twice because of a reload. */
   readonly messages: Messages;
 }
 
-/** By the `service` of LISTENERS. */
+/** The services by the `service` of LISTENERS. */
 export type Services = Readonly<Record<"forward" | "reverse" | "socketmap" | "policy", RequestService>>;
 
 export function createServices(setup: Setup, parts: Parts): Services {

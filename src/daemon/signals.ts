@@ -1,41 +1,41 @@
-/** SIGHUP, SIGTERM and SIGINT, also while the daemon is still starting. */
+/** Handles SIGHUP, SIGTERM and SIGINT, even while the daemon is starting. */
 
 import { EXIT } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 
 /**
- * The same signal within this time, in milliseconds, is the same wish: a terminal sends Ctrl-C to all its processes, and
- * npm and the process in front of an old runtime pass it on once more.
+ * Time in milliseconds within which a repeated signal counts as the same one. A terminal sends Ctrl-C to all its
+ * processes, and npm and the process in front of an old runtime pass it on again.
  */
-const ONE_WISH_MS = 1_000;
+const REPEATED_MS = 1_000;
 
 interface SignalActions {
-  /** Never rejects. */
+  /** Reloads the configuration. Never rejects. */
   reload(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export interface Signals {
   /**
-   * Acts on signals from now on, on those that came before too. One reload comes after the other, those that would only
-   * wait for each other are one; a stop waits for none.
+   * Acts on signals, including those that came earlier. Reloads run one after the other, and several waiting reloads
+   * become one. A stop does not wait for reloads.
    *
-   * @returns when the stop is done; rejects when it fails
+   * @returns a promise that settles when the stop is done, and rejects if it fails
    */
   serve(actions: SignalActions): Promise<void>;
 }
 
-/** Takes the signals over from Node. A SIGTERM or SIGINT after the first one ends the process at once. */
+/** Catches the signals. A SIGTERM or SIGINT after the first one ends the process at once. */
 export function listenForSignals(logger: Logger): Signals {
   const started = Promise.withResolvers<SignalActions>();
   const stopped = Promise.withResolvers<void>();
   let reloads = Promise.resolve();
-  /** A reload waits for the one before it: it will read everything that a further signal could mean. */
+  /** True while a reload waits for the one before it. It covers all further signals until it starts. */
   let isWaiting = false;
   let stopping: { readonly signal: NodeJS.Signals; readonly sinceMs: number } | undefined;
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping !== undefined) {
-      if (signal === stopping.signal && performance.now() - stopping.sinceMs < ONE_WISH_MS) return;
+      if (signal === stopping.signal && performance.now() - stopping.sinceMs < REPEATED_MS) return;
       logger.log("warn", "stopping", { signal, again: true });
       logger.flush();
       process.exit(EXIT.ok);

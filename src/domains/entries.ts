@@ -34,7 +34,7 @@ export function parseDomains(domains: readonly string[]): DomainEntry[] {
   });
 }
 
-/** The lines of a text, one at a time: a long text is not taken apart in one go. A line keeps its CR. */
+/** Yields the lines of a text one at a time, so that a long text is not split at once. A line keeps its CR. */
 export function* linesOf(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     const end = text.indexOf("\n", start);

@@ -14,8 +14,8 @@ const ZERO = 0x30;
 const NINE = 0x39;
 
 /**
- * The version of an address that stands alone, a zone (`fe80::1%eth0`) included; 0 for any other text. It is what
- * net.isIP says, whose module and regular expressions take longer to load than `postvouch --version` does.
+ * The IP version of an address, perhaps with a zone (`fe80::1%eth0`); 0 for any other text. Does the same as net.isIP,
+ * whose module and regular expressions take longer to load than all of `postvouch --version`.
  */
 export function ipVersion(text: string): 0 | 4 | 6 {
   const percent = text.indexOf("%");
@@ -99,7 +99,8 @@ function readIpv6(text: string): AddressGroups | undefined {
 }
 
 /**
- * Canonical text (RFC 5952): lower case, the longest run of zeros shortened, an IPv4 address at the end where one is.
+ * Writes the canonical text (RFC 5952): lower case, the longest run of zeros shortened, an embedded IPv4 address with
+ * dots.
  */
 export function formatAddress(groups: AddressGroups): string {
   if (groups.length !== IPV6_GROUPS) return dotted(groups);
@@ -118,7 +119,7 @@ function dotted(groups: AddressGroups): string {
   return groups.flatMap((group) => [group >>> 8, group & 0xff]).join(".");
 }
 
-/** Where the first longest run of two or more groups of zeros begins, and how long it is. */
+/** Start and length of the first longest run of two or more zero groups. */
 function longestZeros(groups: AddressGroups): [start: number, length: number] {
   let best: [number, number] = [0, 0];
   for (let start = 0; start < groups.length; start++) {

@@ -34,7 +34,7 @@ export function parseAddress(text: string): ClientAddress | undefined {
   return { text: formatAddress(groups), family: groups.length === IPV4_GROUPS ? "ipv4" : "ipv6", groups };
 }
 
-/** Whether an address is IPv4 within IPv6, `::ffff:192.0.2.1` (RFC 4291 section 2.5.5.2). */
+/** Tells if an address is IPv4 within IPv6, `::ffff:192.0.2.1` (RFC 4291 section 2.5.5.2). */
 function isMapped(groups: AddressGroups): boolean {
   return inNetwork(groups, MAPPED, MAPPED_PREFIX_BITS);
 }

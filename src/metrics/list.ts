@@ -1,11 +1,11 @@
-/** Every metric that the daemon counts into, in one table. docs/metrics.md says the same to an admin. */
+/** The table of all metrics that the daemon updates. docs/metrics.md describes them for an admin. */
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { MAPS, OUTCOMES, TEMPFAIL_PARTS } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
 import { ACTION_KINDS } from "../policy/action.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
 
-/** A label and the values that it may have. */
+/** A label and its possible values. */
 export type Label = readonly [name: string, values: readonly string[]];
 
 export interface CounterRow {

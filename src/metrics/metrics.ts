@@ -5,10 +5,10 @@ import { LastTime, PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
 
-/** Gauges of prom-client's that end in _total, which `promtool check metrics` refuses. */
+/** Gauges of prom-client whose names end in _total, which `promtool check metrics` refuses. */
 const MISNAMED = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
 
-/** Numbers that something else keeps: read at each scrape. */
+/** Numbers that other parts keep. They are read at each scrape. */
 export interface MetricSources {
   readonly version: string;
   dnsStats(): { readonly cacheEntries: number; readonly cacheHits: number; readonly cacheMisses: number };
@@ -20,21 +20,21 @@ export interface MetricSources {
   ownDomainsLastSuccess(): ReadonlyMap<string, number>;
   /** Secrets in force. */
   secrets(): number;
-  /** Whether the store answers; `undefined` without one. */
+  /** True while the store answers; `undefined` without a store. */
   storeUp(): boolean | undefined;
 }
 
-/** The values that a counter's labels have, in their order. */
+/** The possible values of a counter's labels, in the order of the labels. */
 type Values<Labels extends readonly Label[]> = {
   readonly [Index in keyof Labels]: Labels[Index] extends Label ? Labels[Index][1][number] : never;
 };
 
-/** What the daemon counts into. */
+/** The counters and histograms that the daemon updates. */
 export type Metrics = {
   readonly [Name in keyof typeof COUNTERS]: PlainCounter<Values<(typeof COUNTERS)[Name]["labels"]>>;
 } & Readonly<Record<keyof typeof HISTOGRAMS, PlainHistogram>> &
   Readonly<Record<keyof typeof LAST_TIMES, LastTime>> & {
-    /** Sets whether the last reload went well, and when it was (unix seconds). */
+    /** Sets the result and the time (unix seconds) of the last reload. */
     reloaded(successful: boolean, unixSeconds: number): void;
     /** The text of a scrape. */
     scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
@@ -63,11 +63,11 @@ export function createMetrics(sources: MetricSources): Metrics {
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const scrape = async () => ({ contentType: registry.contentType, body: await registry.metrics() });
-  // What a row's labels are is in the type of its counter.
+  // The type of each counter contains the labels of its row.
   return { ...counters, ...histograms, ...lastTimes, ...reload, scrape } as unknown as Metrics;
 }
 
-/** What each row of a table becomes. */
+/** Converts each row of a table. */
 function mapRows<Rows extends Readonly<Record<string, unknown>>, Made>(
   rows: Rows,
   make: (row: Rows[keyof Rows]) => Made,
@@ -111,14 +111,14 @@ function registerGauge(
     registers: [registry],
     collect() {
       this.reset();
-      // Without labels a reset leaves a sample of 0, which is not what an absent one says.
+      // Without labels a reset leaves a sample of 0, but the sample must be absent.
       if (labelName === "") this.remove();
       for (const [label, value] of read()) this.set(labelName === "" ? {} : { [labelName]: label }, value);
     },
   });
 }
 
-/** Registers an object of a Histogram's form: prom-client's own class cannot take over counts that others keep. */
+/** Registers an object in the form of a Histogram, because prom-client's own class cannot use counts from elsewhere. */
 function registerHistogram(registry: Registry, shortName: string, help: string, plain: PlainHistogram): void {
   const name = PREFIX + shortName;
   const get = async () => {
@@ -144,7 +144,7 @@ function registerHistogram(registry: Registry, shortName: string, help: string, 
   registry.registerMetric({ name, get, reset: () => {} } as unknown as Counter);
 }
 
-/** The one sample of a gauge without labels. */
+/** The single sample of a gauge without labels. */
 function single(value: number): ReadonlyMap<string, number> {
   return new Map([["", value]]);
 }

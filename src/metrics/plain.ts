@@ -1,15 +1,15 @@
 /**
- * Counters and histograms that cost an addition each: prom-client's are too slow for the rate of lookups. `metrics.ts`
- * turns them into prom-client's form at each scrape.
+ * Counters and histograms that need only an addition. prom-client's are too slow for the rate of lookups. `metrics.ts`
+ * converts them to prom-client's form at each scrape.
  */
 
-/** Counts by a fixed set of label values, in the order of the labels. Each combination is there from the start with 0. */
+/** A counter with fixed label values, in the order of the labels. Each combination exists from the start with 0. */
 export class PlainCounter<Values extends readonly string[]> {
   readonly #index = new Map<string, number>();
   readonly #counts: number[] = [];
   readonly #labels: Readonly<Record<string, string>>[] = [];
 
-  /** @param labels names, each with the values that it may have */
+  /** @param labels the possible values of each label */
   constructor(labels: readonly (readonly [string, readonly string[]])[]) {
     for (const combination of combine(labels)) {
       this.#index.set(Object.values(combination).join(" "), this.#counts.length);
@@ -18,7 +18,7 @@ export class PlainCounter<Values extends readonly string[]> {
     }
   }
 
-  /** The number under which a combination is counted, for `add`. */
+  /** The index of a combination, for `add`. */
   slot(...values: Values): number {
     const slot = this.#index.get(values.join(" "));
     if (slot === undefined) throw new RangeError(`Cannot count "${values.join(" ")}": want known label values`);
@@ -39,7 +39,7 @@ export class PlainCounter<Values extends readonly string[]> {
   }
 }
 
-/** The slots of a counter by two of its labels, for those that count the same combinations again and again. */
+/** The slots of a counter by two of its labels, computed once for frequent use. */
 export function slotTable<Row extends string, Column extends string>(
   rows: readonly Row[],
   columns: readonly Column[],
@@ -56,7 +56,7 @@ function combine(labels: readonly (readonly [string, readonly string[]])[]): Rec
   return values.flatMap((value) => combine(rest).map((others) => ({ [name]: value, ...others })));
 }
 
-/** When something happened last: a clock reading is kept, and the time of day made of it when somebody scrapes. */
+/** The time of the last event. It keeps a clock reading, and converts it to the time of day at each scrape. */
 export class LastTime {
   /** On the clock of performance.now(); NaN before the first time. */
   clockMs = Number.NaN;
@@ -68,7 +68,7 @@ export class LastTime {
   }
 }
 
-/** Durations in fixed buckets. */
+/** A histogram of durations with fixed buckets. */
 export class PlainHistogram {
   /** Upper bounds in seconds, ascending. */
   readonly boundsSeconds: readonly number[];
@@ -89,7 +89,7 @@ export class PlainHistogram {
     this.#sumMs += elapsedMs;
   }
 
-  /** Counts up to and including each bound, then all of them; and the sum in seconds. */
+  /** The counts up to and including each bound, then the total count, and the sum in seconds. */
   snapshot(): { readonly cumulative: readonly number[]; readonly sumSeconds: number } {
     let total = 0;
     return { cumulative: this.#counts.map((count) => (total += count)), sumSeconds: this.#sumMs / 1000 };

@@ -1,6 +1,6 @@
 /**
- * What the commands need of Node's own modules. An import of node:fs would load its promises and streams as well, and that
- * of node:os asks the kernel for all that it knows: together a tenth of what `postvouch check-config` may take.
+ * The functions of Node's own modules that commands need. An import of node:fs would load its promises and streams too,
+ * and an import of node:os makes many system calls, which short commands would notice.
  */
 export const {
   accessSync,

@@ -1,7 +1,7 @@
-/** Exit codes as in sysexits.h. */
+/** Exit codes of sysexits.h. */
 export const EXIT = {
   ok: 0,
-  /** An address was not rewritten. */
+  /** An address was not rewritten. This code is our own. */
   notRewritten: 1,
   usage: 64,
   dataError: 65,
@@ -13,7 +13,7 @@ export const EXIT = {
   config: 78,
 } as const;
 
-/** The program cannot go on. `lines` are for the admin, one problem each; there is no stack trace. */
+/** The error that ends the program with `lines` for the admin, one for each problem, and without a stack trace. */
 export class Failure extends Error {
   override name = "Failure";
   readonly exitCode: number;
@@ -26,23 +26,25 @@ export class Failure extends Error {
   }
 }
 
-/** A command line that is wrong. */
+/** The error for a wrong command line. */
 export function usageError(problem: string): Failure {
-  return new Failure(EXIT.usage, [`${problem}; "postvouch help" tells what there is`]);
+  return new Failure(EXIT.usage, [`${problem}; "postvouch help" lists the commands`]);
 }
 
-/** The system's code of an error: ENOENT, EACCES, EADDRINUSE …; empty when it has none. */
+/** The system's code of an error: ENOENT, EACCES, EADDRINUSE …; empty if it has none. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
-/** What went wrong, in words, without a stack trace. Several tries at once (a name with many addresses) say what the first does. */
+/**
+ * The text of an error, without a stack trace. For several tries (a name with many addresses), the text of the first.
+ */
 export function errorText(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return errorText(error.errors[0]);
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Why a file could not be read or written, in an admin's words. */
+/** Tells an admin in words why a file could not be read or written. */
 export function fileTrouble(error: unknown): string {
   switch (errorCode(error)) {
     case "ENOENT":

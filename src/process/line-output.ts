@@ -1,41 +1,42 @@
 /**
- * Lines on their way to a file descriptor. Several are written at once: a write for each line would be most of what a
- * lookup costs. pino's own destination costs almost as much, since it counts all waiting bytes at each line.
+ * Writes lines to a file descriptor in batches, because a write for each line would take most of the time of a lookup.
+ * pino's own destination is slow too, because it counts the bytes of the whole batch at each line.
  */
 import { write, writeSync } from "node:fs";
 import { errorCode } from "./exit.ts";
 
-/** Lines are collected up to this many characters or milliseconds. */
+/** Size of a batch in characters. */
 const WRITE_AT_CHARS = 32_768;
+/** Longest wait of a line for its batch, in milliseconds. */
 const WRITE_AFTER_MS = 100;
 
-/** Most characters that wait while nobody reads. Above it lines are lost, so that mail goes on. */
+/** Number of characters that may wait while nobody reads. Further lines are lost, so that mail goes on. */
 const MAX_WAITING_CHARS = 8 << 20;
 
-/** A pipe that is full is tried again after this time, in milliseconds. */
+/** Time after which a full pipe is tried again, in milliseconds. */
 const RETRY_MS = 20;
 
-/** How long the end of the process waits for a pipe that is full, in tries of `RETRY_MS`. */
+/** Number of tries, `RETRY_MS` apart, for a full pipe at the end of the process. */
 const LAST_TRIES = 50;
 
 export class LineOutput {
   readonly #fd: number;
   readonly #onLost: (lines: number) => void;
   #waiting = "";
-  /** What is being written in the background. */
+  /** The bytes that are being written in the background. */
   #writing: Buffer | undefined;
-  /** What is being written met a pipe that is full, and waits. */
+  /** True while the write waits for a full pipe. */
   #isStalled = false;
   #timer: NodeJS.Timeout | undefined;
   #lost = 0;
 
-  /** @param onLost called with the number of lost lines, as soon as lines can be taken again */
+  /** @param onLost called with the number of lost lines, once lines are accepted again */
   constructor(fd: number, onLost: (lines: number) => void) {
     this.#fd = fd;
     this.#onLost = onLost;
   }
 
-  /** Takes a line (or several), LF included. Never throws and never waits. */
+  /** Adds a line or several, LF included. Never throws and never waits. */
   write(line: string): void {
     if (this.#waiting.length > MAX_WAITING_CHARS) {
       this.#lost++;
@@ -45,7 +46,7 @@ export class LineOutput {
     this.#startSoon();
   }
 
-  /** Writes all that waits, before the process ends. What the system has in hand already stays there. */
+  /** Writes all waiting lines before the process ends. A write that the system has already begun is not repeated. */
   flush(): void {
     let bytes = this.#isStalled ? Buffer.concat([this.#writing ?? NOTHING, this.#take()]) : this.#take();
     if (this.#isStalled) this.#writing = undefined;
@@ -91,7 +92,7 @@ export class LineOutput {
     write(this.#fd, bytes, (error, written) => {
       if (error === null) this.#writing = bytes.subarray(written);
       else if (error.code === "EAGAIN") return this.#writeLater();
-      // Nobody reads our standard error any more: mail goes on, lines are lost.
+      // Nobody reads our standard error any more. Lines are lost, so that mail goes on.
       else this.#writing = undefined;
       this.#writeOn();
     });

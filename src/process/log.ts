@@ -1,4 +1,4 @@
-/** Log lines: one event each, with its fields. The only importer of pino. */
+/** Writes log lines: one event each, with its fields. The only importer of pino. */
 import { pino } from "pino";
 import { LineOutput } from "./line-output.ts";
 
@@ -6,29 +6,29 @@ export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal"] a
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** Values of one event. Text may come from outside as it is (latin1 bytes): the logger escapes it. */
+/** The values of one event. Text may come from outside, as latin1 bytes: the logger escapes it. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
 export interface Logger {
-  /** Whether events of this level are written, for fields that cost something to make. */
+  /** Tells if events of this level are written, to avoid making fields that nobody reads. */
   enabled(level: LogLevel): boolean;
   log(level: LogLevel, event: string, fields?: LogFields): void;
-  /** From now on another level and format. */
+  /** Changes level and format. */
   configure(options: Pick<LogOptions, "level" | "format">): void;
-  /** Writes out what is buffered, before the process ends. */
+  /** Writes all buffered lines, before the process ends. */
   flush(): void;
 }
 
 export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "text" | "json";
-  /** Begin each line with the priority that journald reads (sd-daemon(3)). */
+  /** True to begin each line with the priority for journald (sd-daemon(3)). */
   readonly journal: boolean;
 }
 
 const STDERR_FD = 2;
 
-/** A logger on standard error. */
+/** Creates a logger that writes to standard error. */
 export function createLogger(options: LogOptions): Logger {
   const out = new LineOutput(STDERR_FD, (lost) => write("warn", "log", { lost }));
   let threshold = LOG_LEVELS.indexOf(options.level);
@@ -75,7 +75,7 @@ function textWriter(journal: boolean, out: LineOutput): Writer {
   };
 }
 
-/** `level event key=value …`; a field that is `undefined` is left out. */
+/** Formats a line, `level event key=value …`. A field that is `undefined` is left out. */
 export function formatLine(level: LogLevel, event: string, fields: LogFields): string {
   let line = `${level} ${event}`;
   for (const key in fields) {
@@ -88,7 +88,9 @@ export function formatLine(level: LogLevel, event: string, fields: LogFields): s
 
 /** Printable ASCII without `"`, `\`, blanks and `=`. */
 const PLAIN = /^[\x21\x23-\x3c\x3e-\x5b\x5d-\x7e]+$/;
-/** Needs quotes and nothing else: every SRS address, for its `=`. Without a look at these first a line takes half as long again. */
+/**
+ * Text that needs quotes but no escapes, such as every SRS address with its `=`. Checked first, because it is common.
+ */
 const QUOTABLE = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
 
 function formatValue(value: string): string {
@@ -109,7 +111,7 @@ function escapeChar(char: string): string {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Bytes that are UTF-8 are shown as what they mean; others stay one character each. */
+/** Decodes bytes that are valid UTF-8. Other bytes stay one character each. */
 function decode(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[^\0-\xff]/.test(value)) return value;
   try {

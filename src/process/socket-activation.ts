@@ -1,6 +1,6 @@
-/** Sockets that systemd hands over (sd_listen_fds(3)). */
+/** Reads which sockets systemd has passed to this process (sd_listen_fds(3)). */
 
-/** The first descriptor that is handed over. */
+/** The first passed descriptor. */
 const FIRST_DESCRIPTOR = 3;
 
 export interface ActivationEnvironment {
@@ -10,9 +10,9 @@ export interface ActivationEnvironment {
 }
 
 /**
- * Descriptors by the name that FileDescriptorName= gives them, which is the name of the .socket unit unless it is set.
+ * Descriptors by FileDescriptorName=, whose default is the name of the .socket unit.
  *
- * @param pid of this process: what is meant for another one is not ours
+ * @param pid the id of this process. Sockets for another process are ignored.
  */
 export function inheritedSockets(
   { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: ActivationEnvironment,

@@ -1,22 +1,22 @@
-/** The configuration file: read and parsed, with all that is wrong with it. */
+/** Reads and parses the configuration file, and collects its problems. */
 import { type ParsedConfig, parseConfig } from "../config/parse.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
 import { readRegularFile } from "./regular-file.ts";
 
-/** Where the configuration is unless `--config` says otherwise. It need not exist. */
+/** The configuration file without `--config`. It need not exist. */
 export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
 export interface ConfigFile extends ParsedConfig {
-  /** The file that was read; `undefined` when there is none and the defaults run. */
+  /** The file that was read; `undefined` if there is none and the defaults are used. */
   readonly path: string | undefined;
 }
 
 /**
- * Reads and parses the configuration. What is wrong, an unreadable file included, is in `problems`.
+ * Reads and parses the configuration. All problems, such as an unreadable file, are in `problems`.
  *
- * @param path what `--config` named; that file must exist
+ * @param path the file of `--config`, which must exist
  */
 export function readConfigFile(path: string | undefined): ConfigFile {
   const file = path ?? DEFAULT_CONFIG_FILE;

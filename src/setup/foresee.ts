@@ -1,11 +1,11 @@
-/** Problems that `serve` would meet when it opens sockets and the store, found without opening any. */
+/** Predicts the problems of `serve` with sockets and the store, without opening any. */
 import { LISTENER_KEYS } from "../config/listeners.ts";
 import { accessSync, constants, dirname, existsSync, lstatSync, statSync } from "../process/builtins.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import type { Setup } from "./setup.ts";
 
-/** Problems, one line each. */
+/** The problems, one line for each. */
 export function foresee(setup: Setup): string[] {
   const problems: string[] = [];
   for (const key of LISTENER_KEYS) {
@@ -40,7 +40,7 @@ function checkDirectory(directory: string, path: string): string[] {
   return trouble === undefined ? [] : [`Cannot make "${path}": ${trouble}`];
 }
 
-/** Why no file can be made in a directory. */
+/** The reason why no file can be made in a directory. */
 function directoryTrouble(directory: string): string | undefined {
   try {
     if (!statSync(directory).isDirectory()) return "a part of its path is no directory";
@@ -50,7 +50,7 @@ function directoryTrouble(directory: string): string | undefined {
   return isAllowed(directory, constants.W_OK | constants.X_OK) ? undefined : "no permission to write its directory";
 }
 
-/** As checkDirectory, for a file whose directories `serve` makes. */
+/** Does the same as checkDirectory for a file whose directories `serve` makes. */
 function checkCreatable(path: string): string[] {
   const parent = dirname(path);
   if (parent === path || existsSync(parent)) return checkDirectory(parent, path);

@@ -1,4 +1,4 @@
-/** The names that the configuration leaves open. */
+/** Finds the names that the configuration leaves empty. */
 
 import { usesSrs } from "../config/listeners.ts";
 import type { Config } from "../config/parameters.ts";
@@ -9,15 +9,18 @@ import type { PostfixNames } from "./postfix-names.ts";
 export interface Names {
   /** Our own name, in headers. */
   readonly hostname: string;
-  /** The domain that rewritten addresses get. */
+  /** The domain of rewritten addresses. */
   readonly srsDomain: string;
-  /** Postfix's myorigin, empty where there is none. */
+  /** Postfix's myorigin; empty if there is none. */
   readonly origin: string;
-  /** Whether an address is one that Postfix itself sends from, for probes and double bounces. */
+  /** Tells if an address is a sender of Postfix itself, for probes and double bounces. */
   readonly isPostfixSender: (address: string) => boolean;
 }
 
-/** Takes Postfix's own names where Postfix is installed, else the system's. It is asked only where its answer counts. */
+/**
+ * Finds the names: Postfix's own if Postfix is installed, else the system's. Postfix is asked only if its answer
+ * matters.
+ */
 export async function readNames(config: Config): Promise<Names> {
   const asksPostfix = config.hostname === "" || config["srs.domain"] === "" || usesSrs(config);
   const postfix = asksPostfix ? await (await import("./postfix-names.ts")).readPostfixNames() : NO_NAMES;

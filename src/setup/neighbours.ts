@@ -1,6 +1,6 @@
 /**
- * What Postfix and the programs beside it are set to that does not go with this configuration, though each is valid for
- * itself: mail is lost by it, or leaves as it came.
+ * Finds settings of Postfix and other programs on this host that are valid but do not fit this configuration: mail
+ * would be lost, or would leave without rewriting.
  */
 import { existsSync, readFileSync } from "node:fs";
 import { LISTENER_KEYS, LISTENERS, type Listener, type MainCfParameter } from "../config/listeners.ts";
@@ -30,14 +30,14 @@ const PARAMETERS = [
 
 type MainCf = ReadonlyMap<(typeof PARAMETERS)[number], string>;
 
-/** Where things are. The default is Debian's. */
+/** Paths of files. The defaults are those of Debian. */
 interface Places {
   readonly postfix?: PostfixCommand;
   readonly opendmarcConf?: string;
   readonly postsrsdDefaults?: string;
 }
 
-/** One sentence for each thing; nothing where there is no Postfix. */
+/** One sentence for each problem; none without Postfix. */
 export async function neighbourAdvice(setup: Setup, places: Places = {}): Promise<string[]> {
   const { postfix = {}, opendmarcConf = "/etc/opendmarc.conf", postsrsdDefaults = "/etc/default/postsrsd" } = places;
   const mainCf: MainCf = await readParameters(PARAMETERS, postfix).catch(() => new Map());
@@ -50,7 +50,7 @@ export async function neighbourAdvice(setup: Setup, places: Places = {}): Promis
   ];
 }
 
-/** How a parameter of main.cf may name us, by the table of listeners. */
+/** The forms in which a parameter of main.cf may name our listeners. */
 function ourWords({ config }: Setup, parameter: MainCfParameter): string[] {
   return LISTENER_KEYS.flatMap((key) => {
     const { mainCf }: Listener = LISTENERS[key];
@@ -98,7 +98,7 @@ function refusedMail({ config }: Setup, mainCf: MainCf, opendmarcConf: string): 
   ];
 }
 
-/** Until it is purged, postsrsd 1.x may have to take over again. */
+/** Warns of an alphabet that postsrsd 1.x cannot read. It may have to take over again as long as it is installed. */
 function wayBack(setup: Setup, mainCf: MainCf, postsrsdDefaults: string): string[] {
   const maps = mainCf.get("recipient_canonical_maps");
   const isAsked = ourWords(setup, "recipient_canonical_maps").some((map) => names(maps, map));
@@ -108,7 +108,7 @@ function wayBack(setup: Setup, mainCf: MainCf, postsrsdDefaults: string): string
   ];
 }
 
-/** Postfix takes mail for the domains of its classes alone; what comes for another is no map's business. */
+/** Warns of SRS domains in no domain class of Postfix: Postfix refuses mail for them before it asks a map. */
 async function unroutedDomains(setup: Setup, mainCf: MainCf, postfix: PostfixCommand): Promise<string[]> {
   const maps = mainCf.get("recipient_canonical_maps");
   if (!ourWords(setup, "recipient_canonical_maps").some((map) => names(maps, map))) return [];
@@ -127,7 +127,7 @@ async function unroutedDomains(setup: Setup, mainCf: MainCf, postfix: PostfixCom
           `main.cf: ${domain} is in no domain class: bounces to it get "454 Relay access denied" (docs/postfix.md)`,
       );
   } catch {
-    // A table that does not answer: nothing can be said.
+    // A table did not answer, so the domains are unknown.
     return [];
   } finally {
     classes.close();
@@ -142,7 +142,7 @@ function rejectsByDmarc(opendmarcConf: string): boolean {
   }
 }
 
-/** Whether `word` stands in a value, with nothing behind it that would make another word of it. */
+/** Tells if a value contains `word` as a whole word. */
 function names(value: string | undefined, word: string): boolean {
   const behind = (value ?? "").split(word).slice(1);
   return behind.some((rest) => !/^[\w.:-]/.test(rest));

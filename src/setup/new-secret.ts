@@ -1,4 +1,4 @@
-/** Makes secrets. Loaded only where one is made. */
+/** Makes secrets. Loaded only when one is made. */
 import {
   closeSync,
   dirname,
@@ -11,13 +11,13 @@ import {
 } from "../process/builtins.ts";
 import { EXIT, errorCode, Failure, fileTrouble } from "../process/exit.ts";
 
-/** Bytes of randomness in a secret that we make: more than SHA-1 has. */
+/** Number of random bytes in a new secret: more than SHA-1 has. */
 const SECRET_BYTES = 24;
 
 /**
- * A new random secret, without line end. It comes from the kernel's generator, which node:crypto asks too: to load that
- * takes as long as the rest of `postvouch srs secret`. /dev/random waits until the generator is seeded, which at the first
- * boot of a machine /dev/urandom does not.
+ * Makes a new random secret, without line end. It comes from the kernel's generator, which node:crypto uses too, but
+ * loading node:crypto takes as long as the rest of `postvouch srs secret`. /dev/random waits until the generator is
+ * seeded. /dev/urandom does not, which matters at the first boot of a machine.
  */
 export function makeSecret(): string {
   const bytes = Buffer.alloc(SECRET_BYTES);
@@ -35,13 +35,13 @@ export function makeSecret(): string {
 }
 
 /**
- * Makes a secrets file with one random secret, mode 0600, and the directory around it. When another process was
- * quicker, its file stays.
+ * Makes a secrets file with one random secret, mode 0600, and its directory. If another process makes the file at the
+ * same time, the first one stays.
  *
  * @throws {Failure} when it cannot be made
  */
 export function createSecretsFile(path: string): void {
-  // Not named after the process: in a container its number is always the same, and it may have left one behind.
+  // Named at random, because in a container the process id is always the same, and a crash may have left such a file.
   const temporary = `${path}.${makeSecret()}`;
   try {
     mkdirSync(dirname(path), { recursive: true, mode: 0o755 });

@@ -1,11 +1,11 @@
-/** The own domains of a setup, for commands. */
+/** Reads the own domains of a setup for commands. */
 import type { OwnDomainsEvent } from "../domains/source.ts";
 import type { OwnDomainSources } from "../domains/sources.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import { ownDomainSettings, type Setup } from "./setup.ts";
 
 /**
- * The own domains of a setup, read for the first time.
+ * Opens the own domains of a setup.
  *
  * @throws {Failure} naming every problem of the setup and of the domain lists
  */
@@ -23,7 +23,7 @@ export async function openOwnDomains(
 }
 
 /**
- * Reads the own domains once, and counts them by source.
+ * Counts the own domains by source.
  *
  * @throws {Failure} naming every problem of the setup and of the domain lists
  */
@@ -36,7 +36,7 @@ export async function countOwnDomains(
     ownDomains.close();
     return { counts: ownDomains.counts(), warnings };
   }
-  // Names alone need nothing of what watches files and asks Postfix.
+  // A list of names needs no code that watches files or asks Postfix.
   const problems = domains.length === 0 ? [] : await domainProblems(domains);
   if (setup.problems.length + problems.length > 0) throw new Failure(EXIT.config, [...setup.problems, ...problems]);
   return { counts: new Map([["domains", domains.length]]), warnings: [] };

@@ -1,4 +1,4 @@
-/** What main.cf says about the names of this host, and about the senders that Postfix itself makes up. */
+/** Reads from main.cf the names of this host, and the senders that Postfix itself makes up. */
 
 import { isDomainName, normalizeName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
@@ -15,13 +15,13 @@ const PARAMETERS = [
 
 type Parameters = ReadonlyMap<(typeof PARAMETERS)[number], string>;
 
-/** Each name is empty where Postfix is not installed, not set up, or has none that can be used. */
+/** The names of Postfix. Each is empty if Postfix is not installed or not set up, or has no usable name. */
 export interface PostfixNames {
   readonly hostname: string;
   readonly domain: string;
-  /** What Postfix completes addresses with: cron's mail comes from `root@` this. */
+  /** The domain that Postfix appends to addresses without one: cron's mail comes from `root@` this. */
   readonly origin: string;
-  /** Whether an address is the sender of address probes or double bounces. */
+  /** Tells if an address is the sender of address probes or double bounces. */
   readonly isOwnSender: (address: string) => boolean;
 }
 
@@ -37,7 +37,7 @@ export async function readPostfixNames(): Promise<PostfixNames> {
   };
 }
 
-/** Debian's Postfix takes a file for myorigin, /etc/mailname. */
+/** Reads a value that may be a file: myorigin is /etc/mailname in Debian. */
 function fileOrName(value: string | undefined): string | undefined {
   if (value?.startsWith("/") !== true) return value;
   try {
@@ -58,7 +58,7 @@ function ownSenders(parameters: Parameters, origin: string): PostfixNames["isOwn
   };
   const probe = complete("address_verify_sender");
   const senders = new Set([complete("double_bounce_sender"), probe]);
-  // With a time to live, Postfix puts a stamp behind the local part.
+  // With a time to live, Postfix appends a stamp to the local part.
   const at = probe.lastIndexOf("@");
   const isStamped = Number.parseInt(parameters.get("address_verify_sender_ttl") ?? "", 10) > 0 && at > 0;
   return (address) => {

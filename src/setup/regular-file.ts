@@ -1,4 +1,4 @@
-/** Reads files that are to be regular: a FIFO would stop the event loop until somebody writes, and /dev/zero has no end. */
+/** Reads files that must be regular: a FIFO would block the event loop, and /dev/zero has no end. */
 import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "../process/builtins.ts";
 
@@ -8,9 +8,14 @@ export interface RegularFile {
   readonly mode: number;
 }
 
-/** @throws {Error} of the system, or one that says what the file is instead of a regular one, or that it is too long */
+/**
+ * Reads a file.
+ *
+ * @throws {Error} from the system, or because the file is not regular or too long
+ */
 export function readRegularFile(path: string, maxBytes: number): RegularFile {
-  // To open some devices is to use them, so it is looked at first; opened without blocking, should it change in between.
+  // Checked before opening, because opening a device may have effects. O_NONBLOCK is for a file that changes in
+  // between.
   mustBeRegular(statSync(path), maxBytes);
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {

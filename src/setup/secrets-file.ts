@@ -4,7 +4,7 @@ import { errorCode, fileTrouble } from "../process/exit.ts";
 import { parseSecrets } from "../srs/secrets.ts";
 import { readRegularFile } from "./regular-file.ts";
 
-/** Permission bits of others: with one of them set, every user of the machine knows the secret or can change it. */
+/** Permission bits of others. With one of them set, every user of the machine can read or change the secrets. */
 const OTHERS = 0o006;
 
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -12,7 +12,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 
 export interface SecretsFile {
-  /** There is no such file. Without problems and not absent, there is at least one secret. */
+  /** True if there is no such file. Otherwise, without problems, there is at least one secret. */
   readonly isAbsent: boolean;
   readonly secrets: readonly Uint8Array[];
   readonly problems: readonly string[];
@@ -22,7 +22,7 @@ export interface SecretsFile {
 /** Of a file that nobody has looked at. */
 export const NO_SECRETS: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
 
-/** Reads a secrets file. Never throws: a file that cannot be read or holds no secret is a problem. */
+/** Reads a secrets file. Never throws: an unreadable file and a file without secrets are problems. */
 export function readSecretsFile(path: string): SecretsFile {
   try {
     const { bytes, mode } = readRegularFile(path, MAX_FILE_BYTES);
@@ -62,14 +62,14 @@ function textWarnings(path: string, bytes: Buffer, cutLines: readonly number[]):
   return [mark, ...warnings];
 }
 
-/** Whether every other byte of the first characters is NUL, or a byte order mark says it. */
+/** Tells if a file is UTF-16: it has its byte order mark, or every other byte of its start is NUL. */
 function isUtf16(bytes: Buffer): boolean {
   const mark = bytes.toString("latin1", 0, 2);
   if (mark === "\xff\xfe" || mark === "\xfe\xff") return true;
   return /^(?:[^\0]\0){2,}$|^(?:\0[^\0]){2,}$/.test(bytes.toString("latin1", 0, Math.min(bytes.length & ~1, 16)));
 }
 
-/** Where a link leads that leads nowhere; `undefined` when there is no link. */
+/** The target of a dangling link; `undefined` if there is no link. */
 function danglingTarget(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? readlinkSync(path) : undefined;
 }

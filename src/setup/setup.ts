@@ -1,4 +1,4 @@
-/** Everything that `serve` reads before it opens a port, and that SIGHUP reads again. */
+/** Reads everything that `serve` needs before it opens a port, and that SIGHUP reads again. */
 import type { Config } from "../config/parameters.ts";
 import type { OwnDomainSettings } from "../domains/load.ts";
 import { accessSync, constants, existsSync, join, lstatSync, mkdirSync } from "../process/builtins.ts";
@@ -6,9 +6,9 @@ import { readConfigFile } from "./config-file.ts";
 import { readNames } from "./names.ts";
 import { NO_SECRETS, readSecretsFile } from "./secrets-file.ts";
 
-/** Where the program finds itself. Comes from cli.ts, which alone looks at the environment. */
+/** Facts about the process. They come from cli.ts, the only reader of the environment beside main.js. */
 export interface Surroundings {
-  /** What `--config` named. */
+  /** The file of `--config`. */
   readonly configFile: string | undefined;
   /** The folder of package.json. */
   readonly packageDir: string;
@@ -19,30 +19,30 @@ export interface Surroundings {
 export interface Setup {
   readonly config: Config;
   readonly configFile: string | undefined;
-  /** There is no configuration file, or it sets nothing. */
+  /** True if there is no configuration file, or it sets nothing. */
   readonly isDefault: boolean;
   readonly hostname: string;
   readonly srsDomain: string;
-  /** Postfix's myorigin, empty where there is none. */
+  /** Postfix's myorigin; empty if there is none. */
   readonly origin: string;
   readonly isPostfixSender: (address: string) => boolean;
   readonly secretsFile: string;
-  /** At least one, unless there are problems or absent secrets were skipped. */
+  /** The secrets: at least one, unless there are problems or absent secrets were skipped. */
   readonly secrets: readonly Uint8Array[];
-  /** What keeps the daemon from running. */
+  /** Problems that prevent a start. */
   readonly problems: readonly string[];
-  /** What works but should not stay as it is. */
+  /** Warnings: the daemon works, but something should be changed. */
   readonly warnings: readonly string[];
 }
 
-/** The name that a systemd credential has to have to be taken for the secrets file. */
+/** The name of the systemd credential that is used as secrets file. */
 const CREDENTIAL = "srs.secrets";
 
 /**
- * Reads everything, and goes on after a problem to find the others.
+ * Reads the setup, and goes on after a problem to find the others.
  *
- * @param absentSecrets what a missing secrets file means: `create`: it is made; `skip`: it will be made by `serve`;
- *   `refuse`: it is a problem, because no address under way can be read without; `unread`: nobody looks whether it is there
+ * @param absentSecrets the reaction to a missing secrets file: `create` makes it; `skip` leaves that to `serve`;
+ *   `refuse` makes it a problem, because addresses in use cannot be read without it; `unread` does not look for it
  * @throws {Failure} when the secrets file cannot be made
  */
 export async function readSetup(
@@ -85,11 +85,11 @@ export async function readSetup(
   };
 }
 
-/** A hint for commands: systemd tells only the service where its credentials are. */
+/** A hint for commands: systemd shows credentials only to the service. */
 const WHERE_SECRETS_ARE =
   " (with LoadCredential=srs.secrets:FILE in the unit only the service has it; for a command, as root: CREDENTIALS_DIRECTORY=/run/credentials/postvouch.service)";
 
-/** A DNS server that is silent for longer than a request may take leaves no time for the next. */
+/** Warns if one silent DNS server takes the time of the whole request, so that the next server is never asked. */
 function timeWarnings(config: Config): string[] {
   const [timeoutMs, limitMs] = [config["dns.timeout"], config["policy.time_limit"]];
   if (timeoutMs < limitMs || config["policy.listen"].length === 0) return [];
@@ -97,14 +97,14 @@ function timeWarnings(config: Config): string[] {
   return [`dns.timeout: ${timeoutMs} ms is not below policy.time_limit (${limitMs} ms), ${wish}`];
 }
 
-/** Secrets in state_dir that are not those in use: they would sign if the credential went missing. */
+/** Warns of unused secrets in state_dir: they would sign if the credential went missing. */
 function unusedSecretsFile(config: Config, secretsFile: string): string[] {
   const unused = join(config.state_dir, CREDENTIAL);
   if (unused === secretsFile || !isThere(unused)) return [];
   return [`srs.secrets_file: "${unused}" is not in use, "${secretsFile}" is; remove one`];
 }
 
-/** [srs.own_domains] as the sources want it. Our own names are own in any case. */
+/** The settings of the sources, from [srs.own_domains]. Our own names are always own. */
 export function ownDomainSettings(setup: Setup): OwnDomainSettings {
   const { config } = setup;
   return {
@@ -125,8 +125,8 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
 }
 
 /**
- * state_dir, or `state` beside the sources when we run from a checkout as somebody who may write only there. Who only looks
- * at the secrets means the service's, where there is a service.
+ * Finds state_dir: the configured one, or `state` beside the sources if we run from a checkout as a user who may write
+ * only there. A command that only reads secrets uses those of the service, if there is a service.
  */
 function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   const configured = config.state_dir;
@@ -148,12 +148,12 @@ function isWritable(directory: string, mode: "create" | "skip"): boolean {
   }
 }
 
-/** Whether anything of this name can be seen, a link that leads nowhere included. */
+/** Tells if something of this name exists, even a dangling link. */
 function isThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    // In a directory of somebody else.
+    // The directory belongs to another user.
     return false;
   }
 }

@@ -1,4 +1,4 @@
-/** The SPF checker by a setup, for the policy service and for `postvouch spf` alike. */
+/** Creates the SPF checker of a setup, for the policy service and `postvouch spf`. */
 import type { Resolver } from "../dns/types.ts";
 import { createSpfChecker, type SpfChecker } from "../spf/checker.ts";
 import type { Setup } from "./setup.ts";

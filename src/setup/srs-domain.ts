@@ -1,12 +1,12 @@
-/** Whether bounces can find their way back to srs.domain: by its name, and by DNS. */
+/** Checks if bounces can reach srs.domain, by its name and by DNS. */
 import { usesSrs } from "../config/listeners.ts";
 import type { Resolver } from "../dns/types.ts";
 import { normalizeName } from "../mail/names.ts";
 import type { Setup } from "./setup.ts";
 
 /**
- * Names that public DNS does not have: IANA's registry of special-use domain names (RFC 6761 and what it lists since),
- * `internal` (reserved by ICANN in 2024), and what routers, VMs and containers give out.
+ * Names that public DNS does not have: IANA's registry of special-use domain names (RFC 6761), `internal` (reserved by
+ * ICANN in 2024), and names that routers, VMs and containers assign.
  */
 const NOT_PUBLIC = [
   ...["alt", "example", "invalid", "local", "localhost", "onion", "test", "home.arpa", "internal"],
@@ -17,10 +17,10 @@ const NOT_PUBLIC = [
 const DNS_MS = 5_000;
 
 /**
- * What keeps bounces from coming back. Nothing is said of a host that only checks SPF, and DNS is asked only where the
- * name itself does not tell. It is asked by a resolver of its own, so that the daemon's counts are about mail.
+ * Finds the reason why bounces cannot come back. There is no warning for a host that only checks SPF. DNS is asked only
+ * if the name itself shows no problem, through a separate resolver, so that the daemon's metrics are about mail.
  *
- * @returns one sentence for the admin, or `undefined` where mail to the domain finds a host
+ * @returns one sentence for the admin, or `undefined` if mail to the domain reaches a host
  */
 export async function srsDomainWarning({ srsDomain, config }: Setup): Promise<string | undefined> {
   if (!usesSrs(config)) return undefined;
@@ -41,18 +41,18 @@ async function nameProblem(name: string): Promise<string | undefined> {
   const special = NOT_PUBLIC.find((one) => name === one || name.endsWith(`.${one}`));
   if (special !== undefined) return `is below "${special}", which public DNS does not have`;
   if (!name.includes(".")) return "is a single label";
-  // The list is large: loaded by those that ask.
+  // Loaded here because the list is large.
   const { getPublicSuffix } = await import("tldts");
   const suffix = getPublicSuffix(name, { allowPrivateDomains: true });
   return suffix === name ? "is a public suffix, under which others register their domains" : undefined;
 }
 
-/** Looks for MX records, or addresses, which do in their place (RFC 5321 section 5.1). */
+/** Looks for MX records, else for addresses, which may replace them (RFC 5321 section 5.1). */
 async function dnsWarning(srsDomain: string, resolver: Resolver, deadlineMs: number): Promise<string | undefined> {
   const mx = await resolver.resolve(srsDomain, "MX", { deadlineMs });
   if (mx.status === "error") return notLookedUp(srsDomain, mx.detail);
   if (mx.status === "ok") {
-    // RFC 7505: a null MX is the root, alone.
+    // A null MX is the root as the only MX (RFC 7505).
     const isNull = mx.records.length === 1 && mx.records[0]?.exchange === "";
     return isNull ? `srs.domain: "${srsDomain}" has a null MX record (RFC 7505): ${NO_WAY_BACK}` : undefined;
   }

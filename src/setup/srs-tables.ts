@@ -1,4 +1,4 @@
-/** The SRS maps' rules by a setup, for the daemon and for `postvouch srs` alike. */
+/** Creates the rules of the SRS maps from a setup, for the daemon and `postvouch srs`. */
 import { Rewriter } from "../srs/rewriter.ts";
 import type { AddressStore, OwnDomains } from "../srs/seams.ts";
 import { Signer } from "../srs/signer.ts";
@@ -7,15 +7,15 @@ import type { Setup } from "./setup.ts";
 
 const DAY_MS = 86_400_000;
 
-/** What the maps ask outside themselves. */
+/** The parts that the maps need from outside. */
 export interface SrsParts {
   readonly ownDomains: OwnDomains;
   readonly store: AddressStore | undefined;
   /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly timeMs: () => number;
 }
 
-/** The maps' rules, with what they ask. */
+/** Creates the rules. */
 export function createSrsTables(setup: Setup, parts: SrsParts): SrsTables {
   const { config } = setup;
   const maxAgeDays = Math.floor(config["srs.max_age"] / DAY_MS);
@@ -35,6 +35,6 @@ export function createSrsTables(setup: Setup, parts: SrsParts): SrsTables {
     store: parts.store,
     storeMode: config["srs.store.mode"],
     maxAgeDays,
-    timeMs: parts.now,
+    timeMs: parts.timeMs,
   };
 }

@@ -1,4 +1,4 @@
-/** The HTTP side: GET /metrics, /healthz and /readyz, and nothing else. */
+/** The HTTP server of GET /metrics, /healthz and /readyz. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
@@ -6,17 +6,19 @@ import { setImmediate } from "node:timers/promises";
 export interface Status {
   /** The text of a scrape. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
-  /** Why the daemon cannot serve: the answer of /readyz. `undefined` while it can. */
+  /** The reason why the daemon cannot serve, for /readyz; `undefined` while it can. */
   notReady(): string | undefined;
 }
 
 /** Longest time from the connection to a whole request, and from there until its answer is taken, in milliseconds. */
 const REQUEST_MS = 10_000;
 
-/** Longest time from an answer to the next whole request, in milliseconds: more than the interval of most scrapers. */
+/**
+ * Longest time from an answer to the next whole request, in milliseconds. Longer than the interval of most scrapers.
+ */
 const IDLE_MS = 65_000;
 
-/** Connections at once: a few scrapers, a load balancer, a person. More must not take the descriptors that mail needs. */
+/** Largest number of connections, enough for some scrapers and a load balancer. Mail needs the other descriptors. */
 const MAX_CONNECTIONS = 64;
 
 /** A connection of the status server. */
@@ -26,8 +28,8 @@ interface StatusConnection {
 }
 
 /**
- * Serves sockets that somebody else accepted. They are ended here: http.Server keeps its deadlines only for connections
- * that it accepts itself.
+ * Serves sockets that were accepted elsewhere. Deadlines are kept here, because http.Server keeps them only for
+ * connections that it accepts itself.
  */
 export function createStatusServer(status: Status): (socket: Socket) => StatusConnection {
   const deadlines = new Map<Socket, NodeJS.Timeout>();
@@ -57,7 +59,7 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       response.writeHead(500, TEXT).end(`${error instanceof Error ? error.message : String(error)}\n`);
     });
   });
-  // The deadlines above take the place of these, which would end a connection between two scrapes.
+  // The deadlines above replace these, which would close a connection between two scrapes.
   server.keepAliveTimeout = 0;
   return (socket) => {
     const closed = (): void => {

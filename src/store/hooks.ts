@@ -1,9 +1,9 @@
-/** What happens to a store by itself. Each is reported once, not for each lookup. */
+/** Receives changes in the state of a store. Each change is reported once, not for each lookup. */
 export interface StoreHooks {
-  /** The store stopped answering. */
+  /** Called when the store stops answering. */
   onFailed(reason: string): void;
-  /** It answers again. */
+  /** Called when the store answers again. */
   onRecovered(): void;
-  /** It answers, but what it held is gone. */
+  /** Called when the store answers, but has lost its content. */
   onLost(problem: string): void;
 }

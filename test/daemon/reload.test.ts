@@ -99,7 +99,7 @@ async function start(edit: (all: Sections, at: Places) => Sections = (all) => al
   const daemon = await Daemon.start(await readSetup(around, "refuse"), {
     logger: log.logger,
     version: "0",
-    now: () => 1_577_836_860_000,
+    timeMs: () => 1_577_836_860_000,
     onReady: () => {},
     inherited: new Map(),
   });
