@@ -76,6 +76,8 @@ interface Open {
   /** The service. A reload may put another one on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
+  /** False while nobody wants a socket of systemd's: its connections are closed at once. */
+  isServed: boolean;
   readonly connections: TransientMap<Socket, Served>;
   /** Called when the last connection has closed. */
   onLastClosed: (() => void) | undefined;
@@ -96,6 +98,11 @@ interface Served {
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
+  /**
+   * Sockets of systemd's that the configuration does not name. They stay open, because a descriptor that is closed cannot
+   * be had again before a restart.
+   */
+  readonly #spare = new Map<string, Open>();
   /** Endpoints that a reload has closed, but whose peers are still connected. */
   #closing: Open[] = [];
   readonly #options: ListenersOptions;
@@ -115,7 +122,7 @@ export class Listeners {
     const opened = new Map<string, Opened>();
     const errors: ListenError[] = [];
     for (const [key, one] of byEndpoint) {
-      if (this.#open.has(key)) continue;
+      if (this.#open.has(key) || this.#spare.has(key)) continue;
       try {
         const server = await listen(one.endpoint, { name: one.name, ...options });
         opened.set(key, { wanted: one, server, held: holdConnections(server) });
@@ -125,7 +132,10 @@ export class Listeners {
       }
     }
     const close = (): void => {
-      for (const { held } of opened.values()) held.refuse();
+      for (const [key, one] of opened) {
+        if (one.wanted.endpoint.type === "fd") this.#spareServer(key, this.#serve(one, false));
+        else one.held.refuse();
+      }
     };
     if (errors.length > 0) {
       close();
@@ -137,7 +147,7 @@ export class Listeners {
   /** Open connections by listener name. */
   connections(): Map<string, number> {
     const counts = new Map<string, number>();
-    for (const { wanted, connections } of [...this.#open.values(), ...this.#closing]) {
+    for (const { wanted, connections } of this.#all()) {
       if (!counts.has(wanted.name)) counts.set(wanted.name, 0);
       for (const { name } of connections.values()) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
@@ -149,7 +159,7 @@ export class Listeners {
    * endpoints close last. Until then they report that the daemon is stopping.
    */
   async drain(deadlineMs: number): Promise<void> {
-    const open = [...this.#open.values(), ...this.#closing];
+    const open = this.#all();
     const timer = setTimeout(() => {
       for (const { connections } of open) for (const socket of connections.keys()) socket.destroy();
     }, deadlineMs);
@@ -157,12 +167,21 @@ export class Listeners {
     await drainAll(open.filter(({ wanted }) => wanted.isStatus === true));
     clearTimeout(timer);
     this.#open.clear();
+    this.#spare.clear();
     this.#closing = [];
+  }
+
+  #all(): Open[] {
+    return [...this.#open.values(), ...this.#spare.values(), ...this.#closing];
   }
 
   #take(open: Open, socket: Socket): void {
     const { wanted, connections } = open;
     const { maxConnections, onRefused } = this.#options;
+    if (!open.isServed) {
+      socket.destroy();
+      return;
+    }
     const isCounted = wanted.isStatus !== true;
     if (isCounted && this.#connectionCount >= maxConnections) {
       socket.destroy();
@@ -189,19 +208,48 @@ export class Listeners {
         open.wanted = next;
         continue;
       }
-      open.server.close();
       this.#open.delete(key);
+      if (open.wanted.endpoint.type === "fd") {
+        this.#spareServer(key, open);
+        continue;
+      }
+      open.server.close();
       this.#closing.push(open);
     }
-    for (const [key, { wanted: one, server, held }] of opened) {
-      const open: Open = { wanted: one, server, connections: new TransientMap(), onLastClosed: undefined };
+    const taken = this.#takeSpares(wanted);
+    for (const [key, one] of opened) this.#open.set(key, this.#serve(one, true));
+    return [...taken, ...[...opened.values()].map((one) => one.wanted)];
+  }
+
+  #serve({ wanted, server, held }: Opened, isServed: boolean): Open {
+    const open: Open = { wanted, server, isServed, connections: new TransientMap(), onLastClosed: undefined };
+    held.serve(
+      (socket) => this.#take(open, socket),
+      () => open.wanted.isStatus !== true,
+    );
+    return open;
+  }
+
+  #spareServer(key: string, open: Open): void {
+    open.isServed = false;
+    open.server.unref();
+    this.#spare.set(key, open);
+  }
+
+  /** Puts sockets of systemd's that are wanted again to use. */
+  #takeSpares(wanted: ReadonlyMap<string, Wanted>): Wanted[] {
+    const taken: Wanted[] = [];
+    for (const [key, open] of this.#spare) {
+      const next = wanted.get(key);
+      if (next === undefined) continue;
+      open.wanted = next;
+      open.isServed = true;
+      open.server.ref();
+      this.#spare.delete(key);
       this.#open.set(key, open);
-      held.serve(
-        (socket) => this.#take(open, socket),
-        () => open.wanted.isStatus !== true,
-      );
+      taken.push(next);
     }
-    return [...opened.values()].map((one) => one.wanted);
+    return taken;
   }
 }
 

@@ -82,6 +82,60 @@ listen = [${metrics}]
     }
   });
 
+  test("survive a reload that fails, and one that does without them", async () => {
+    using dir = scratch();
+    const [port = 0, forward = 0] = await freePorts(2);
+    dir.write("secrets", "tops3cr3t\n");
+    const toml = (endpoint: string, reverse = "") => `[srs]
+domain = "srs.example"
+secrets_file = "${dir.path}/secrets"
+[tcptable]
+forward = ["${endpoint}"]
+reverse = [${reverse}]
+[socketmap]
+listen = ["fd:maps"]
+[policy]
+listen = []
+[metrics]
+listen = []
+`;
+    const config = dir.write("c.toml", toml(`127.0.0.1:${forward}`));
+    const child = spawn("systemd-socket-activate", [
+      ...["-l", `127.0.0.1:${port}`, "-l", `${dir.path}/maps`, "--fdname=forward:maps"],
+      ...[process.execPath, MAIN, "serve", "--config", config],
+    ]);
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes: Buffer) => (output += String(bytes)));
+    const reload = async (text: string, result: string): Promise<void> => {
+      dir.write("c.toml", text);
+      output = "";
+      child.kill("SIGHUP");
+      await until(() => output, `reload result=${result}`);
+    };
+    try {
+      await until(() => output, "Listening on");
+      using first = new Peer(`${dir.path}/maps`);
+      expect(await first.ask("25:forward alice@example.org,", ",")).toContain("OK SRS0=");
+      await reload(toml("fd:forward", '"192.0.2.1:1"'), '"failed');
+      await reload(toml("fd:forward"), "ok");
+      using tcp = new Peer(port);
+      expect(await tcp.ask("get alice@example.org\n")).toMatch(/^200 SRS0=/);
+      await reload(toml(`127.0.0.1:${forward}`), "ok");
+      await new Peer(port).closed;
+      expect(await tcp.ask("get alice@example.org\n")).toMatch(/^200 SRS0=/);
+      await reload(toml("fd:forward"), "ok");
+      expect(output).toContain("listening listener=tcptable.forward endpoint=fd:forward");
+      using again = new Peer(port);
+      expect(await again.ask("get alice@example.org\n")).toMatch(/^200 SRS0=/);
+      const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+      await reload(toml(`127.0.0.1:${forward}`), "ok");
+      child.kill("SIGTERM");
+      expect(await ended).toBe(0);
+    } finally {
+      child.kill("SIGKILL");
+    }
+  });
+
   test.each([
     { names: "other", sockets: 1, says: "systemd handed over no socket of that name" },
     { names: "forward:forward", sockets: 2, says: "systemd handed over 2 sockets of that name" },
