@@ -1,4 +1,4 @@
-/** Compiles what is measured and what measures, into node_modules/.cache, so that a dist/ in use stays as it is. */
+/** Compiles the servers and the load generator into node_modules/.cache, so that a dist/ in use stays unchanged. */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";

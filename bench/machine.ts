@@ -1,4 +1,4 @@
-/** What the figures were taken on. Neither the machine's name nor a path of it: results are published. */
+/** Describes the machine of a run, without its name or paths, because results are published. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { availableParallelism, cpus, release, totalmem } from "node:os";

@@ -1,4 +1,7 @@
-/** Collects what interleaved rounds measured. Ratios are taken within a round: a slow minute slows both of its sides. */
+/**
+ * Collects the results of interleaved rounds. Ratios are taken within a round, so that a slow minute affects both
+ * sides.
+ */
 import type { Report } from "./mailload.ts";
 
 export type Metric = "perSecond" | "p50Us" | "p99Us" | "cpuUs" | "pssMiB";

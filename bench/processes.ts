@@ -1,4 +1,4 @@
-/** Starts servers on a core of their own and stops them again, by their process ids only. */
+/** Starts servers on their own core, and stops them by process id. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";

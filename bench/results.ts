@@ -1,4 +1,4 @@
-/** What a part of the benchmark hands back, and how it becomes Markdown. */
+/** The result of a part of the benchmark, and its conversion to Markdown. */
 import type { Machine } from "./machine.ts";
 import type { Measurements, Metric } from "./measurements.ts";
 

@@ -1,4 +1,4 @@
-/** What is measured (a server that runs) and what it is asked, for every part of the benchmark. */
+/** The running servers that are measured, and the requests they get, for all parts of the benchmark. */
 import type { Built } from "./build.ts";
 import { type Load, runLoad } from "./mailload.ts";
 import type { Measurements } from "./measurements.ts";

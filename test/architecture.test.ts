@@ -1,4 +1,4 @@
-/** The shape of src/, as ARCHITECTURE.md draws it: who may import whom, which file owns which package, how long files are. */
+/** Tests the structure of src/ against ARCHITECTURE.md: imports, owners of packages, length of files. */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** What lies in deploy/ is what the programs that read it accept. */
+/** Tests that the programs which read the files in deploy/ accept them. */
 import { spawnSync } from "node:child_process";
 import { copyFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The documents name files that exist, keys that exist, and show the very snippets that the lab runs. */
+/** Tests the documents: files and keys that they name exist, and snippets are those that the lab runs. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";

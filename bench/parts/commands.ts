@@ -1,4 +1,4 @@
-/** What the small commands cost beside a Node.js that does nothing: CPU time and memory, in pairs. */
+/** Measures CPU time and memory of the small commands beside a Node.js that does nothing, in pairs. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

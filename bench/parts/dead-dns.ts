@@ -1,4 +1,4 @@
-/** What senders behind a dead DNS server cost the others: 1 in 20 is such a one, and none of them twice. */
+/** Measures the effect of dead DNS servers on other senders: 1 sender in 20 has one, each used once. */
 import { runLoad } from "../mailload.ts";
 import { median } from "../measurements.ts";
 import type { PartResult } from "../results.ts";

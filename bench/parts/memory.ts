@@ -1,4 +1,4 @@
-/** Memory as the kernel counts it: PSS of the server and of all its children. */
+/** Measures memory as the kernel counts it: PSS of the server and all its children. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Load, type Report, runLoad } from "../mailload.ts";
 import type { PartResult } from "../results.ts";

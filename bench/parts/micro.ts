@@ -1,4 +1,4 @@
-/** The pure parts, in a process of their own on the server's core. */
+/** Measures the pure parts in a separate process on the server's core. */
 import { execFileSync } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Lookups that arrive at random, whatever the answers do: what a mail server with that much to do would see. */
+/** Measures lookups that arrive at random, independent of the answers, as on a mail server with that load. */
 import { Measurements } from "../measurements.ts";
 import { metricTable, type PartResult } from "../results.ts";
 import { startEchos, startUnixEchos } from "../servers/echo.ts";

@@ -1,4 +1,4 @@
-/** What the length of the list of own domains costs: a Set asks no more of a hundred thousand than of none. */
+/** Measures the effect of the length of the list of own domains. */
 import { Measurements } from "../measurements.ts";
 import { metricTable, type PartResult, perSecond, ratioTable } from "../results.ts";
 import { startPostsrsd1 } from "../servers/postsrsd.ts";

@@ -1,4 +1,4 @@
-/** SPF policy requests, closed loop, one message for each request. */
+/** Measures SPF policy requests: closed loop, one message for each request. */
 import { Measurements } from "../measurements.ts";
 import {
   type Goal,

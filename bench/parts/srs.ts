@@ -1,4 +1,4 @@
-/** SRS lookups: closed loop, every client waits for its answer, as Postfix does. */
+/** Measures SRS lookups: closed loop, every client waits for its answer, as Postfix does. */
 import { join } from "node:path";
 import { runLoad } from "../mailload.ts";
 import { Measurements } from "../measurements.ts";

@@ -1,4 +1,4 @@
-/** From the start of the process to its first answer: how long a restart keeps mail waiting. */
+/** Measures the time from the start of the process to its first answer, for which a restart delays mail. */
 import { connect } from "node:net";
 import { median } from "../measurements.ts";
 import type { PartResult } from "../results.ts";

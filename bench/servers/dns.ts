@@ -1,4 +1,4 @@
-/** The DNS server of the SPF parts, on the core of the load. Its names are in dns-responder.c. */
+/** The DNS server of the SPF parts, on the core of the load. dns-responder.c defines its names. */
 import { Child, freePorts, LOAD_CORE } from "../processes.ts";
 import type { Bench } from "../subjects.ts";
 

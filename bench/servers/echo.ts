@@ -1,4 +1,4 @@
-/** The floors: what the operating system and Node can do at most, answering the same to whatever is asked. */
+/** The floors: the limits of the operating system and of Node, with a fixed answer to every request. */
 import { join } from "node:path";
 import { Child, freePorts, SERVER_CORE, type Target } from "../processes.ts";
 import type { Bench, Subject } from "../subjects.ts";

@@ -1,4 +1,4 @@
-/** The policy services that are a process for each smtpd, started by the load generator as spawn(8) would. */
+/** The policy services with one process for each smtpd. The load generator starts them as spawn(8) would. */
 import { accessSync, constants } from "node:fs";
 import type { Bench, Subject } from "../subjects.ts";
 

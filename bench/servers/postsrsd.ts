@@ -1,4 +1,4 @@
-/** postsrsd, 1.x (tcp_table) and 2.x (socketmap), where they are installed. */
+/** postsrsd 1.x (tcp_table) and 2.x (socketmap), if installed. */
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";

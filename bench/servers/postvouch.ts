@@ -1,4 +1,4 @@
-/** The daemon itself: every service on, logs at their defaults into a file, metrics on. */
+/** The daemon itself: all services on, default logs into a file, metrics on. */
 import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Child, freePorts, SERVER_CORE } from "../processes.ts";

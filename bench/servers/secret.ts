@@ -1,4 +1,4 @@
-/** What all SRS servers share, so that each takes back what any of them signed. */
+/** The secret that all SRS servers share, so that each accepts what the others have signed. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -30,20 +30,20 @@ describe("TransientMap", () => {
   });
 
   test("lets go of what has left it, where a Map of V8 as it is today does not", () => {
-    expect(keptOctets(new Map())).toBeGreaterThan(ENTRIES * ENTRY_OCTETS * 0.5);
-    expect(keptOctets(new TransientMap())).toBeLessThan(ENTRIES * ENTRY_OCTETS * 0.1);
+    expect(keptBytes(new Map())).toBeGreaterThan(ENTRIES * ENTRY_BYTES * 0.5);
+    expect(keptBytes(new TransientMap())).toBeLessThan(ENTRIES * ENTRY_BYTES * 0.1);
   });
 });
 
 const ENTRIES = 5000;
 /** An entry holds a hundred numbers. */
-const ENTRY_OCTETS = 800;
+const ENTRY_BYTES = 800;
 
 setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as (options?: { type: "minor" }) => void;
 
 /** What the young generation's collections leave when thousands of entries have passed through `map`, ten at a time. */
-function keptOctets(map: { set(key: number, value: unknown): unknown; delete(key: number): unknown }): number {
+function keptBytes(map: { set(key: number, value: unknown): unknown; delete(key: number): unknown }): number {
   map.set(-1, undefined);
   gc();
   const before = process.memoryUsage().heapUsed;

@@ -1,4 +1,4 @@
-/** What each command loads: who waits for `postvouch srs secret` need not wait for what only the daemon uses. */
+/** Tests which modules each command loads: `postvouch srs secret` must not wait for code of the daemon. */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** What an admin meets when something around a command is not as it should be: folders, disks, permissions, other files. */
+/** Tests commands when something around them is wrong: folders, disks, permissions, other files. */
 import { spawnSync } from "node:child_process";
 import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The running daemon: signals, reload, what it tells and counts. */
+/** Tests the running daemon: signals, reload, log lines, metrics. */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

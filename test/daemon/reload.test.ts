@@ -1,4 +1,4 @@
-/** A reload is taken over whole, or leaves everything as it was and nothing behind: each part fails in turn. */
+/** Tests that a reload happens as a whole or not at all, and leaves nothing behind: each part fails in turn. */
 import { createHook } from "node:async_hooks";
 import { chmodSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";

@@ -1,4 +1,4 @@
-/** Endpoints that systemd opens: handed over by systemd's own systemd-socket-activate(1). */
+/** Tests endpoints that systemd opens, with systemd's own systemd-socket-activate(1). */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** Servers that do not know EDNS (RFC 6891 section 7), each in its own way: they are asked once more without. */
+/** Tests servers that do not know EDNS (RFC 6891 section 7) in various ways: they are asked again without it. */
 import { describe, expect, test } from "vitest";
 import { type DnsServer, type Quirk, startDnsServer } from "../helpers/dns-server.ts";
 import { a, answersOf, type TestResolver, testResolver } from "./resolving.ts";
@@ -107,7 +107,7 @@ describe("a server that knows EDNS", () => {
   });
 });
 
-test("a server that fails with and without EDNS is told as what it says, and nothing is remembered", async () => {
+test("a server that fails with and without EDNS is reported by what it says, and nothing is remembered", async () => {
   await using server = await startDnsServer(WORLD, { quirk: () => ({ rcode: 4 }) });
   await using world = testResolver([server.address], { tries: 1 });
   expect(await world.ask("n0.example", "A")).toMatchObject({ status: "error", trouble: "notimp" });

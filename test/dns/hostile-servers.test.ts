@@ -1,4 +1,4 @@
-/** Servers that dribble, flood and flap. What looks random is the same in every run. */
+/** Tests servers that send slowly, send too much, or fail now and then. Random choices are the same in each run. */
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import type { Socket } from "node:net";

@@ -1,4 +1,4 @@
-/** Many queries at once, dead ones among them. The clock stands still unless a test moves it. */
+/** Tests many queries at once, some of them dead. The clock moves only when a test moves it. */
 import { describe, expect, test, vi } from "vitest";
 import { type DnsServer, startDnsServer } from "../helpers/dns-server.ts";
 import { a, answersOf, type TestResolver, testResolver } from "./resolving.ts";

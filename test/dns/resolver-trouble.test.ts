@@ -112,7 +112,7 @@ describe("TCP", () => {
     expect(server.queries.filter(({ transport }) => transport === "tcp").length).toBe(2);
   });
 
-  test("that nobody serves is told as that", async () => {
+  test("that nobody serves is reported as such", async () => {
     await using server = await startDnsServer(WORLD, { quirk: () => "truncate" });
     await server.closeTcp();
     await using world = testResolver([server.address]);
@@ -127,7 +127,7 @@ describe("TCP", () => {
     ]);
   });
 
-  test("that a firewall swallows is told as that, to an asker with a deadline too", async () => {
+  test("that a firewall swallows is reported as such, to an asker with a deadline too", async () => {
     await using server = await startDnsServer(WORLD, {
       quirk: ({ transport }) => (transport === "udp" ? "truncate" : "drop"),
     });

@@ -1,3 +1,4 @@
+/** Helpers for tests of the resolver. */
 import {
   createResolver,
   type ResolverOptions,

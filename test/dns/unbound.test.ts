@@ -153,7 +153,7 @@ describe.skipIf(missing !== undefined)(`through unbound and nsd${missing === und
     expect(await world.ask(name, "TXT")).toMatchObject({ status: "error", trouble });
   });
 
-  test("a zone whose signatures are missing is told as that, in the words of RFC 8914", async () => {
+  test("a zone whose signatures are missing is reported as such, in the words of RFC 8914", async () => {
     const answer = await world.ask("bogus.example", "TXT");
     expect(answer).toMatchObject({
       status: "error",

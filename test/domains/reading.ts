@@ -1,3 +1,4 @@
+/** Helpers to load own domains in tests. */
 import type { LoadReport, OwnDomainSettings } from "../../src/domains/load.ts";
 import type { OwnDomainSources } from "../../src/domains/sources.ts";
 

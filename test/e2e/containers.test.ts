@@ -1,4 +1,4 @@
-/** postvouch where docs/containers.md puts it: on a host of its own, as nobody, reached by Postfix over the network. */
+/** Tests postvouch as in docs/containers.md: on its own host, as nobody, with Postfix on another host. */
 import { chownSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** Two forwarders, as docs/fleet.md sets them up: what one of them rewrote, the other one leads back. */
+/** Tests two forwarders as in docs/fleet.md: each leads back addresses that the other has rewritten. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,7 +12,7 @@ import { snippet } from "./lab/snippets.ts";
 
 const missing = requireLab("redis-server", "redis-cli");
 
-/** Rewritten, its local part would have 75 octets. */
+/** Rewritten, its local part would have 75 bytes. */
 const LONG = `${"a-long-mailbox-name.".repeat(2)}1234567890@origin.test`;
 
 const SENDERS = `virtual_mailbox_maps = inline:{ {bob@origin.test = bob/} {${LONG} = bob/} }\n`;

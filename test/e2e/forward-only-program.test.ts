@@ -1,4 +1,4 @@
-/** forward-only.sh on a main.cf in which somebody lives: what it keeps, what it changes, and the way back. */
+/** Tests forward-only.sh on a main.cf with other settings: what it keeps, what it changes, and the way back. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";

@@ -1,4 +1,4 @@
-/** The recipe on a host that speaks nothing but IPv6: Postfix knows no 127.0.0.1 there. */
+/** Tests the recipe on a host with IPv6 only, where Postfix cannot use 127.0.0.1. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { forwarder, srsDomainRecords } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";

@@ -129,7 +129,7 @@ describe.skipIf(missing !== undefined)(`odd addresses through a real Postfix ${m
       expect(line).toMatch(/relay=mail\.dest\.test.* said: 550 5\.1\.1 /);
     });
 
-    test("a To: of over 512 octets does not hold mail up", async () => {
+    test("a To: of over 512 bytes does not hold mail up", async () => {
       const long = (domain: string): string => `<SRS0=AAAA=AA=origin.test=${"x".repeat(600)}@${domain}>`;
       const headerTo = `${long(srsDomain)},\n ${long("dest.test")}`;
       const tag = await host.fwd.send({ from: "bob@origin.test", to: "alice@dest.test", headerTo });

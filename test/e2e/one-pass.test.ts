@@ -1,4 +1,4 @@
-/** Canonical maps where mail is delivered by LMTP: rewritten for everybody, and put back for those who live here. */
+/** Tests canonical maps with LMTP delivery: rewritten for everyone, restored for local recipients. */
 import { spawn } from "node:child_process";
 import { chmodSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** A real OpenDMARC behind our policy service: it takes SPF from our header, and from no other. */
+/** Tests a real OpenDMARC behind our policy service: it uses SPF from our header and no other. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

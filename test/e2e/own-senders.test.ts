@@ -1,4 +1,4 @@
-/** Postfix's own senders: what cron sends from @$myorigin, and the probes of address verification. */
+/** Tests Postfix's own senders: mail of cron from @$myorigin, and probes of address verification. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { forwarder, forwardOnly, srsDomainRecords } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";

@@ -1,4 +1,4 @@
-/** What is done to a running daemon does not lose, delay or double a message. */
+/** Tests that changes of a running daemon do not lose, delay or duplicate a message. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,4 @@
-/** Every target over its corpus, and over inputs that are made anew, the same in each run. `npm run fuzz` goes further. */
+/** Tests every target with its corpus and with new inputs, the same in each run. `npm run fuzz` tries more. */
 import { describe, expect, test } from "vitest";
 import { Random } from "../spf/random-policies.ts";
 import { readCorpus } from "./corpus.ts";

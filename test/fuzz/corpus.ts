@@ -1,4 +1,7 @@
-/** The corpus: inputs that reach far, and all that ever broke something. A file for each target, an input (JSON) a line. */
+/**
+ * The corpus: inputs that reach much code, and all that ever failed. One file for each target, one input (JSON) per
+ * line.
+ */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -1,4 +1,4 @@
-/** Which code ran, by V8's own counters: no instrumented build is needed. */
+/** Finds the code that has run, with V8's own counters, so that no instrumented build is needed. */
 import { statSync } from "node:fs";
 import { type Profiler, Session } from "node:inspector";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The fuzzer itself: it reaches code by what it sees of the coverage, and tells what breaks a promise. */
+/** Tests the fuzzer itself: it reaches code with the help of coverage, and reports broken promises. */
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { parseMailbox } from "../../src/mail/mailbox.ts";

@@ -1,4 +1,6 @@
-/** Coverage-guided fuzzing of one target: what reaches new code or comes to something new is kept and changed further. */
+/**
+ * Coverage-guided fuzzing of one target: an input that reaches new code or a new result is kept and changed further.
+ */
 import { Random } from "../spf/random-policies.ts";
 import type { Coverage } from "./coverage.ts";
 import { mutate } from "./mutate.ts";

@@ -1,4 +1,4 @@
-/** New inputs from old ones. */
+/** Makes new inputs from old ones. */
 import type { Random } from "../spf/random-policies.ts";
 
 /** Bytes that protocols, addresses and files are built of, and the edges of ranges. */

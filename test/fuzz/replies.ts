@@ -1,4 +1,4 @@
-/** Strict readers of what the daemon sends, written from the manuals and not from the encoders. */
+/** Strict readers of the daemon's output, written from the manuals and not from the encoders. */
 import { readAuthenticationResults, readReceivedSpf } from "../helpers/header-grammar.ts";
 
 interface TcpTableReply {

@@ -1,4 +1,4 @@
-/** What is fuzzed: one piece of code and all that is promised of it. */
+/** A fuzz target: one piece of code and its promises. */
 
 export interface Target {
   readonly name: string;

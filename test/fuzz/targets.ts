@@ -1,4 +1,4 @@
-/** Every target, in the order of a run. */
+/** The list of all targets, in the order of a run. */
 import type { Target } from "./target.ts";
 import {
   domainListTarget,

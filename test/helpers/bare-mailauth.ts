@@ -1,3 +1,4 @@
+/** Serves a zone to mailauth's own spf(), for comparison. */
 import { memoryResolver, type ZoneData, zoneAuthority } from "./zone.ts";
 
 /** The zone in the form of dns.promises.resolve(), as mailauth's own `spf()` wants it. */

@@ -1,4 +1,4 @@
-/** Runs postvouch as a process of its own, as an admin would. */
+/** Runs postvouch as a separate process. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";

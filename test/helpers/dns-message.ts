@@ -1,3 +1,4 @@
+/** Makes DNS messages with another implementation. */
 import dnsPacket from "dns-packet";
 import type { AuthorityAnswer, ZoneRecord } from "./authority.ts";
 

@@ -1,3 +1,4 @@
+/** A DNS server on the loopback interface, with faults on demand. */
 import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";

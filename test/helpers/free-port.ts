@@ -1,3 +1,4 @@
+/** Finds free ports. */
 import { createServer } from "node:net";
 
 /** A TCP port on 127.0.0.1 that was free just now. */

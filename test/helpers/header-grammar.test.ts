@@ -36,7 +36,7 @@ const BROKEN_SPF: readonly { name: string; line: string }[] = [
   { name: "a comment that ends early", line: "Received-SPF: pass (x) y) client-ip=1.2.3.4" },
   { name: "a second key", line: "Received-SPF: pass (x) helo=a; helo=b" },
   { name: "a control character", line: 'Received-SPF: pass (x) helo="a\rb"' },
-  { name: "an octet that is not UTF-8", line: 'Received-SPF: pass (x) helo="a\xffb"' },
+  { name: "a byte that is not UTF-8", line: 'Received-SPF: pass (x) helo="a\xffb"' },
   { name: "a blank at the end", line: "Received-SPF: pass (x) receiver=mx.test " },
 ];
 

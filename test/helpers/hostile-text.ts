@@ -1,4 +1,4 @@
-/** What strangers may send, for property tests. Text is latin1: one character is one octet. */
+/** Text that strangers may send, for property tests. Text is latin1: one character is one byte. */
 import fc from "fast-check";
 
 const PIECES = [
@@ -53,7 +53,7 @@ const PIECES = [
 /** Text that tries to break out. */
 const hostileText = fc.array(fc.constantFrom(...PIECES), { maxLength: 30, size: "max" }).map((parts) => parts.join(""));
 
-/** Every octet, at random. */
-const octets = fc.uint8Array({ maxLength: 700, size: "max" }).map((codes) => Buffer.from(codes).toString("latin1"));
+/** Every byte, at random. */
+const bytes = fc.uint8Array({ maxLength: 700, size: "max" }).map((codes) => Buffer.from(codes).toString("latin1"));
 
-export const anyText = fc.oneof(hostileText, octets);
+export const anyText = fc.oneof(hostileText, bytes);

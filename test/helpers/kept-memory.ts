@@ -1,4 +1,4 @@
-/** The memory that decoders keep, and what they say of it: `limits.buffered` bounds the latter. */
+/** Compares the memory that decoders keep with the size that they report, which `limits.buffered` limits. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Decoder } from "../../src/net/session.ts";

@@ -1,3 +1,4 @@
+/** A real MariaDB server. */
 import { chownSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { runProgram, skipReason } from "./requires.ts";

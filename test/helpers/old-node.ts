@@ -1,3 +1,4 @@
+/** An old Node.js, if one can be found. */
 import { spawnSync } from "node:child_process";
 
 /** A Node.js of the system's that is too old for us; `undefined` without one. */

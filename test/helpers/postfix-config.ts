@@ -1,3 +1,4 @@
+/** A Postfix configuration directory for tests. */
 import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** A real Postfix server. */
 import { chownSync, mkdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";

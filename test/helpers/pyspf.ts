@@ -1,3 +1,4 @@
+/** Runs pyspf as a process. */
 import { type ChildProcessWithoutNullStreams, spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 

@@ -1,3 +1,4 @@
+/** Skips tests if a program is missing. */
 import { type ExecFileSyncOptions, execFileSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";

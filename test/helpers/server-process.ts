@@ -1,3 +1,4 @@
+/** Starts and stops servers of other projects. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { programPath } from "./requires.ts";

@@ -1,3 +1,4 @@
+/** Reads the SPF test suites. */
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
 import { parseAllDocuments } from "yaml";
@@ -30,13 +31,13 @@ export function readSuite(suite: Suite): Scenario[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Scenario);
 }
 
-/** The query that a suite's test asks; text goes out as UTF-8 octets, as a policy client would send it. */
+/** The query that a suite's test asks; text goes out as UTF-8 bytes, as a policy client would send it. */
 export function suiteQuery(test: SuiteTest, deadlineMs: number): SpfQuery {
   return {
     identity: test.mailfrom === "" ? "helo" : "mailfrom",
     clientAddress: test.host,
-    heloName: octets(test.helo),
-    sender: octets(test.mailfrom),
+    heloName: bytes(test.helo),
+    sender: bytes(test.mailfrom),
     deadlineMs,
   };
 }
@@ -55,6 +56,6 @@ export function expectSuiteVerdict(name: string, wanted: SuiteTest, verdict: Spf
   else expect(verdict.explanation).toBe(OTHER_EXPLANATION[name] ?? wanted.explanation);
 }
 
-function octets(text: string): string {
+function bytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }

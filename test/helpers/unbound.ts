@@ -1,3 +1,4 @@
+/** A real authority (nsd) with a real resolver (unbound) in front. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";

@@ -1,4 +1,4 @@
-/** Work that is counted instead of timed, so that its growth can be asserted on any machine. */
+/** Counts work instead of time, so that its growth can be tested on any machine. */
 
 const COUNTED = ["charCodeAt", "endsWith", "includes", "indexOf", "slice", "split", "startsWith", "trim"] as const;
 

@@ -1,3 +1,4 @@
+/** Reads zone files, and serves them. */
 import type { Authority } from "./authority.ts";
 import { type ZoneData, type ZoneEntry, zoneAuthority } from "./zone.ts";
 

@@ -1,3 +1,4 @@
+/** Test zones, and a resolver that answers from them. */
 import type { DnsAnswer, RecordData, RecordType, ResolveOptions, Resolver } from "../../src/dns/types.ts";
 import type { Authority, AuthorityAnswer, ZoneRecord } from "./authority.ts";
 
@@ -75,7 +76,7 @@ function addRecord(node: Node, name: string, ttl: number, type: string, data: un
   }
 }
 
-/** A text over 255 octets is split as a zone file's author would do it. */
+/** A text over 255 bytes is split as a zone file's author would do it. */
 function strings(data: unknown): string[] {
   if (Array.isArray(data)) return data.flatMap(strings);
   const text = String(data);

@@ -1,4 +1,4 @@
-/** The stand-in for mailauth's tools.js, in processes of their own: what is loaded there stays loaded. */
+/** Tests the replacement of mailauth's tools.js, in separate processes, because loaded modules stay loaded. */
 import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 

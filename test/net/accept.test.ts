@@ -92,12 +92,12 @@ describe("A server's connections", () => {
     }
   });
 
-  test("tells every octet as one character", async () => {
-    const octets = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+  test("tells every byte as one character", async () => {
+    const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const received: string[] = [];
     const open = await serve((socket) => socket.on("data", (text: string) => received.push(text)));
-    (await open()).end(octets);
-    await expect.poll(() => received.join("")).toBe(octets.toString("latin1"));
+    (await open()).end(bytes);
+    await expect.poll(() => received.join("")).toBe(bytes.toString("latin1"));
   });
 
   test("answers a peer that has closed its half", async () => {

@@ -1,3 +1,4 @@
+/** Sends bytes to a service and collects its replies. */
 import { ProtocolError, type RequestService } from "../../src/net/session.ts";
 
 export interface Conversation {

@@ -1,3 +1,4 @@
+/** Feeds a decoder with bytes in pieces of any size. */
 import { type Decoder, ProtocolError } from "../../src/net/session.ts";
 
 /** The decoder refused its bytes; nothing comes after it. */

@@ -1,3 +1,4 @@
+/** A service with a simple line protocol, for tests of connections. */
 import type { Socket } from "node:net";
 import { BufferBudget } from "../../src/net/buffer-budget.ts";
 import { Connection, type ServeHooks } from "../../src/net/connection.ts";

@@ -1,3 +1,4 @@
+/** An observer that collects lookups. */
 import type { LookupObserver } from "../../src/net/lookup.ts";
 
 /** An observer that writes down what it is told, and a clock that goes on by one millisecond at each look. */

@@ -1,4 +1,4 @@
-/** What a protocol with state needs of the seam: none or several replies, an end, and a stop that waits for a message. */
+/** Tests sessions of a protocol with state: no reply or several, an end, and a stop that waits for a message. */
 import { afterEach, describe, expect, test } from "vitest";
 import { Listeners } from "../../src/net/listeners.ts";
 import type { Service, Session } from "../../src/net/session.ts";

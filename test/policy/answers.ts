@@ -1,4 +1,4 @@
-/** Settings in short, and the service's answers in short. */
+/** Short forms of settings and of the service's answers. */
 import { parseCidr } from "../../src/mail/ip.ts";
 import { createPolicyService } from "../../src/policy/service.ts";
 import type { IdentitySettings, Override, PolicySettings } from "../../src/policy/settings.ts";

@@ -1,4 +1,4 @@
-/** Verdicts, requests and sources for tests of the policy service, with only what a case is about spelled out. */
+/** Verdicts, requests and sources for tests of the policy service. A case states only the values that matter. */
 import { parseConfig } from "../../src/config/parse.ts";
 import { policySettings } from "../../src/config/settings.ts";
 import type { DnsAnswer, RecordType, Resolver } from "../../src/dns/types.ts";

@@ -1,4 +1,4 @@
-/** policyd-spf.conf, read as policyd-spf reads it, as our settings: docs/from-policyd-spf.md as a program. */
+/** Converts policyd-spf.conf to our settings, reading it as policyd-spf does: docs/from-policyd-spf.md as code. */
 import { type Cidr, parseCidr } from "../../src/mail/ip.ts";
 import type {
   Disposition,

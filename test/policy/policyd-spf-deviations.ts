@@ -1,4 +1,4 @@
-/** Where we answer otherwise than policyd-spf, on purpose: by class, with the reason. There are no others. */
+/** The intended differences from policyd-spf, by class, with the reason. There are no others. */
 
 export interface Deviation {
   readonly reason: string;

@@ -1,4 +1,4 @@
-/** The recorded sessions of test/testdata/policyd-spf, and what each answer decides. */
+/** Reads the recorded sessions of test/testdata/policyd-spf, and the decision of each answer. */
 import { readFileSync } from "node:fs";
 import type { Authority } from "../helpers/authority.ts";
 import { readAuthenticationResults, readReceivedSpf } from "../helpers/header-grammar.ts";

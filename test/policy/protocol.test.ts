@@ -79,7 +79,7 @@ const GOOD: readonly { name: string; bytes: string; requests: readonly PolicyReq
     requests: [{ ...EMPTY, sender: "a", helo_name: "h" }],
   },
   {
-    name: "octets beyond ASCII",
+    name: "bytes beyond ASCII",
     bytes: "sender=j\xc3\xb6@a\xff\n\n",
     requests: [{ ...EMPTY, sender: "j\xc3\xb6@a\xff" }],
   },
@@ -248,7 +248,7 @@ const ACTIONS: readonly { name: string; action: string; reply: string }[] = [
   { name: "line ends as question marks", action: "550 a\nb\r\n\nc", reply: "action=550 a?b???c\n\n" },
   { name: "UTF-8 as it is", action: "PREPEND X: \xc3\xb6", reply: "action=PREPEND X: \xc3\xb6\n\n" },
   { name: "UTF-8 that ends in 0xa0", action: "550 \xc3\xa0", reply: "action=550 \xc3\xa0\n\n" },
-  { name: "octets that are not UTF-8 as question marks", action: "PREPEND X: \xf6", reply: "action=PREPEND X: ?\n\n" },
+  { name: "bytes that are not UTF-8 as question marks", action: "PREPEND X: \xf6", reply: "action=PREPEND X: ?\n\n" },
   { name: "UTF-8 control characters as question marks", action: "550 a\xc2\x85b", reply: "action=550 a?b\n\n" },
   { name: "an empty action, which would permit, as DUNNO", action: "", reply: "action=DUNNO\n\n" },
   { name: "a blank action as DUNNO", action: "  ", reply: "action=DUNNO\n\n" },
@@ -259,9 +259,9 @@ test.each(ACTIONS)("encodeAction writes $name", ({ action, reply }) => {
 });
 
 test("encodeAction writes one short line of UTF-8 whatever it is given", () => {
-  const octets = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 3000 });
+  const bytes = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 3000 });
   fc.assert(
-    fc.property(octets, (codes) => {
+    fc.property(bytes, (codes) => {
       const reply = encodeAction(Buffer.from(codes).toString("latin1"));
       expect(reply).toMatch(/^action=[^\x00-\x1f\x7f]+\n\n$/);
       expect(reply.length).toBeLessThanOrEqual(2048 + "action=\n\n".length);

@@ -1,4 +1,4 @@
-/** The main.cf lines that README shows and `serve` prints, each block run by a real Postfix as it stands. */
+/** Tests the main.cf lines of README and `serve`: a real Postfix runs each block unchanged. */
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

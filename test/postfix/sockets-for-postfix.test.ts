@@ -1,4 +1,4 @@
-/** docs/install.md, "Sockets for Postfix alone": a chrooted Postfix reaches them, other users do not. */
+/** Tests "Sockets for Postfix alone" of docs/install.md: a chrooted Postfix reaches them, other users do not. */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

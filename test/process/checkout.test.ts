@@ -1,4 +1,4 @@
-/** A checkout that lacks its packages, its build or its runtime says what to run first. */
+/** Tests a checkout without its packages, its build or its runtime: it names the command to run first. */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";

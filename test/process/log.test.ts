@@ -14,8 +14,8 @@ const VALUES: readonly { name: string; value: string; shown: string }[] = [
   { name: "CR, TAB, NUL and ESC", value: "\r\t\0\x1b[2J", shown: '"\\r\\t\\x00\\x1b[2J"' },
   { name: "DEL", value: "a\x7f", shown: '"a\\x7f"' },
   { name: "UTF-8", value: "caf\xc3\xa9@x", shown: '"café@x"' },
-  { name: "octets that are no UTF-8", value: "caf\xe9@x", shown: '"café@x"' },
-  { name: "a C1 control as an octet", value: "a\x85b", shown: '"a\\x85b"' },
+  { name: "bytes that are no UTF-8", value: "caf\xe9@x", shown: '"café@x"' },
+  { name: "a C1 control as a byte", value: "a\x85b", shown: '"a\\x85b"' },
   { name: "a C1 control in UTF-8", value: "a\xc2\x85b", shown: '"a\\x85b"' },
   { name: "a line separator in UTF-8", value: "a\xe2\x80\xa8b", shown: '"a\\u{2028}b"' },
   { name: "a paragraph separator", value: "a\u2029b", shown: '"a\\u{2029}b"' },
@@ -34,9 +34,9 @@ describe("formatLine", () => {
   });
 
   test("gives one line whose fields can be told apart, whatever is in them", () => {
-    const octets = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });
+    const bytes = fc.string({ unit: fc.integer({ min: 0, max: 255 }).map((code) => String.fromCharCode(code)) });
     const text = fc.oneof(
-      octets,
+      bytes,
       fc.string({ unit: "binary" }),
       fc.string({ unit: fc.constantFrom(...'\n"\\ =a\x85\u2028') }),
     );
@@ -52,7 +52,7 @@ describe("formatLine", () => {
     );
   });
 
-  test("shows octets so that they can be read back", () => {
+  test("shows bytes so that they can be read back", () => {
     const ascii = fc.string({ unit: fc.integer({ min: 0, max: 127 }).map((code) => String.fromCharCode(code)) });
     fc.assert(
       fc.property(ascii, (from) => {

@@ -1,4 +1,4 @@
-/** However the daemon is started, it ends together with what started it, and nobody can open Node's inspector in it. */
+/** Tests that the daemon ends together with the process that started it, and that nobody can open Node's inspector. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";

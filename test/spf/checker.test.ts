@@ -295,7 +295,7 @@ describe("The explanation", () => {
     });
   });
 
-  test("shows no octets of the HELO name that could end a line", async () => {
+  test("shows no bytes of the HELO name that could end a line", async () => {
     const verdict = await verdictOn(failing("no, %{h}"), { heloName: "a\r\nX: y\xff" });
     expect(verdict.explanation).toBe("no, a??X: y?");
   });
@@ -314,7 +314,7 @@ describe("The explanation", () => {
   });
 });
 
-test("A name over 253 octets loses labels from its left, written out or expanded (RFC 7208 section 7.3)", async () => {
+test("A name over 253 bytes loses labels from its left, written out or expanded (RFC 7208 section 7.3)", async () => {
   const rest = `${"m".repeat(63)}.${"n".repeat(63)}.${"o".repeat(63)}.example.com`;
   const long = `${"l".repeat(60)}.${rest}`;
   const zone = {

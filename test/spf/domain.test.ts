@@ -14,7 +14,7 @@ describe("toALabels", () => {
     ["decomposed letters composed", utf8("bu\u0308cher.example"), "xn--bcher-kva.example"],
     ["percent signs beside U-labels untouched", utf8("a%2eb.bücher"), "a%2eb.xn--bcher-kva"],
     ["full-width digits as digits, not as an address", utf8("１.example"), undefined],
-    ["no octets that are not UTF-8", "b\xfccher.example", undefined],
+    ["no bytes that are not UTF-8", "b\xfccher.example", undefined],
     ["a long name of many labels", utf8("é.".repeat(120)), "xn--9ca.".repeat(120)],
     [
       "no name that is longer than any can be: to convert one takes time that grows with its square",

@@ -1,4 +1,4 @@
-/** Our walk over records and terms against mailauth's own, which evaluates whole records. */
+/** Compares our walk over records and terms with mailauth's own, which evaluates whole records. */
 import { spf as bareSpf } from "mailauth/lib/spf/index.js";
 import { expect, test } from "vitest";
 import { createSpfChecker } from "../../src/spf/checker.ts";

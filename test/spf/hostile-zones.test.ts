@@ -1,4 +1,4 @@
-/** The evaluator over zones that were made to break it. A failing seed is in the message: `hostileCase(seed)` makes it again. */
+/** Tests the evaluator with zones made to break it. A failure names its seed: `hostileCase(seed)` repeats it. */
 import { isDeepStrictEqual } from "node:util";
 import { expect, test } from "vitest";
 import { createSpfChecker } from "../../src/spf/checker.ts";

@@ -1,4 +1,4 @@
-/** Zones of somebody who wants to break the evaluator: mostly valid, so that it gets deep into them, and odd in a place or two. */
+/** Makes zones that try to break the evaluator: mostly valid, so that it goes deep, and odd in one or two places. */
 import type { DnsAnswer, DnsTrouble, RecordData, RecordType, Resolver } from "../../src/dns/types.ts";
 import type { ZoneData, ZoneEntry } from "../helpers/zone.ts";
 import { memoryResolver, zoneAuthority } from "../helpers/zone.ts";

@@ -1,4 +1,4 @@
-/** Where pyspf answers otherwise than RFC 7208 has it, class by class. */
+/** The differences of pyspf from RFC 7208, by class. */
 import type { RandomCase } from "./random-policies.ts";
 
 /** Both checkers' answers to one case. */

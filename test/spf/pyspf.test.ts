@@ -1,4 +1,4 @@
-/** Random policies, evaluated by us and by pyspf (python3-spf): each difference must be a known deviation of pyspf. */
+/** Compares us with pyspf (python3-spf) on random policies: each difference must be a known deviation of pyspf. */
 import { describe, expect, test } from "vitest";
 import { createSpfChecker } from "../../src/spf/checker.ts";
 import { SPF_RESULTS } from "../../src/spf/verdict.ts";

@@ -1,3 +1,4 @@
+/** Makes random SPF policies. */
 import type { ZoneData } from "../helpers/zone.ts";
 
 /** A random check: records that include, redirect and err, hosts that may be missing, one client and one sender. */

@@ -1,4 +1,4 @@
-/** What holds of every verdict, whoever published the record. */
+/** The properties of every verdict, for any record. */
 import { SPF_RESULTS, type SpfVerdict } from "../../src/spf/verdict.ts";
 
 /** A checker's settings in tests that make up zones. */

@@ -1,4 +1,4 @@
-/** The suites again, with every query made through our resolver to a DNS server on the loopback interface. */
+/** Runs the suites again, with all queries sent through our resolver to a DNS server on the loopback interface. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createResolver, type StubResolver } from "../../src/dns/resolver.ts";
 import { createSpfChecker } from "../../src/spf/checker.ts";

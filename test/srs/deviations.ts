@@ -48,7 +48,7 @@ export const DEVIATIONS: readonly DeviationClass[] = [
   },
   {
     name: "stored address, signed SRS1",
-    reason: "A foreign SRS0 address whose SRS1 form is over 64 octets goes to the store, as every address that long.",
+    reason: "A foreign SRS0 address whose SRS1 form is over 64 bytes goes to the store, as every address that long.",
     vectors: [0, 18],
     has: (d) => isLongSrs1(d.theirs) && isStored(d),
   },

@@ -1,7 +1,10 @@
-/** Addresses for property tests: every kind of legal mailbox up to the limits of RFC 5321, and what only looks like one. */
+/**
+ * Addresses for property tests: all kinds of legal mailboxes up to the limits of RFC 5321, and text that only looks
+ * like one.
+ */
 import fc from "fast-check";
 
-const MAX_LOCAL_OCTETS = 64;
+const MAX_LOCAL_BYTES = 64;
 
 const atext = fc.constantFrom(..."abcxyzABCXYZ0123456789!#$%&'*+-/=?^_`{|}~");
 const letDig = fc.constantFrom(..."abcdefghijklmnopqrstuvwxyzABCXYZ0123456789");
@@ -39,7 +42,7 @@ const foreignSrs1 = fc
 /** Local parts without quotes around them, as long as they may be in bytes. */
 const local = fc
   .oneof({ weight: 4, arbitrary: dotString }, { weight: 4, arbitrary: quotedText }, srsLookalike, foreignSrs1)
-  .map((text) => text.slice(0, MAX_LOCAL_OCTETS))
+  .map((text) => text.slice(0, MAX_LOCAL_BYTES))
   .filter((text) => text !== "" && !text.endsWith("\\"));
 
 const label = fc.string({ unit: letDig, minLength: 1, maxLength: 63 });

@@ -1,4 +1,4 @@
-/** How the options of postsrsd 1.10 and 2.4.0 are set here: docs/from-postsrsd.md as code. */
+/** Converts the options of postsrsd 1.10 and 2.4.0 to ours: docs/from-postsrsd.md as code. */
 import { parseSecrets } from "../../src/srs/secrets.ts";
 import type { RecordedConfig } from "./recorded.ts";
 import { DEFAULTS, type SrsOptions } from "./tables.ts";

@@ -1,4 +1,4 @@
-/** A real postsrsd 1.x whose clock stands still. */
+/** A real postsrsd 1.x with a frozen clock. */
 import { spawn } from "node:child_process";
 import { connect } from "node:net";
 import { freePort } from "../helpers/free-port.ts";

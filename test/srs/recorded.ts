@@ -1,4 +1,4 @@
-/** The recorded answers of postsrsd: see test/testdata/postsrsd/README.md. */
+/** Reads the recorded answers of postsrsd: see test/testdata/postsrsd/README.md. */
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 

@@ -1,4 +1,4 @@
-/** Asks our maps, through the protocols as Postfix speaks them, what a peer was asked, and says where we differ. */
+/** Asks our maps, over the protocols of Postfix, the recorded questions of a peer, and reports differences. */
 import { createHash } from "node:crypto";
 import type { RequestService } from "../../src/net/session.ts";
 import { socketmapService } from "../../src/socketmap/service.ts";

@@ -1,3 +1,4 @@
+/** SRS maps with short options for tests. */
 import { DomainList } from "../../src/mail/names.ts";
 import type { LookupObserver } from "../../src/net/lookup.ts";
 import type { HashAlphabet } from "../../src/srs/hash.ts";

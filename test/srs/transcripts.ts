@@ -1,4 +1,4 @@
-/** Recorded conversations that we hold otherwise than postsrsd, with the reason and what we do instead. */
+/** Recorded conversations in which we differ from postsrsd, with the reason and our replies. */
 export interface TranscriptDeviation {
   readonly reason: string;
   /** Our replies without their frames; of one that is not "found", the first word. */

@@ -74,9 +74,9 @@ test("TcpTableDecoder reads the same however the bytes are cut", () => {
 
 test("TcpTableDecoder gives back what Postfix quoted", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), (octets) => {
-      const line = `get ${[...octets].map((octet) => `%${octet.toString(16).padStart(2, "0")}`).join("")}\n`;
-      expect(decode(new TcpTableDecoder(), line, [])).toEqual([Buffer.from(octets).toString("latin1")]);
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 400 }), (bytes) => {
+      const line = `get ${[...bytes].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")}\n`;
+      expect(decode(new TcpTableDecoder(), line, [])).toEqual([Buffer.from(bytes).toString("latin1")]);
     }),
     { seed: 2 },
   );
@@ -106,8 +106,8 @@ test.each<{ name: string; result: LookupResult; line: string }>([
 
 test("encodeReply writes one line that reads back as the value, whatever is in it", () => {
   fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 300 }), (octets) => {
-      const value = Buffer.from(octets).toString("latin1");
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const value = Buffer.from(bytes).toString("latin1");
       const line = encodeReply(found(value));
       expect(line).toMatch(/^200 [\x21-\x7e]*\n$/);
       expect(decodeURIComponentLatin1(line.slice(4, -1))).toBe(value);

@@ -1,3 +1,4 @@
+/** Runs programs in the lab. */
 import { execFileSync, spawn } from "node:child_process";
 
 export interface CommandOptions {
@@ -8,7 +9,7 @@ export interface CommandOptions {
 
 interface CommandResult {
   readonly exitCode: number | null;
-  /** Octets as latin1, so that nothing that a program writes is lost. */
+  /** Bytes as latin1, so that nothing that a program writes is lost. */
   readonly stdout: string;
   readonly stderr: string;
 }

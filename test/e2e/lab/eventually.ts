@@ -1,3 +1,4 @@
+/** Waits until a condition holds. */
 import { setTimeout as sleep } from "node:timers/promises";
 
 const TIMEOUT_MS = 30_000;

@@ -1,4 +1,4 @@
-/** A forwarder that is set up as docs/postfix.md leads with: it rewrites only what leaves it. */
+/** A forwarder with the main set-up of docs/postfix.md: it rewrites only mail that leaves it. */
 import { fwd } from "./hosts.ts";
 import type { Lab } from "./lab.ts";
 import type { DnsRecord } from "./nameserver.ts";

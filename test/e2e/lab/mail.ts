@@ -1,4 +1,4 @@
-/** Messages: how the lab writes them, and how it reads the ones in a mailbox. */
+/** Writes messages, and reads those in a mailbox. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -41,7 +41,7 @@ export function messageText(message: Message, tag: string): string {
   return lines.join("\n");
 }
 
-/** A message as virtual(8) stored it. Text is latin1 octets. */
+/** A message as virtual(8) stored it. Text is latin1 bytes. */
 export class StoredMessage {
   readonly text: string;
   readonly #head: string;

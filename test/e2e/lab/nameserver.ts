@@ -1,4 +1,4 @@
-/** The lab's DNS: unbound, which knows the lab's names and no others. */
+/** The lab's DNS: unbound, which knows only the lab's names. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { openSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** What a page of docs/ tells its reader to type and to write into files, block by block, as it stands. */
+/** Reads from a page of docs/ the commands to type and the files to write, block by block. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PACKAGE } from "./runtime.ts";

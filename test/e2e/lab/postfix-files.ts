@@ -1,4 +1,4 @@
-/** The main.cf and master.cf that every Postfix of the lab starts from, as Debian's would be for a virtual host. */
+/** The main.cf and master.cf of every Postfix of the lab, as Debian has them for a virtual host. */
 
 /** One Postfix of the lab. */
 export interface MailHost {

@@ -1,3 +1,4 @@
+/** Skips tests of the lab if a program is missing. */
 import { requirePrograms, skipReason } from "../../helpers/requires.ts";
 import { runOrLeave } from "./command.ts";
 

@@ -1,3 +1,4 @@
+/** Paths of the package and its runtime. */
 import { join } from "node:path";
 
 /** The folder of package.json. */

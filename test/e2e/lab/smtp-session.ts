@@ -1,6 +1,6 @@
 /**
  * A program that speaks SMTP inside a namespace, where the tests themselves are not: `[host, port, command…]` as JSON on
- * standard input, the replies as a JSON array on standard output, the greeting first. Text is latin1 octets.
+ * standard input, the replies as a JSON array on standard output, the greeting first. Text is latin1 bytes.
  */
 import { connect } from "node:net";
 import { createInterface } from "node:readline";

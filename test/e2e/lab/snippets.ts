@@ -1,4 +1,4 @@
-/** The configuration that docs/postfix.md shows and deploy/postfix holds, as the tests run it. */
+/** Reads the configuration in docs/postfix.md and deploy/postfix for the tests. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PACKAGE } from "./runtime.ts";

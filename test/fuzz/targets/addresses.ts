@@ -1,4 +1,4 @@
-/** Addresses and what is made of them: SRS there and back, lists, IP addresses. */
+/** Fuzzes addresses: SRS in both directions, lists, IP addresses. */
 import { isIP } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { formatServer, parseServer } from "../../../src/dns/server-address.ts";

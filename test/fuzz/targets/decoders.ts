@@ -1,4 +1,4 @@
-/** The three protocols as a peer sees them: whatever it sends, in whatever pieces. */
+/** Fuzzes the decoders of the three protocols with any input in any pieces. */
 import { isDeepStrictEqual } from "node:util";
 import { MAPS } from "../../../src/net/lookup.ts";
 import type { Decoder, RequestService } from "../../../src/net/session.ts";

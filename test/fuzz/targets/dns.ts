@@ -1,4 +1,4 @@
-/** Replies of any DNS server, and names on their way to the wire and back. */
+/** Fuzzes replies of DNS servers, and the conversion of names to the wire and back. */
 import { isIPv4, isIPv6 } from "node:net";
 import { encodeQuestion, HEADER_BYTES, isReplyTo } from "../../../src/dns/message.ts";
 import { toQueryName } from "../../../src/dns/name.ts";

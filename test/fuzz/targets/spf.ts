@@ -1,4 +1,4 @@
-/** SPF records of strangers, one on its own and in whole zones. */
+/** Fuzzes SPF records, alone and in whole zones. */
 import { createSpfChecker, type SpfChecker } from "../../../src/spf/checker.ts";
 import { RecordParser } from "../../../src/spf/record.ts";
 import type { SpfQuery } from "../../../src/spf/verdict.ts";

@@ -1,4 +1,4 @@
-/** Text that others read: header fields, log lines, configuration, secrets, where the store is. */
+/** Fuzzes texts: header fields, log lines, configuration, secrets, store URLs. */
 import { parseConfig } from "../../../src/config/parse.ts";
 import { authenticationResults } from "../../../src/mail/authentication-results.ts";
 import { asciiHeaderValue, comment, headerValue } from "../../../src/mail/header-text.ts";
