@@ -97,10 +97,10 @@ take_out() {
 # The entries of a list that rewrite senders for SRS: by the names of the classic set-up, or by what they answer.
 srs_entries() {
   entries "$1" | while read -r entry; do
-    case $entry in
+    case ${entry#proxy:} in
       tcp:*:10001 | socketmap:*:forward) echo "$entry" ;;
       tcp:* | socketmap:*)
-        postmap -q someone@example.com "$entry" 2>/dev/null | grep -iE '^"?srs0[-+=]' >/dev/null && echo "$entry" || :
+        postmap -q someone@example.com "${entry#proxy:}" 2>/dev/null | grep -iE '^"?srs0[-+=]' >/dev/null && echo "$entry" || :
         ;;
     esac
   done
@@ -109,6 +109,12 @@ srs_entries() {
 # The classic set-up rewrites all mail, local mail too, and then no forward goes through the second pass.
 remove_classic_senders() {
   maps=$(written sender_canonical_maps)
+  # A $name of yours stays one, unless there is an SRS map behind it. A "$" that is left was written "$$".
+  all=$(expanded sender_canonical_maps | sed 's/\$/$$/g')
+  [ "$(srs_entries "$maps")" = "$(srs_entries "$all")" ] || maps=$all
+  entries "$maps" | grep -E '^[a-z]+map:\{.*(tcp|socketmap):' | while read -r entry; do
+    say "sender_canonical_maps: $entry stays. If there is an SRS map in it, take it out: it rewrites local mail too"
+  done
   classic=$(srs_entries "$maps")
   [ -n "$classic" ] || return 0
   say "sender_canonical_maps: takes out $(printf '%s\n' "$classic" | joined), which rewrites local mail too"
@@ -128,7 +134,9 @@ put_in_senders() {
   assign sender_dependent_default_transport_maps "$(printf '%s\n' "$socketmap:forward-transport" "$others" | grep . | joined)"
   grep '^srs_' "$here/forward-only.main.cf" | while read -r line; do edit -e "$line"; done
 
-  for service in srs/unix "$loopback:12526/inet" srs-cleanup/unix; do
+  # However the port is written: Linux would share its connections out among all that listen there.
+  for service in srs/unix srs-cleanup/unix 12526/inet localhost:12526/inet 127.0.0.1:12526/inet \
+    '[127.0.0.1]:12526/inet' '[::1]:12526/inet'; do
     [ -z "$(postconf -c "$made" -M "$service" 2>/dev/null)" ] || {
       say "master.cf: replaces $service"
       edit -MX "$service"
@@ -140,8 +148,9 @@ put_in_senders() {
     say "master.cf: $line stays. If it is an SRS map, take it out: it rewrites local mail too"
   done
   entries "$(expanded transport_maps)" | while read -r entry; do
-    [ -z "$(postmap -q '*' "$entry" 2>/dev/null || :)" ] ||
-      say "transport_maps: $entry has \"*\", which goes past the recipe: no forward is rewritten. Set relayhost instead"
+    # A table of patterns has no "*": it is asked for an address.
+    [ -z "$(postmap -q '*' "$entry" 2>/dev/null || postmap -q someone@example.com "$entry" 2>/dev/null || :)" ] ||
+      say "transport_maps: $entry has \"*\" or the like, which goes past the recipe: no forward is rewritten. Set relayhost instead"
   done
 }
 
@@ -163,9 +172,13 @@ put_in_recipients() {
     >"$made/srs-recipients.regexp"
 
   maps=$(written recipient_canonical_maps)
-  others=$(entries "$maps" | grep -vxE 'tcp:.*:10002|socketmap:.*:reverse|pipemap:.*srs-recipients\.regexp.*' || :)
+  reverse='tcp:.*:10002|socketmap:.*:reverse|pipemap:.*srs-recipients\.regexp.*'
+  others=$(entries "$maps" | grep -vxE "$reverse" || :)
   ours="pipemap:{regexp:$etc/srs-recipients.regexp, $socketmap:reverse}"
   if [ "$mode" = on ] || [ "$others" = "$(entries "$maps")" ]; then
+    entries "$maps" | grep -xE "$reverse" | grep -vxF "$ours" | while read -r entry; do
+      say "recipient_canonical_maps: takes out $entry, in whose place ours comes"
+    done
     [ -z "$others" ] || say "recipient_canonical_maps: ours behind $(printf '%s\n' "$others" | joined)"
     assign recipient_canonical_maps "$(printf '%s\n' "$others" "$ours" | grep . | joined)"
   fi
