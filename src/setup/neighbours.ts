@@ -40,7 +40,7 @@ interface Places {
 /** One sentence for each problem; none without Postfix. */
 export async function neighbourAdvice(setup: Setup, places: Places = {}): Promise<string[]> {
   const { postfix = {}, opendmarcConf = "/etc/opendmarc.conf", postsrsdDefaults = "/etc/default/postsrsd" } = places;
-  const mainCf: MainCf = await readParameters(PARAMETERS, postfix).catch(() => new Map());
+  const mainCf: MainCf = await readMainCf(postfix);
   return [
     ...mixedSetUps(setup, mainCf),
     ...uncheckedMail(setup, mainCf),
@@ -48,6 +48,13 @@ export async function neighbourAdvice(setup: Setup, places: Places = {}): Promis
     ...wayBack(setup, mainCf, postsrsdDefaults),
     ...(await unroutedDomains(setup, mainCf, postfix)),
   ];
+}
+
+/** Reads the parameters, with `localhost` as our listeners write it. Empty without Postfix. */
+async function readMainCf(postfix: PostfixCommand): Promise<MainCf> {
+  const written: MainCf = await readParameters(PARAMETERS, postfix).catch(() => new Map());
+  const loopback = /\b(tcp|inet):(?:localhost|\[127\.0\.0\.1\]):/g;
+  return new Map([...written].map(([name, value]) => [name, value.replaceAll(loopback, "$1:127.0.0.1:")]));
 }
 
 /** The forms in which a parameter of main.cf may name our listeners. */

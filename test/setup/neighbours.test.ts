@@ -76,7 +76,12 @@ const WRONG: readonly {
   postsrsd?: boolean;
   says: string;
 }[] = [
-  ...[`${SOCKETMAP}:forward`, `hash:/x, tcp:127.0.0.1:10001`].map((maps) => ({
+  ...[
+    `${SOCKETMAP}:forward`,
+    "hash:/x, tcp:127.0.0.1:10001",
+    "tcp:localhost:10001",
+    "$x\nx = tcp:[127.0.0.1]:10001",
+  ].map((maps) => ({
     name: `forward-only beside ${maps}`,
     mainCf: `${FORWARD_ONLY}sender_canonical_maps = ${maps}\n`,
     says: "take our map out of sender_canonical_maps",
@@ -84,6 +89,11 @@ const WRONG: readonly {
   {
     name: "default_action=DUNNO",
     mainCf: POLICY("timeout=30s, default_action=DUNNO"),
+    says: "main.cf: default_action in smtpd_recipient_restrictions lets mail in unchecked",
+  },
+  {
+    name: "default_action=DUNNO for localhost",
+    mainCf: POLICY("default_action=DUNNO").replace("127.0.0.1", "localhost"),
     says: "main.cf: default_action in smtpd_recipient_restrictions lets mail in unchecked",
   },
   {
