@@ -9,6 +9,8 @@ import type { Logger } from "../process/log.ts";
  */
 const REPEATED_MS = 1_000;
 
+const KEEP_ALIVE_MS = 3_600_000;
+
 interface SignalActions {
   /** Reloads the configuration. Never rejects. */
   reload(): Promise<void>;
@@ -59,7 +61,9 @@ export function listenForSignals(logger: Logger): Signals {
   return {
     serve(actions) {
       started.resolve(actions);
-      return stopped.promise;
+      // With every listener off nothing else keeps the process, and the next reload may open one.
+      const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
+      return stopped.promise.finally(() => clearInterval(keepAlive));
     },
   };
 }

@@ -126,12 +126,14 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
 
 /**
  * Finds state_dir: the configured one, or `state` beside the sources if we run from a checkout as a user who may write
- * only there. A command that only reads secrets uses those of the service, if there is a service.
+ * only there and who can read no secrets in state_dir: new ones would lead no bounce back. A command that only reads
+ * secrets uses those of the service, if there is a service.
  */
 function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   const configured = config.state_dir;
   const isCheckout = existsSync(join(around.packageDir, "src", "main.js"));
-  if (!isCheckout || isWritable(configured, mode)) return configured;
+  if (!isCheckout || isAllowed(join(configured, CREDENTIAL), constants.R_OK)) return configured;
+  if (isWritable(configured, mode)) return configured;
   const local = join(around.packageDir, "state");
   if (isThere(join(local, CREDENTIAL))) return local;
   const isService = mode === "skip" && isThere(configured);
@@ -141,7 +143,15 @@ function stateDir(config: Config, around: Surroundings, mode: "create" | "skip")
 function isWritable(directory: string, mode: "create" | "skip"): boolean {
   try {
     if (mode === "create") mkdirSync(directory, { recursive: true, mode: 0o755 });
-    accessSync(nearestExisting(directory), constants.W_OK);
+  } catch {
+    return false;
+  }
+  return isAllowed(nearestExisting(directory), constants.W_OK);
+}
+
+function isAllowed(path: string, mode: number): boolean {
+  try {
+    accessSync(path, mode);
     return true;
   } catch {
     return false;

@@ -1,6 +1,6 @@
 /** Tests commands when something around them is wrong: folders, disks, permissions, other files. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, closeSync, mkdirSync, openSync, symlinkSync } from "node:fs";
+import { chmodSync, chownSync, closeSync, mkdirSync, openSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { freePorts, postvouch, RunningDaemon, scratch } from "../helpers/daemon.ts";
@@ -8,6 +8,8 @@ import { missingRoot } from "../helpers/postfix-server.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.js");
+
+const SETUP = join(import.meta.dirname, "../../src/setup/setup.ts");
 
 const NO_STACK = /^\s+at .*:\d+:\d+/m;
 const NOBODY = 65_534;
@@ -106,6 +108,44 @@ describe("serve", () => {
     const { status, stderr } = postvouch(["serve", "--config", config(dir)], { uid: NOBODY });
     expect(status).toBe(code);
     expect(stderr).toContain(`${says} "${dir.path}/state/srs.secrets": no permission`);
+  });
+
+  test.skipIf(missingRoot() !== undefined)(
+    "takes secrets that it may read from a state_dir that it may not write",
+    () => {
+      using dir = scratch();
+      chmodSync(dir.path, 0o755);
+      for (const name of ["state", "checkout", "checkout/src"]) mkdirSync(`${dir.path}/${name}`);
+      dir.write("state/srs.secrets", "tops3cr3t\n", 0o644);
+      dir.write("checkout/src/main.js", "", 0o644);
+      chownSync(`${dir.path}/checkout`, NOBODY, NOBODY);
+      const around = { configFile: config(dir), packageDir: `${dir.path}/checkout` };
+      const script = `const { readSetup } = await import(${JSON.stringify(SETUP)});
+      console.log((await readSetup(${JSON.stringify(around)}, "create")).secretsFile);`;
+      const ran = spawnSync(process.execPath, ["--input-type=module", "-e", script], {
+        ...{ uid: NOBODY, gid: NOBODY, encoding: "utf8" },
+      });
+      expect(ran.stdout).toBe(`${dir.path}/state/srs.secrets\n`);
+    },
+  );
+
+  test("runs with every listener off, also after a reload, until it is stopped", async () => {
+    using dir = scratch();
+    const [port] = await freePorts(1);
+    const file = config(dir);
+    await using daemon = new RunningDaemon(["--config", file]);
+    await daemon.said("starting");
+    config(dir, `metrics.listen = ["127.0.0.1:${port}"]\n`);
+    daemon.signal("SIGHUP");
+    await daemon.said("listening");
+    config(dir);
+    daemon.signal("SIGHUP");
+    await daemon.said("result=ok", 2);
+    daemon.signal("SIGHUP");
+    await daemon.said("result=ok", 3);
+    daemon.signal("SIGTERM");
+    expect(await daemon.exited).toBe(0);
+    expect(daemon.output).not.toContain("top-level await");
   });
 
   const missing = requirePrograms("unshare") ?? missingRoot();
