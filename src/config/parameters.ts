@@ -211,7 +211,7 @@ export const PARAMETERS = {
   "srs.store.url": parameter(
     storeUrl,
     "",
-    'Store for addresses whose rewritten local part would exceed 64 bytes: "sqlite:/path" or "redis://host:6379/0". Empty: such addresses are rewritten without a store.',
+    'Store for addresses whose rewritten local part would exceed 64 bytes: "sqlite:/path" or "redis://host:6379/0". Empty: such addresses are rewritten anyway, and counted as too_long.',
   ),
   "srs.store.mode": parameter(
     oneOf("long", "all"),
