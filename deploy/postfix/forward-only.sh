@@ -134,7 +134,7 @@ put_in_senders() {
   assign sender_dependent_default_transport_maps "$(printf '%s\n' "$socketmap:forward-transport" "$others" | grep . | joined)"
   grep '^srs_' "$here/forward-only.main.cf" | while read -r line; do edit -e "$line"; done
 
-  # However the port is written: Linux would share its connections out among all that listen there.
+  # However the port is written: on Linux two services of Postfix may listen on one address and port.
   for service in srs/unix srs-cleanup/unix 12526/inet localhost:12526/inet 127.0.0.1:12526/inet \
     '[127.0.0.1]:12526/inet' '[::1]:12526/inet'; do
     [ -z "$(postconf -c "$made" -M "$service" 2>/dev/null)" ] || {
