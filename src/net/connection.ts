@@ -36,8 +36,8 @@ const MAX_HELD_CHARS = 4096;
 const MAX_IN_A_ROW = 16;
 
 /**
- * Characters of one read after which no more is read before a turn in the backlog: no request of Postfix's is as long, and
- * libuv would read 64 KiB 32 times before any other connection is served.
+ * A read of more characters waits for a turn in the backlog: no request of Postfix's is as long, and libuv would read 64
+ * KiB 32 times before any other connection is served.
  */
 const MAX_CHARS_IN_A_ROW = 16_384;
 
@@ -62,6 +62,8 @@ export class Connection implements Sender, Holder {
   #waiting = false;
   /** True if a turn in the backlog came while the peer was not reading. */
   #stalled = false;
+  /** Requests that may be answered before a turn in the backlog. */
+  #left = MAX_IN_A_ROW;
   #paused = false;
   #ended = false;
   /** True after a failure. Later input is discarded. */
@@ -76,8 +78,13 @@ export class Connection implements Sender, Holder {
     socket.on("data", (chunk: string) => {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
-        this.#pump();
-        if (chunk.length > MAX_CHARS_IN_A_ROW && !this.#waiting && !this.#failed) this.#waitForTurn();
+        this.#left = MAX_IN_A_ROW;
+        if (chunk.length <= MAX_CHARS_IN_A_ROW) {
+          this.#pump();
+          return;
+        }
+        this.#waitForTurn();
+        this.#noteHeld();
         return;
       }
       this.#pause();
@@ -129,6 +136,7 @@ export class Connection implements Sender, Holder {
 
   /** Answers some of the waiting requests, in a turn of the backlog. */
   takeTurn(): void {
+    this.#left = MAX_IN_A_ROW;
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
   }
@@ -138,14 +146,15 @@ export class Connection implements Sender, Holder {
     const { decoder } = this.#session;
     let out = "";
     try {
-      for (let request = decoder.next(), left = MAX_IN_A_ROW; request !== undefined; request = decoder.next()) {
+      for (let request = decoder.next(); request !== undefined; request = decoder.next()) {
+        this.#left--;
         const reply = this.#session.answer(request);
         if (typeof reply !== "string") {
           this.#wait(out, reply);
           return;
         }
         out += reply;
-        if (--left === 0) {
+        if (this.#left <= 0) {
           this.#send(out);
           this.#waitForTurn();
           return;
@@ -203,6 +212,11 @@ export class Connection implements Sender, Holder {
     this.#waiting = false;
     if (this.#socket.destroyed) return;
     this.#send(out);
+    // An answer that was known already comes in a microtask, in the same turn of the event loop.
+    if (this.#left <= 0) {
+      this.#waitForTurn();
+      return;
+    }
     this.#pump();
     this.#resume();
   }

@@ -106,8 +106,31 @@ describe("A connection", () => {
     expect(peer.received.length).toBe(requests * answer.length);
   });
 
-  test("that sends more than one read takes is read once in a turn of the event loop", async () => {
-    const { server, connect } = await serve(() => "");
+  test.each<{ name: string; answer: Answer }>([
+    { name: "answered at once", answer: () => "x\n" },
+    { name: "answered in a microtask", answer: () => Promise.resolve("x\n") },
+  ])("whose requests are $name has sixteen of them answered in a turn of the event loop", async ({ answer }) => {
+    let [answers, most] = [0, 0];
+    const { connect } = await serve((line) => {
+      if (answers++ === 0) {
+        setImmediate(() => {
+          most = Math.max(most, answers);
+          answers = 0;
+        });
+      }
+      return answer(line);
+    });
+    const peer = connect();
+    peer.socket.write("a\n".repeat(500));
+    await until(() => peer.received.length === 1_000 && answers === 0);
+    expect(most).toBeLessThanOrEqual(32);
+  });
+
+  test.each<{ name: string; answer: Answer }>([
+    { name: "answered at once", answer: () => "" },
+    { name: "answered in a microtask", answer: () => Promise.resolve("") },
+  ])("that sends more than one read takes, $name, is read once in a turn of the event loop", async ({ answer }) => {
+    const { server, connect } = await serve(answer);
     const peer = connect();
     await until(() => server.sockets.length === 1);
     let [chars, reads, mostReads] = [0, 0, 0];
