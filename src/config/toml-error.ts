@@ -6,17 +6,17 @@
 /** Configuration files of other programs: a line that only they have, and the page about their options. */
 const FOREIGN: readonly { readonly line: RegExp; readonly name: string; readonly page: string }[] = [
   {
-    line: /^\s*(?:HELO_reject|Mail_From_reject|PermError_reject|TempError_Defer|debugLevel|defaultSeedOnly|TestOnly)\s*=/m,
+    line: /^[ \t]*(?:HELO_reject|Mail_From_reject|PermError_reject|TempError_Defer|debugLevel|defaultSeedOnly|TestOnly)[ \t]*=/m,
     name: "policyd-spf.conf",
     page: "docs/from-policyd-spf.md",
   },
   {
-    line: /^\s*(?:srs-domain|domains-file|secrets-file|original-envelope|envelope-database|unprivileged-user)\s*=/m,
+    line: /^[ \t]*(?:srs-domain|domains-file|secrets-file|original-envelope|envelope-database|unprivileged-user)[ \t]*=/m,
     name: "postsrsd.conf of postsrsd 2",
     page: "docs/from-postsrsd.md",
   },
   {
-    line: /^\s*#?\s*(?:SRS_DOMAIN|SRS_SECRET|SRS_EXCLUDE_DOMAINS)=/m,
+    line: /^[ \t]*(?:#[ \t]*)?(?:SRS_DOMAIN|SRS_SECRET|SRS_EXCLUDE_DOMAINS)=/m,
     name: "/etc/default/postsrsd of postsrsd 1",
     page: "docs/from-postsrsd.md",
   },
@@ -57,10 +57,14 @@ function withoutPassword(line: string): string {
   return line.replace(/\/\/[^/"\s]*@/g, (found) => `//${"*".repeat(found.length - 3)}@`);
 }
 
+/** The pattern that takes a line apart goes back and forth in it: nobody writes a longer one by hand. */
+const MAX_HINT_CHARS = 300;
+
 const UNCLOSED = "the closing quote is missing";
 
 function hintFor(what: string, line: string, column: number): string | undefined {
-  const [, key = "", value = ""] = /^\s*([^=]*?)\s*=\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? [];
+  const [, key = "", value = ""] =
+    line.length > MAX_HINT_CHARS ? [] : (/^\s*([^=]*?)\s*=\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? []);
   switch (what) {
     case "invalid value":
     case "illegal leading zero":

@@ -123,9 +123,12 @@ export const endpoint: Kind<Endpoint> = {
   },
 };
 
+/** Longest text that is searched for a port, because the pattern backtracks. No address is longer. */
+const MAX_HINT_CHARS = 100;
+
 /** A hint for a text that is not an endpoint. */
 function endpointHint(value: unknown): string {
-  const text = String(value);
+  const text = String(value).slice(0, MAX_HINT_CHARS);
   const [, host = "", port = ""] = /^(?:inet:)?(.*?):?(\d+)$/.exec(text) ?? [];
   if (Number(port) > 65_535) return "; ports go up to 65535";
   const address = { "": "127.0.0.1", localhost: "127.0.0.1", "*": "0.0.0.0" }[host] ?? host;

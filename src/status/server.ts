@@ -68,9 +68,26 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     };
     end(socket, REQUEST_MS);
     if (deadlines.size > MAX_CONNECTIONS) socket.destroy();
-    else server.emit("connection", socket);
+    else {
+      server.emit("connection", socket);
+      feedInSlices(socket);
+    }
     return { drain: () => socket.destroySoon(), closed };
   };
+}
+
+/** Bytes that are parsed before a connection that asks too much can be closed: most requests of scrapers are shorter. */
+const SLICE_BYTES = 1024;
+
+/** Has node:http parse packets in slices. It would parse thousands of requests of one packet, even on a closed connection. */
+function feedInSlices(socket: Socket): void {
+  const [parse] = socket.listeners("data");
+  if (parse === undefined) return;
+  socket.removeAllListeners("data");
+  socket.on("data", (bytes: Buffer) => {
+    for (let at = 0; at < bytes.length && !socket.destroyed; at += SLICE_BYTES)
+      parse.call(socket, bytes.subarray(at, at + SLICE_BYTES));
+  });
 }
 
 /** Makes one call of `work`, at the end of the turn of the event loop, for all that ask in this turn. */

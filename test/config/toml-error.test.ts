@@ -62,3 +62,19 @@ test.each([
     expect.stringMatching(new RegExp(`^p\\.toml: this is .*, which postvouch does not read; ${page} `)),
   ]);
 });
+
+/** Where work that grew with the square of the length would take minutes, and a reload as long. */
+const LENGTH = 20_000;
+
+test.each([
+  { name: "blank lines", text: "\n".repeat(LENGTH) },
+  { name: "blank comments", text: "#\n".repeat(LENGTH) },
+  { name: "a long line of blanks", text: `a = ${" ".repeat(LENGTH)}x` },
+  { name: "a long line without a value", text: "a ".repeat(LENGTH / 2) },
+  { name: "a long word", text: `domain = ${"a".repeat(LENGTH)}` },
+  { name: "a long number for an endpoint", text: `[metrics]\nlisten = ["${"1".repeat(LENGTH)}x"]` },
+  { name: "a long row of slashes", text: `[srs]\nx = "${"//a".repeat(LENGTH / 3)}"` },
+  { name: "a long unknown key", text: `${"a".repeat(LENGTH)} = 1` },
+])("$name: read in no time", ({ text }) => {
+  expect(parseConfig(text, "p.toml").problems.length).toBeLessThan(5);
+});

@@ -10,7 +10,7 @@ import type { Target } from "./target.ts";
 const BATCH = 256;
 
 /** An input that takes longer than this is reported like one that breaks a promise. */
-const MAX_INPUT_MS = 1000;
+const MAX_INPUT_MS = 200;
 
 /** Crashers after which a target is given up: there is enough to mend. */
 const MAX_CRASHERS = 10;
@@ -88,17 +88,22 @@ class Run {
     this.inputs++;
     const startMs = performance.now();
     try {
-      const came = this.#target.run(input);
-      const word = typeof came === "string" ? came : await came;
+      const word = await this.#target.run(input);
+      if (performance.now() - startMs > MAX_INPUT_MS) await this.#runAgain(input);
       const count = this.words.get(word) ?? 0;
       this.words.set(word, count + 1);
-      const elapsedMs = performance.now() - startMs;
-      if (elapsedMs > MAX_INPUT_MS) this.#crash(input, `took ${Math.round(elapsedMs)} ms`);
       return count === 0;
     } catch (error) {
       this.#crash(input, placeOf(error));
       return false;
     }
+  }
+
+  /** It may have been the machine that was slow, which CPU time does not tell. */
+  async #runAgain(input: string): Promise<void> {
+    const before = process.cpuUsage();
+    await this.#target.run(input);
+    if (process.cpuUsage(before).user > MAX_INPUT_MS * 1000) this.#crash(input, `took over ${MAX_INPUT_MS} ms`);
   }
 
   #crash(input: string, problem: string): void {

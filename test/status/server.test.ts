@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
@@ -97,6 +98,20 @@ describe("The status server", () => {
     socket.resume().write(REQUEST.repeat(1_000));
     await closed;
     expect(scrape.mock.calls.length).toBeLessThan(2);
+  });
+
+  test("parses no more than a part of a packet of a thousand requests, and all of a long one", async () => {
+    let parsed = 0;
+    const count = (): void => void parsed++;
+    subscribe("http.server.request.start", count);
+    cleanups.push(() => unsubscribe("http.server.request.start", count));
+    const { open } = await start();
+    const [hasty, patient] = [await open(), await open()];
+    const closed = once(hasty, "close");
+    hasty.resume().write(REQUEST.repeat(1_000));
+    await closed;
+    expect(parsed).toBeLessThan(100);
+    expect(await ask(patient, REQUEST.replace("Host", `X-Long: ${"a".repeat(5_000)}\r\nHost`))).toContain("200 OK");
   });
 
   test("makes one scrape for all that ask in a turn of the event loop", async () => {

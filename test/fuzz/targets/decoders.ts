@@ -148,6 +148,7 @@ export const policyTarget: Target = {
     const kinds = new Set<string>();
     for (const request of requests.filter(isRequest)) kinds.add(readPolicyReply(await service.answer(request)));
     if (requests.includes(BROKEN)) kinds.add("broken");
-    return String([...kinds].sort());
+    const [kind = "nothing"] = kinds;
+    return kinds.size > 1 ? "several" : kind;
   },
 };
