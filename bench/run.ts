@@ -12,6 +12,7 @@ import { isInside, rerunInside } from "./namespace.ts";
 import { commandsPart } from "./parts/commands.ts";
 import { coresPart } from "./parts/cores.ts";
 import { deadDnsPart } from "./parts/dead-dns.ts";
+import { hostilePart } from "./parts/hostile.ts";
 import { memoryPart } from "./parts/memory.ts";
 import { microPart } from "./parts/micro.ts";
 import { openLoopPart } from "./parts/open-loop.ts";
@@ -28,6 +29,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   "open-loop": openLoopPart,
   spf: spfPart,
   "dead-dns": deadDnsPart,
+  hostile: hostilePart,
   memory: memoryPart,
   start: startPart,
   commands: commandsPart,
