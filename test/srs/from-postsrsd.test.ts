@@ -63,7 +63,7 @@ describe("docs/from-postsrsd.md", () => {
     const otherwise = Object.keys(TRANSCRIPT_DEVIATIONS).length;
     expect(DOCUMENT).toContain("replays 27,532 recorded answers");
     expect(DOCUMENT).toContain(
-      `has ${conversations} recorded conversations and what we do otherwise in ${otherwise} of`,
+      `has ${conversations} recorded conversations, and our different behaviour in ${otherwise} of`,
     );
   });
 });
