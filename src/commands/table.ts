@@ -22,9 +22,9 @@ export interface Command {
   readonly load: () => Promise<Run>;
 }
 
-const REWRITE_HELP = `Prints each rewritten address on a line; why one was not rewritten goes to
-stderr. "-" reads addresses from stdin, one per line. An address may stand as a
-log or a bounce shows it: from=<SRS0=...>, <SRS0=...>, or SRS0=3D...
+const REWRITE_HELP = `Prints each rewritten address on a line, and the reason for one that is not
+rewritten on stderr. "-" reads addresses from stdin, one per line. An address
+may have the form of a log or a bounce: from=<SRS0=...>, <SRS0=...>, SRS0=3D...
 --json prints one object per address: address, map, rewritten, outcome,
 reason. Exits 1 if one was not rewritten.
 POSTVOUCH_NOW=<unix seconds> freezes the clock.`;

@@ -87,7 +87,7 @@ export class TimerWheel {
     if (this.#interval !== undefined) return;
     this.#tick = Math.floor(this.#clockMs() / TICK_MS);
     this.#idleTicks = 0;
-    this.#interval = setInterval(() => this.#turn(), TICK_MS);
+    this.#interval = setInterval(() => this.#advance(), TICK_MS);
     this.#interval.unref();
   }
 
@@ -96,7 +96,7 @@ export class TimerWheel {
     this.#interval = undefined;
   }
 
-  #turn(): void {
+  #advance(): void {
     this.#idleTicks = this.#armed === 0 ? this.#idleTicks + 1 : 0;
     if (this.#idleTicks > IDLE_TICKS) {
       this.#stop();

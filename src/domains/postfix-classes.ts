@@ -147,7 +147,7 @@ export class PostfixClasses implements Source {
       this.replace(classes, this.#tables);
       if (isNew) this.#hooks.onEvent({ type: "loaded", source: "postfix_classes", entries: classes.count });
     } catch (error) {
-      this.#keep(errorText(error));
+      this.#reportKept(errorText(error));
     }
   }
 
@@ -155,7 +155,7 @@ export class PostfixClasses implements Source {
     this.#watch.close();
   }
 
-  #keep(problem: string): void {
+  #reportKept(problem: string): void {
     if (problem === this.#problem) return;
     this.#problem = problem;
     this.#hooks.onEvent({ type: "kept", source: "postfix_classes", problems: [problem] });

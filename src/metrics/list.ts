@@ -47,7 +47,7 @@ export const COUNTERS = {
   },
   srsTempFails: {
     name: "srs_tempfails_total",
-    help: "SRS lookups put off, by what did not answer.",
+    help: "SRS lookups with a temporary failure, by the part that did not answer.",
     labels: [["part", TEMPFAIL_PARTS]],
   },
   dnsQueries: {

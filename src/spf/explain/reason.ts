@@ -143,7 +143,7 @@ function explainPermerror(trace: Trace, verdict: SpfVerdict): string {
   if (trace.exceeded === "lookups" && stopped !== undefined) return explainLimit(trace, stopped);
   const hint = hintFor(record, stopped);
   if (hint === undefined) {
-    const fault = `${verdict.problem ?? verdict.explanation}: whoever runs ${fullNameOf(record)} must mend that.`;
+    const fault = `${verdict.problem ?? verdict.explanation}: the owner of ${fullNameOf(record)} must repair that.`;
     return [fault, ...remarks(record)].join(" ");
   }
   return `"${hint.text}" in the record of ${fullNameOf(record)} ${hint.fault}: did you mean "${hint.suggestion}"?`;

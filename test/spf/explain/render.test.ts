@@ -110,7 +110,7 @@ const REASONS: readonly (readonly [string, ZoneData, string])[] = [
   [
     "an error without a guess",
     { "example.com": [{ TXT: "v=spf1 foo -all" }] },
-    `Cannot read "foo" in the record of "example.com": Unknown mechanism "foo": whoever runs example.com must mend that.`,
+    `Cannot read "foo" in the record of "example.com": Unknown mechanism "foo": the owner of example.com must repair that.`,
   ],
   [
     "two records",
@@ -120,12 +120,12 @@ const REASONS: readonly (readonly [string, ZoneData, string])[] = [
   [
     "an include of what has no record",
     { "example.com": [{ TXT: "v=spf1 include:b.example -all" }] },
-    `Cannot evaluate "include:b.example": "b.example" has no SPF record: whoever runs example.com must mend that.`,
+    `Cannot evaluate "include:b.example": "b.example" has no SPF record: the owner of example.com must repair that.`,
   ],
   [
     "an include that names no domain",
     { "example.com": [{ TXT: "v=spf1 include:%{l}..b.example -all" }] },
-    `Cannot evaluate "include:%{l}..b.example": it names no domain: whoever`,
+    `Cannot evaluate "include:%{l}..b.example": it names no domain: the owner`,
   ],
   [
     "too many lookups",
@@ -235,7 +235,7 @@ const NAMED: readonly (readonly [string, ZoneData, string])[] = [
   [
     "an exact name with a value that nobody can read",
     { "example.com": [{ TXT: "v=spf1 ip6:2001:db8::g -all" }] },
-    `whoever runs example.com must mend that.`,
+    `the owner of example.com must repair that.`,
   ],
   [
     "a wildcard",
@@ -245,7 +245,7 @@ const NAMED: readonly (readonly [string, ZoneData, string])[] = [
   [
     "a wildcard in an include",
     { "example.com": [{ TXT: "v=spf1 include:*.example.com -all" }] },
-    `must mend that. "include:*.example.com" in the record of example.com stands for that very name: SPF knows no wildcards.`,
+    `must repair that. "include:*.example.com" in the record of example.com stands for that very name: SPF knows no wildcards.`,
   ],
   [
     "an en dash",
@@ -265,7 +265,7 @@ const NAMED: readonly (readonly [string, ZoneData, string])[] = [
   [
     "a letter that is no ASCII",
     { "example.com": [{ TXT: "v=spf1 a:b\xc3\xbccher.example" }] },
-    `it holds U+00FC, want printable ASCII: whoever runs example.com must mend that.`,
+    `it holds U+00FC, want printable ASCII: the owner of example.com must repair that.`,
   ],
   [
     "smart quotes around the record",
