@@ -43,7 +43,7 @@ export function describeTomlError(text: string, source: string, error: ParseErro
   const [what = "cannot be read"] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
   const line = (text.split(/\r?\n/)[error.line - 1] ?? "").replaceAll("\t", " ");
   const hint = hintFor(what, withoutPassword(line), error.column - 1);
-  // Of a file that is none of ours a line may be the whole.
+  // Cut, because a line of another kind of file may be very long.
   const start = Math.max(0, Math.min(error.column - 1 - SHOWN_CHARS / 2, line.length - SHOWN_CHARS));
   return [
     `${source}:${error.line}:${error.column}: not valid TOML: ${what}${hint === undefined ? "" : `; ${hint}`}`,

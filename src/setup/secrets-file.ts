@@ -19,7 +19,7 @@ export interface SecretsFile {
   readonly warnings: readonly string[];
 }
 
-/** Of a file that nobody has looked at. */
+/** The result for a file that was not read. */
 export const NO_SECRETS: SecretsFile = { isAbsent: false, secrets: [], problems: [], warnings: [] };
 
 /** Reads a secrets file. Never throws: an unreadable file and a file without secrets are problems. */
