@@ -105,5 +105,5 @@ function makeDirectory(): string {
 }
 
 function removeDirectory(directory: string): void {
-  rmSync(directory, { recursive: true, force: true });
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
 }
