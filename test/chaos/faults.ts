@@ -1,5 +1,5 @@
 /** What goes wrong while mail flows, one thing after the other. Each puts right again what it broke. */
-import { rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -22,6 +22,18 @@ socket.on("data", (bytes) => {
   if (answers === 100_000) process.exit(0);
 });
 setTimeout(() => process.exit(1), 25_000);`;
+
+/** Writes until the disk is full: others write to it too. */
+function fill(file: string): void {
+  for (let bytes = 65_536; bytes >= 1; ) {
+    try {
+      appendFileSync(file, Buffer.alloc(bytes));
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) throw error;
+      bytes >>= 4;
+    }
+  }
+}
 
 export const FAULTS: readonly Fault[] = [
   { name: "nothing", happen: (_, seconds) => sleep(1000 * seconds) },
@@ -79,8 +91,7 @@ export const FAULTS: readonly Fault[] = [
     name: "a full disk under the store",
     async happen({ storeDir }, seconds) {
       const filler = join(storeDir, "filler");
-      const { bavail, bsize } = statfsSync(storeDir);
-      writeFileSync(filler, Buffer.alloc(bavail * bsize));
+      fill(filler);
       await sleep(1000 * seconds);
       rmSync(filler);
     },

@@ -20,6 +20,7 @@ if (chosen.length === 0) {
   console.error(`Cannot run "${values["set-up"]}": want ${SET_UPS.join(" or ")}`);
   process.exit(64);
 }
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 for (const setUp of chosen) {
   const startMs = performance.now();
   const result = await runCampaign({

@@ -18,7 +18,7 @@ export const DNS = { alive: "10.77.0.1", dead: "10.77.0.99" } as const;
 export interface Chaos {
   readonly lab: Lab;
   readonly daemon: ChaosDaemon;
-  /** The folder of the store alone, on a file system of a few hundred kB. */
+  /** The folder of the store alone, on a file system of 16 MB. */
   readonly storeDir: string;
   /** Writes the configuration; it counts from the next start or SIGHUP on. */
   configure(dnsServer: string): void;
@@ -47,9 +47,18 @@ export async function startChaos(setUp: SetUp, stack: AsyncDisposableStack): Pro
   const directory = mkdtempSync(join(lab.directory, "chaos-"));
   const storeDir = join(directory, "store");
   mkdirSync(storeDir);
-  runOrLeave(["mount", "-t", "tmpfs", "-o", "size=400k", "postvouch-chaos", storeDir]);
-  stack.defer(() => void runOrLeave(["umount", storeDir]));
+  runOrLeave(["mount", "-t", "tmpfs", "-o", "size=16m", "postvouch-chaos", storeDir]);
   const daemon = stack.use(new ChaosDaemon(lab, directory));
+  // Also when the run is interrupted.
+  const unmount = (): void => {
+    daemon.signal("SIGKILL");
+    runOrLeave(["umount", "--lazy", storeDir]);
+  };
+  process.once("exit", unmount);
+  stack.defer(() => {
+    process.off("exit", unmount);
+    unmount();
+  });
   const configure = (dnsServer: string): void =>
     writeFileSync(daemon.configFile, configuration(setUp, directory, storeDir, dnsServer));
   configure(DNS.alive);
