@@ -26,6 +26,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/redis-server": "redis-server",
   "/usr/sbin/mariadbd": "mariadb-server",
   "/usr/bin/python3": "python3",
+  "/usr/bin/sqlite3": "sqlite3",
   "/usr/bin/systemd-analyze": "systemd",
 };
 
@@ -35,6 +36,8 @@ const POLICY_RC = "/usr/sbin/policy-rc.d";
 const filters = process.argv.slice(2);
 const reports = mkdtempSync(join(tmpdir(), "postvouch-test-"));
 const totals = { passed: 0, failed: 0, skipped: 0 };
+/** How long each group took, in words. */
+const times: string[] = [];
 let ok = true;
 
 if (filters.length === 0) {
@@ -50,12 +53,15 @@ if (filters.length === 0) {
   vitest("chosen", filters);
 }
 rmSync(reports, { recursive: true, force: true });
+process.stdout.write(`\nminutes: ${times.join(", ")}\n`);
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
 process.exit(ok ? 0 : 1);
 
 function run(name: string, program: string, args: readonly string[]): void {
   process.stdout.write(`\n== ${name}\n`);
+  const startMs = performance.now();
   const { status, error } = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
+  times.push(`${name} ${((performance.now() - startMs) / 60_000).toFixed(1)}`);
   if (status === 0) return;
   if (error !== undefined) process.stdout.write(`${error.message}\n`);
   process.stdout.write(`${name}: failed\n`);
