@@ -4,9 +4,9 @@ import { copyFileSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../src/config/parse.ts";
-import { createMetrics } from "../src/metrics/metrics.ts";
 import { blocks, commandsOf } from "./e2e/lab/pages.ts";
 import { scratch } from "./helpers/daemon.ts";
+import { idleMetrics } from "./helpers/observed.ts";
 import { requirePrograms } from "./helpers/requires.ts";
 
 const DEPLOY = join(import.meta.dirname, "../deploy");
@@ -43,16 +43,7 @@ describe.skipIf(promtool !== undefined)(`the tests of the alert rules ${promtool
   });
 
   test("know every metric that the rules name", async () => {
-    const metrics = createMetrics({
-      version: "0",
-      dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
-      connections: () => new Map(),
-      ownDomains: () => new Map(),
-      ownDomainsLastSuccess: () => new Map(),
-      secrets: () => 1,
-      storeUp: () => true,
-    });
-    const { body } = await metrics.scrape();
+    const { body } = await idleMetrics({ storeUp: () => true }).scrape();
     const named = [...rules.matchAll(/\b((?:postvouch|process)_\w+)\b/g)].map((match) => match[1] ?? "");
     expect(named.filter((name) => !body.includes(`# TYPE ${name} `))).toEqual([]);
   });

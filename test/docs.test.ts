@@ -4,8 +4,8 @@ import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { PARAMETERS } from "../src/config/parameters.ts";
 import { QUERY_OUTCOMES } from "../src/dns/types.ts";
-import { createMetrics } from "../src/metrics/metrics.ts";
 import { OUTCOMES } from "../src/net/lookup.ts";
+import { idleMetrics } from "./helpers/observed.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -64,13 +64,10 @@ test("docs/metrics.md has every outcome of DNS queries, and no other", () => {
 
 describe("docs/metrics.md", async () => {
   const counts = () => new Map([["x", 1]]);
-  const { body } = await createMetrics({
-    version: "0",
-    dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
+  const { body } = await idleMetrics({
     connections: counts,
     ownDomains: counts,
     ownDomainsLastSuccess: counts,
-    secrets: () => 1,
     storeUp: () => true,
   }).scrape();
   const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");

@@ -1,26 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
-import { createMetrics } from "../../src/metrics/metrics.ts";
 import type { LookupResult, MapName } from "../../src/net/lookup.ts";
-import { formatLine, LOG_LEVELS, type Logger, type LogLevel } from "../../src/process/log.ts";
+import type { LogLevel } from "../../src/process/log.ts";
+import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
 
 function setUp(level: LogLevel = "info") {
-  const lines: string[] = [];
-  const logger: Logger = {
-    enabled: (wanted) => LOG_LEVELS.indexOf(wanted) >= LOG_LEVELS.indexOf(level),
-    log: (at, event, fields = {}) => lines.push(formatLine(at, event, fields)),
-    configure: () => {},
-    flush: () => {},
-  };
-  const metrics = createMetrics({
-    version: "0",
-    dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
-    connections: () => new Map(),
-    ownDomains: () => new Map(),
-    ownDomainsLastSuccess: () => new Map(),
-    secrets: () => 1,
-    storeUp: () => undefined,
-  });
+  const { logger, lines } = keepingLogger(level);
+  const metrics = idleMetrics();
   const counted = (): string[] =>
     [...metrics.srsLookups.values(), ...metrics.protocolErrors.values()]
       .filter(({ value }) => value > 0)

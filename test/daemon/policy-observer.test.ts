@@ -1,28 +1,14 @@
 import { describe, expect, test, vi } from "vitest";
 import { policyObserver } from "../../src/daemon/policy-observer.ts";
-import { createMetrics } from "../../src/metrics/metrics.ts";
 import { ACTION_KINDS } from "../../src/policy/action.ts";
 import type { Outcome } from "../../src/policy/evaluate.ts";
-import { formatLine, LOG_LEVELS, type Logger, type LogLevel } from "../../src/process/log.ts";
+import type { LogLevel } from "../../src/process/log.ts";
+import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
 import { policyRequest, verdict } from "../policy/fixtures.ts";
 
 function setUp(level: LogLevel = "info") {
-  const lines: string[] = [];
-  const logger: Logger = {
-    enabled: (wanted) => LOG_LEVELS.indexOf(wanted) >= LOG_LEVELS.indexOf(level),
-    log: (at, event, fields = {}) => lines.push(formatLine(at, event, fields)),
-    configure: () => {},
-    flush: () => {},
-  };
-  const metrics = createMetrics({
-    version: "0",
-    dnsStats: () => ({ cacheEntries: 0, cacheHits: 0, cacheMisses: 0 }),
-    connections: () => new Map(),
-    ownDomains: () => new Map(),
-    ownDomainsLastSuccess: () => new Map(),
-    secrets: () => 1,
-    storeUp: () => undefined,
-  });
+  const { logger, lines } = keepingLogger(level);
+  const metrics = idleMetrics();
   return { lines, metrics, observer: policyObserver(metrics, logger) };
 }
 

@@ -1,28 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../src/config/parse.ts";
 import { neighbourAdvice } from "../../src/setup/neighbours.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
+import { setupOf } from "./setups.ts";
 
 const missing = requirePrograms("postconf", "postmap");
 
 async function adviceFor(mainCf: string, { toml = "", opendmarc = "", postsrsd = false } = {}): Promise<string[]> {
   using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
-  const { config, problems } = parseConfig(toml, "c.toml");
-  expect(problems).toEqual([]);
-  const setup = {
-    config,
-    configFile: undefined,
-    isDefault: false,
-    hostname: "mail.example.org",
-    srsDomain: "srs.example.org",
-    origin: "",
-    isPostfixSender: () => false,
-    secretsFile: "",
-    secrets: [],
-    problems: [],
-    warnings: [],
-  };
+  const setup = setupOf(toml, { hostname: "mail.example.org", srsDomain: "srs.example.org" });
   const opendmarcConf = files.write("opendmarc.conf", opendmarc);
   const postsrsdDefaults = postsrsd ? files.write("postsrsd", "SRS_SECRET=/x\n") : "/nonexistent";
   return await neighbourAdvice(setup, { postfix: { configDir: files.path }, opendmarcConf, postsrsdDefaults });

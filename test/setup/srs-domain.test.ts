@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseConfig } from "../../src/config/parse.ts";
-import type { Setup } from "../../src/setup/setup.ts";
 import { srsDomainWarning } from "../../src/setup/srs-domain.ts";
 import { type DnsServer, startDnsServer } from "../helpers/dns-server.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
+import { setupOf } from "./setups.ts";
 
 let dns: DnsServer;
 beforeAll(async () => {
@@ -21,22 +20,8 @@ beforeAll(async () => {
 afterAll(() => dns[Symbol.asyncDispose]());
 
 function warningFor(srsDomain: string, toml = ""): Promise<string | undefined> {
-  const { config, problems } = parseConfig(`${toml}\n[dns]\nservers = ["${dns.address}"]\ntimeout = "100ms"`, "c.toml");
-  expect(problems).toEqual([]);
-  const setup: Setup = {
-    config,
-    configFile: undefined,
-    isDefault: false,
-    hostname: "mx.example.net",
-    srsDomain,
-    origin: "",
-    isPostfixSender: () => false,
-    secretsFile: "",
-    secrets: [],
-    problems: [],
-    warnings: [],
-  };
-  return srsDomainWarning(setup);
+  const withDns = `${toml}\n[dns]\nservers = ["${dns.address}"]\ntimeout = "100ms"`;
+  return srsDomainWarning(setupOf(withDns, { hostname: "mx.example.net", srsDomain }));
 }
 
 describe("An SRS domain", () => {

@@ -15,11 +15,24 @@ const QUERY: SpfQuery = {
 /** A checker over a zone, with a clock that stands still unless it is set. */
 function setUp(zone: ZoneData, settings: Partial<SpfSettings> & { ttlSecondsOf?: Record<string, number> } = {}) {
   const clock = { nowMs: 1000 };
-  const clockMs = () => clock.nowMs;
   const { ttlSecondsOf = {}, ...others } = settings;
-  const resolver = memoryResolver(zoneAuthority(zone, { ttlSecondsOf }), { clockMs });
-  const defaults = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs };
-  return { clock, resolver, checker: createSpfChecker({ ...defaults, ...others }) };
+  const resolver = memoryResolver(zoneAuthority(zone, { ttlSecondsOf }), { clockMs: () => clock.nowMs });
+  return { clock, resolver, checker: createSpfChecker({ resolver, ...limits(clock), ...others }) };
+}
+
+function limits(clock: { readonly nowMs: number }): Omit<SpfSettings, "resolver"> {
+  return { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "mx.example.org", clockMs: () => clock.nowMs };
+}
+
+/** A checker whose queries take time. */
+function slowChecker(clock: { nowMs: number }, resolver: Resolver, elapsedMs: (type: string) => number): SpfChecker {
+  const slow: Resolver = {
+    resolve: (name, type, options) => {
+      clock.nowMs += elapsedMs(type);
+      return resolver.resolve(name, type, options);
+    },
+  };
+  return createSpfChecker({ resolver: slow, ...limits(clock) });
 }
 
 async function verdictOn(zone: ZoneData, query: Partial<SpfQuery> = {}): Promise<SpfVerdict> {
@@ -96,20 +109,8 @@ describe("A verdict", () => {
 
   test("measures its time on the clock it was given", async () => {
     const { checker, clock, resolver } = setUp(zone, { verdictCacheSize: 0 });
-    const slow: Resolver = {
-      resolve: (name, type, options) => {
-        clock.nowMs += 7;
-        return resolver.resolve(name, type, options);
-      },
-    };
-    const settings = {
-      resolver: slow,
-      maxDnsLookups: 10,
-      maxVoidLookups: 2,
-      receiver: "r",
-      clockMs: () => clock.nowMs,
-    };
-    const verdict = await createSpfChecker(settings).checkHost({ ...QUERY, sender: "joe@silent.example.com" });
+    const slow = slowChecker(clock, resolver, () => 7);
+    const verdict = await slow.checkHost({ ...QUERY, sender: "joe@silent.example.com" });
     expect(verdict.elapsedMs).toBe(7);
     expect((await checker.checkHost(QUERY)).elapsedMs).toBe(0);
   });
@@ -220,20 +221,8 @@ describe("A temperror says", () => {
 
   test("that the time is up, before the next query", async () => {
     const { clock, resolver } = setUp({ "example.com": [{ TXT: "v=spf1 a:b.example ptr a:c.example -all" }] });
-    const slow: Resolver = {
-      resolve: (name, type, options) => {
-        clock.nowMs += type === "PTR" ? 20_000 : 0;
-        return resolver.resolve(name, type, options);
-      },
-    };
-    const settings = {
-      resolver: slow,
-      maxDnsLookups: 10,
-      maxVoidLookups: 2,
-      receiver: "r",
-      clockMs: () => clock.nowMs,
-    };
-    expect(await createSpfChecker(settings).checkHost(QUERY)).toMatchObject({
+    const slow = slowChecker(clock, resolver, (type) => (type === "PTR" ? 20_000 : 0));
+    expect(await slow.checkHost(QUERY)).toMatchObject({
       result: "temperror",
       problem: "Cannot finish the check: out of time",
     });
@@ -258,8 +247,8 @@ describe("A temperror says", () => {
       return { status: "error", trouble: "timeout", detail: "" };
     };
     const resolver = { resolve: async () => late() } as Resolver;
-    const settings = { resolver, maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => clock.nowMs };
-    const verdict = await createSpfChecker(settings).checkHost(QUERY);
+    const checker = createSpfChecker({ resolver, ...limits(clock) });
+    const verdict = await checker.checkHost(QUERY);
     expect(verdict).toMatchObject({ result: "temperror", problem: 'Cannot look up TXT of "example.com": out of time' });
   });
 
@@ -478,8 +467,7 @@ test("A verdict that DNS had to be waited for is not remembered, and the next on
       return Promise.resolve(answer);
     },
   };
-  const limits = { maxDnsLookups: 10, maxVoidLookups: 2, receiver: "r", clockMs: () => clock.nowMs };
-  const checker = createSpfChecker({ resolver: warming, ...limits });
+  const checker = createSpfChecker({ resolver: warming, ...limits(clock) });
   const first = checker.checkHost(QUERY);
   expect(first).toBeInstanceOf(Promise);
   const wanted = { ...(await first) };
