@@ -7,7 +7,7 @@ import { Listeners, serveWith, type Wanted } from "../net/listeners.ts";
 import { type Protocol, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
 import { descriptorLimit } from "../process/descriptors.ts";
-import { EXIT, Failure } from "../process/exit.ts";
+import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
@@ -167,9 +167,14 @@ export class Daemon {
     void this.#checkSrsDomain(setup, prepared.generation);
   }
 
-  /** Warns of an SRS domain that bounces cannot reach. Nothing waits for it. */
+  /**
+   * Warns of an SRS domain that bounces cannot reach. Nothing waits for it, and it never rejects: the package with the
+   * public suffixes is loaded late, when an upgrade may have taken it away.
+   */
   async #checkSrsDomain(setup: Setup, generation: Generation): Promise<void> {
-    const warning = await srsDomainWarning(setup);
+    const warning = await srsDomainWarning(setup).catch(
+      (error: unknown) => `srs.domain: Cannot check "${setup.srsDomain}": ${errorText(error)}`,
+    );
     if (warning === undefined || this.#isStopping || this.#current !== generation) return;
     this.#lasting.logger.log("warn", "config", { warning });
   }

@@ -1,9 +1,9 @@
 /** Tests a checkout without its packages, its build or its runtime: it names the command to run first. */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Ran, scratch } from "../helpers/daemon.ts";
+import { freePorts, Peer, type Ran, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { OLD_NODE } from "../helpers/old-node.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -91,14 +91,44 @@ describe("a checkout after npm ci --ignore-scripts", () => {
 
   test("runs the built program on Node.js 24", NPM_TEST, () => {
     using dir = checkout();
-    mkdirSync(join(dir.path, "node_modules"));
-    for (const name of readdirSync(join(ROOT, "node_modules")))
-      if (name !== "node" && name !== ".bin")
-        symlinkSync(join(ROOT, "node_modules", name), join(dir.path, "node_modules", name));
+    linkPackages(dir);
     expect(run(dir, [join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.build.json"], NEW_NODE).status).toBe(0);
     writeFileSync(join(dir.path, "p.toml"), 'hostname = "mx.example"\n[srs]\ndomain = "x.example"\n');
     const { status, stdout } = run(dir, ["node", "dist/main.js", "check-config", "--config", "p.toml"], NEW_NODE);
     expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("p.toml: ok") });
+  });
+});
+
+describe("a daemon whose packages go away, as while npm ci runs", () => {
+  test.each(["tldts", "."])("reloads and answers: %s", async (gone) => {
+    using dir = checkout();
+    linkPackages(dir);
+    const [port = 0] = await freePorts(1);
+    const configure = (domain: string) =>
+      dir.write(
+        "p.toml",
+        `state_dir = "${dir.path}/state"
+srs.domain = "${domain}"
+srs.own_domains.postfix_classes = false
+dns.servers = ["127.0.0.1:9"]
+socketmap.listen = []
+policy.listen = []
+metrics.listen = []
+tcptable.reverse = []
+tcptable.forward = ["127.0.0.1:${port}"]
+`,
+      );
+    // A name that needs no list of public suffixes, then one that does.
+    const args = ["--config", configure("srs.home.arpa")];
+    await using daemon = new RunningDaemon(args, {}, join(dir.path, "src/main.js"));
+    await daemon.said('is below \\"home.arpa\\"');
+    rmSync(join(dir.path, "node_modules", gone), { recursive: true });
+    configure("srs.mail.example.org");
+    daemon.signal("SIGHUP");
+    await daemon.said("info reload result=ok");
+    await daemon.said('warn config warning="srs.domain: Cannot check \\"srs.mail.example.org\\": Cannot find package');
+    using peer = new Peer(port);
+    expect(await peer.ask("get bob@elsewhere.example\n")).toMatch(/^200 SRS0=.*@srs\.mail\.example\.org\n$/);
   });
 });
 
@@ -114,6 +144,14 @@ describe("npm run build", () => {
     expect(readFileSync(join(dir.path, "dist/main.js"), "utf8")).toBe(readFileSync(join(ROOT, "dist/main.js"), "utf8"));
   });
 });
+
+/** Gives a checkout each package but the runtime, as a link of its own. */
+function linkPackages(dir: { path: string }): void {
+  mkdirSync(join(dir.path, "node_modules"));
+  for (const name of readdirSync(join(ROOT, "node_modules")))
+    if (name !== "node" && name !== ".bin")
+      symlinkSync(join(ROOT, "node_modules", name), join(dir.path, "node_modules", name));
+}
 
 function build(dir: { path: string }): void {
   symlinkSync(join(ROOT, "node_modules"), join(dir.path, "node_modules"));
