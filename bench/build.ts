@@ -23,7 +23,7 @@ export function build(): Built {
   mkdirSync(CACHE, { recursive: true });
   copyFileSync(join(ROOT, "package.json"), join(CACHE, "package.json"));
   const outDir = join(CACHE, "dist");
-  run(join(ROOT, "node_modules", ".bin", "tsc"), ["-p", "tsconfig.build.json", "--outDir", outDir]);
+  run(process.execPath, [join(ROOT, "scripts", "build.ts"), outDir]);
   return {
     mailload: compile("mailload"),
     cEcho: compile("echo"),

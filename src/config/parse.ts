@@ -1,4 +1,5 @@
 /** Parses TOML text into a frozen configuration, or lists all its problems. Does no I/O. */
+import { parse, TomlError } from "smol-toml";
 import { nearest } from "../collections/nearest.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
@@ -21,41 +22,41 @@ export interface ParsedConfig {
  * @param source the name of the file in problems
  */
 export function parseConfig(toml: string, source: string): ParsedConfig {
-  const foreign = foreignFile(toml);
-  if (foreign !== undefined) return { ...parseConfig("", source), problems: [`${source}: ${foreign}`], isEmpty: false };
   let tree: Record<string, unknown> = {};
-  const { parse, TomlError } = loadToml();
   try {
     tree = parse(toml);
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
-    return { ...parseConfig("", source), problems: describeTomlError(toml, source, error), isEmpty: false };
+    return unread(toml, source, describeTomlError(toml, source, error));
   }
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
-  const unread = flatten(tree);
-  const isEmpty = unread.size === 0;
+  const given = flatten(tree);
+  const isEmpty = given.size === 0;
   for (const [name, parameter] of Object.entries<Parameter<unknown>>(PARAMETERS)) {
-    const given = unread.get(name);
-    unread.delete(name);
-    const parsed = parameter.kind.parse(given === undefined ? parameter.default : given);
+    const parsed = parameter.kind.parse(given.get(name) ?? parameter.default);
+    given.delete(name);
     values[name] = parsed.ok ? parsed.value : defaultOf(parameter);
     if (!parsed.ok) problems.push(...parsed.problems.map((problem) => name + describe(problem)));
   }
-  for (const [name, value] of unread) {
+  for (const [name, value] of given) {
     problems.push(
       isSection(name) ? `${name}: got ${show(value)}, want a table` : `${name}: unknown key${suggest(name)}`,
     );
   }
   const config = Object.freeze(values) as Config;
   problems.push(...checkTogether(config));
-  return { config, problems: problems.map((problem) => `${source}: ${problem}`), isEmpty };
+  const named = problems.map((problem) => `${source}: ${problem}`);
+  return given.size > 0 && foreignFile(toml) !== undefined
+    ? unread(toml, source, named)
+    : { config, problems: named, isEmpty };
 }
 
-/** Loads smol-toml in its CommonJS form: one file instead of nine, in half the time. */
-function loadToml(): typeof import("smol-toml") {
-  const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);
-  return require("smol-toml") as typeof import("smol-toml");
+/** The defaults, with the problems of a text that has no configuration of ours: whose it is, if that is known. */
+function unread(toml: string, source: string, problems: readonly string[]): ParsedConfig {
+  const foreign = foreignFile(toml);
+  const all = foreign === undefined ? problems : [`${source}: ${foreign}`];
+  return { ...parseConfig("", source), problems: all, isEmpty: false };
 }
 
 function defaultOf(parameter: Parameter<unknown>): unknown {

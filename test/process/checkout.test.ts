@@ -14,14 +14,7 @@ const NPM_TEST = { timeout: 60_000 };
 /** What git has of the program, without what npm and the build make. */
 function checkout(): ReturnType<typeof scratch> {
   const dir = scratch();
-  for (const path of [
-    "package.json",
-    "package-lock.json",
-    "tsconfig.json",
-    "tsconfig.build.json",
-    "src",
-    "dist/main.js",
-  ])
+  for (const path of ["package.json", "package-lock.json", "tsconfig.json", "scripts", "src", "dist/main.js"])
     cpSync(join(ROOT, path), join(dir.path, path), { recursive: true });
   return dir;
 }
@@ -92,10 +85,18 @@ describe("a checkout after npm ci --ignore-scripts", () => {
   test("runs the built program on Node.js 24", NPM_TEST, () => {
     using dir = checkout();
     linkPackages(dir);
-    expect(run(dir, [join(ROOT, "node_modules/.bin/tsc"), "-p", "tsconfig.build.json"], NEW_NODE).status).toBe(0);
-    writeFileSync(join(dir.path, "p.toml"), 'hostname = "mx.example"\n[srs]\ndomain = "x.example"\n');
-    const { status, stdout } = run(dir, ["node", "dist/main.js", "check-config", "--config", "p.toml"], NEW_NODE);
-    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringContaining("p.toml: ok") });
+    expect(run(dir, ["node", "scripts/build.ts"], NEW_NODE)).toMatchObject({ status: 0, stderr: "" });
+    dir.write("srs.secrets", "tops3cr3t\n");
+    const sqlite = `[srs.store]\nurl = "sqlite:${dir.path}/addresses"\n`;
+    dir.write("p.toml", `hostname = "mx.example"\nstate_dir = "${dir.path}"\n[srs]\ndomain = "x.example"\n${sqlite}`);
+    const postvouch = (...args: string[]): Ran =>
+      run(dir, ["node", "dist/main.js", ...args, "--config", "p.toml"], NEW_NODE);
+    expect(postvouch("check-config")).toMatchObject({ status: 0, stdout: expect.stringContaining("p.toml: ok") });
+    // Through the thread of the store, and back.
+    const long = `${"a".repeat(60)}@elsewhere.example`;
+    const { status, stdout } = postvouch("srs", "forward", long);
+    expect({ status, stdout }).toEqual({ status: 0, stdout: expect.stringMatching(/^SRS0=.*@x\.example\n$/) });
+    expect(postvouch("srs", "reverse", stdout.trim())).toMatchObject({ status: 0, stdout: `${long}\n` });
   });
 });
 
@@ -132,13 +133,37 @@ tcptable.forward = ["127.0.0.1:${port}"]
   });
 });
 
+/** Tells on standard error, at the end, which files of dist/ were loaded. */
+const TRACER = `
+const files = [];
+process.getBuiltinModule("node:module").registerHooks({
+  load(url, context, next) { files.push(url.split("/dist/").at(-1)); return next(url, context); },
+});
+process.on("exit", () => process.getBuiltinModule("node:fs").writeSync(2, files.join(" ") + "\\n"));`;
+
 describe("npm run build", () => {
+  test("puts what a small command loads into few files", NPM_TEST, () => {
+    using dir = checkout();
+    build(dir);
+    const nothing = "[tcptable]\nforward = []\nreverse = []\n[socketmap]\nlisten = []\n[policy]\nlisten = []\n";
+    dir.write("p.toml", `hostname = "mx.example"\nsrs.domain = "x.example"\nmetrics.listen = []\n${nothing}`);
+    const tracer = `data:text/javascript,${encodeURIComponent(TRACER)}`;
+    const loaded = (...args: string[]): string[] =>
+      run(dir, ["node", "--import", tracer, "dist/main.js", ...args], NEW_NODE)
+        .stderr.trim()
+        .replace(/^.*\n/s, "")
+        .split(" ");
+    expect(loaded("--version")).toEqual(["main.js", "cli.js", "command-line.js"]);
+    expect(loaded("srs", "secret").length).toBeLessThanOrEqual(5);
+    expect(loaded("check-config", "--config", "p.toml").length).toBeLessThanOrEqual(6);
+  });
+
   test("gives everybody what it makes, whatever the umask, and the main.js that git has", NPM_TEST, () => {
     using dir = checkout();
     build(dir);
     const modeOf = (name: string) => (statSync(join(dir.path, "dist", name)).mode & 0o777).toString(8);
     const closed = ["", ...readdirSync(join(dir.path, "dist"), { recursive: true, encoding: "utf8" })].filter(
-      (name) => modeOf(name) !== (name === "main.js" || !name.endsWith(".js") ? "755" : "644"),
+      (name) => modeOf(name) !== (name === "main.js" || name === "" ? "755" : "644"),
     );
     expect(closed).toEqual([]);
     expect(readFileSync(join(dir.path, "dist/main.js"), "utf8")).toBe(readFileSync(join(ROOT, "dist/main.js"), "utf8"));
