@@ -6,7 +6,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 
 /** Programs that tests look for, and the Debian package each comes from. */
 const PROGRAMS: Readonly<Record<string, string>> = {
@@ -33,19 +33,30 @@ const PROGRAMS: Readonly<Record<string, string>> = {
 /** While this stands, Debian starts no daemon that a package brings along. */
 const POLICY_RC = "/usr/sbin/policy-rc.d";
 
+/** The most files that are run again alone after they failed. More are no accident. */
+const MOST_RUN_AGAIN = 5;
+
+/** Lines of an error that are told at the end. */
+const FAILURE_LINES = 12;
+
+const ROOT = join(import.meta.dirname, "..");
+
 const filters = process.argv.slice(2);
 const reports = mkdtempSync(join(tmpdir(), "postvouch-test-"));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 /** How long each group took, in words. */
 const times: string[] = [];
-let ok = true;
+/** What failed, in words: for the last lines, which a log that is cut still has. */
+const failures: string[] = [];
+/** What failed beside others and passed alone: told, because it may be a race of ours as well as a slow machine. */
+const passedAlone: string[] = [];
 
 if (filters.length === 0) {
   installPrograms();
   run("types", "tsc", ["-p", "tsconfig.json"]);
   run("style", "biome", ["check", "--error-on-warnings"]);
   run("unused code", "knip", []);
-  run("build", "tsc", ["-p", "tsconfig.build.json"]);
+  run("build", "node", ["scripts/build.ts"]);
   vitest("unit", ["--exclude", "test/e2e/**"]);
   // Real mail servers in network namespaces: one file at a time.
   vitest("end to end", ["test/e2e", "--no-file-parallelism"]);
@@ -53,31 +64,81 @@ if (filters.length === 0) {
   vitest("chosen", filters);
 }
 rmSync(reports, { recursive: true, force: true });
+for (const failure of passedAlone) process.stdout.write(`\nfailed, but passed when run again alone: ${failure}\n`);
+for (const failure of failures) process.stdout.write(`\nfailed: ${failure}\n`);
 process.stdout.write(`\nminutes: ${times.join(", ")}\n`);
 process.stdout.write(`\n${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped\n`);
-process.exit(ok ? 0 : 1);
+process.exit(failures.length === 0 ? 0 : 1);
 
 function run(name: string, program: string, args: readonly string[]): void {
+  if (!timed(name, program, args)) failures.push(name);
+}
+
+/** Runs a program under a heading, and tells whether it ended with 0. */
+function timed(name: string, program: string, args: readonly string[]): boolean {
   process.stdout.write(`\n== ${name}\n`);
   const startMs = performance.now();
   const { status, error } = spawnSync(program, args, { stdio: ["ignore", "inherit", "inherit"] });
   times.push(`${name} ${((performance.now() - startMs) / 60_000).toFixed(1)}`);
-  if (status === 0) return;
   if (error !== undefined) process.stdout.write(`${error.message}\n`);
-  process.stdout.write(`${name}: failed\n`);
-  ok = false;
+  return status === 0;
+}
+
+/** The parts of vitest's JSON report that are read. */
+interface Report {
+  readonly numTotalTests: number;
+  readonly numPendingTests: number;
+  readonly numTodoTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[];
+    }[];
+  }[];
 }
 
 function vitest(name: string, args: readonly string[]): void {
-  const report = join(reports, `${name.replace(" ", "-")}.json`);
-  run(name, "vitest", ["run", ...args, "--reporter=default", "--reporter=json", `--outputFile=${report}`]);
-  if (!existsSync(report)) return;
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests } = JSON.parse(
-    readFileSync(report, "utf8"),
-  ) as Record<string, number>;
-  totals.passed += numPassedTests ?? 0;
-  totals.failed += numFailedTests ?? 0;
-  totals.skipped += (numPendingTests ?? 0) + (numTodoTests ?? 0);
+  const report = reported(name, args);
+  if (report === undefined) return;
+  totals.skipped += report.numPendingTests + report.numTodoTests;
+  const files = report.testResults.filter((file) => failuresOf(file).length > 0);
+  const few = files.length > 0 && files.length <= MOST_RUN_AGAIN;
+  const again = few
+    ? reported(`${name}, again`, [...files.map((file) => file.name), "--no-file-parallelism"])
+    : undefined;
+  const failed = (again ?? report).testResults.flatMap(failuresOf);
+  failures.push(...failed);
+  if (again !== undefined && failed.length === 0) passedAlone.push(...files.flatMap(failuresOf));
+  totals.failed += failed.length;
+  totals.passed += report.numTotalTests - report.numPendingTests - report.numTodoTests - failed.length;
+}
+
+/** Runs tests. A run without a report, or one that fails outside of its tests, is a failure of its own. */
+function reported(name: string, args: readonly string[]): Report | undefined {
+  const file = join(reports, `${name.replaceAll(/\W+/g, "-")}.json`);
+  const output = ["--reporter=default", "--reporter=json", `--outputFile=${file}`];
+  const passed = timed(name, "vitest", ["run", ...args, ...output]);
+  const report = existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as Report) : undefined;
+  if (!passed && (report === undefined || report.testResults.flatMap(failuresOf).length === 0))
+    failures.push(`${name}, outside of its tests`);
+  return report;
+}
+
+function failuresOf({ name, status, message, assertionResults }: Report["testResults"][number]): string[] {
+  const tests = assertionResults
+    .filter((test) => test.status === "failed")
+    .map((test) => `${test.fullName}\n${head(test.failureMessages.join("\n"))}`);
+  const all = tests.length === 0 && status === "failed" ? [head(message)] : tests;
+  return all.map((text) => `${relative(ROOT, name)}: ${text}`);
+}
+
+function head(text: string): string {
+  const lines = text.split("\n").filter((line) => !line.includes("/node_modules/"));
+  return lines.slice(0, FAILURE_LINES).join("\n");
 }
 
 function installPrograms(): void {
