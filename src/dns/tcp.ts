@@ -7,16 +7,67 @@ import type { PendingQuery, ReplyListener } from "./udp.ts";
 
 const NONE_TAKEN: ReadonlyMap<number, unknown> = new Map();
 
-/** Sends one query over a new TCP connection. A length precedes each message (RFC 1035 section 4.2.2, RFC 7766). */
-export function askOverTcp(
+/**
+ * Largest number of connections at a time. Each takes one of the descriptors that the daemon keeps from its listeners,
+ * and a stranger's zone decides how many replies are truncated.
+ */
+const MAX_CONNECTIONS = 64;
+
+/** The queries over TCP to all servers: those that are under way, and those that wait for a connection. */
+export class TcpQueries {
+  readonly #ids: MessageIds;
+  readonly #waiting = new Set<() => void>();
+  #connections = 0;
+
+  constructor(ids: MessageIds) {
+    this.#ids = ids;
+  }
+
+  /**
+   * Sends one query over a connection of its own, as soon as there may be one more. The time that it waits counts for
+   * the query: the caller gives it up by `cancel`.
+   */
+  ask(server: ServerAddress, question: Buffer, edns: boolean, listener: ReplyListener): PendingQuery {
+    const id = this.#ids.next(NONE_TAKEN);
+    const query = encodeQuery(id, question, edns);
+    let pending: PendingQuery | undefined;
+    const start = (): void => {
+      this.#connections += 1;
+      pending = exchange(
+        server,
+        query,
+        (reply) => isReplyTo(reply, id, question),
+        listener,
+        () => this.#release(),
+      );
+    };
+    if (this.#connections < MAX_CONNECTIONS) start();
+    else this.#waiting.add(start);
+    return { cancel: () => (this.#waiting.delete(start) ? undefined : pending?.cancel()) };
+  }
+
+  #release(): void {
+    this.#connections -= 1;
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next);
+      next();
+      return;
+    }
+  }
+}
+
+/**
+ * Sends `query` and reads one reply. A length precedes each message (RFC 1035 section 4.2.2, RFC 7766).
+ *
+ * @param onClosed called once, when the connection and its descriptor are gone
+ */
+function exchange(
   { host, port }: ServerAddress,
-  question: Buffer,
-  edns: boolean,
-  ids: MessageIds,
+  query: Buffer,
+  isReply: (message: Buffer) => boolean,
   listener: ReplyListener,
+  onClosed: () => void,
 ): PendingQuery {
-  const id = ids.next(NONE_TAKEN);
-  const query = encodeQuery(id, question, edns);
   const socket = createConnection({ host, port, noDelay: true });
   let isOver = false;
   const end = () => {
@@ -31,10 +82,13 @@ export function askOverTcp(
 
   socket.unref();
   socket.on("error", (error) => fail(error.message));
-  socket.on("close", () => fail("connection closed before the reply"));
+  socket.on("close", () => {
+    fail("connection closed before the reply");
+    onClosed();
+  });
   onFirstMessage(socket, (message) => {
     if (isOver) return;
-    if (!isReplyTo(message, id, question)) return fail("not a reply to the query");
+    if (!isReply(message)) return fail("not a reply to the query");
     end();
     listener.onReply(message);
   });

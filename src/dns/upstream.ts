@@ -1,7 +1,7 @@
 /** The DNS servers and the order in which they are asked. */
 import type { MessageIds } from "./message-ids.ts";
 import { formatServer, type ServerAddress } from "./server-address.ts";
-import { askOverTcp } from "./tcp.ts";
+import { TcpQueries } from "./tcp.ts";
 import { type PendingQuery, type ReplyListener, UdpSockets } from "./udp.ts";
 
 /** Time for which a silent server is asked last. After it one query tries the server again. */
@@ -14,7 +14,7 @@ export class Upstream {
   /** The address as `formatServer` writes it. */
   readonly name: string;
   readonly #address: ServerAddress;
-  readonly #ids: MessageIds;
+  readonly #tcp: TcpQueries;
   readonly #sockets: UdpSockets;
   #heardAtMs = Number.NEGATIVE_INFINITY;
   /** The time to try the server again; `undefined` while it answers. */
@@ -22,10 +22,10 @@ export class Upstream {
   #ednsHeardAtMs = Number.NEGATIVE_INFINITY;
   #noEdnsUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(address: ServerAddress, ids: MessageIds) {
+  constructor(address: ServerAddress, ids: MessageIds, tcp: TcpQueries) {
     this.name = formatServer(address);
     this.#address = address;
-    this.#ids = ids;
+    this.#tcp = tcp;
     this.#sockets = new UdpSockets(address, ids);
   }
 
@@ -35,7 +35,7 @@ export class Upstream {
   }
 
   askTcp(question: Buffer, edns: boolean, listener: ReplyListener): PendingQuery {
-    return askOverTcp(this.#address, question, edns, this.#ids, listener);
+    return this.#tcp.ask(this.#address, question, edns, listener);
   }
 
   noteReply(nowMs: number): void {
@@ -99,12 +99,14 @@ export class Upstream {
 /** The servers in their configured order. */
 export class Upstreams {
   readonly #ids: MessageIds;
+  readonly #tcp: TcpQueries;
   #upstreams: readonly Upstream[] = [];
   /** The schedules by number of rounds while all servers answer. That is the usual case, so they are cached. */
   #inOrder = new Map<number, readonly Upstream[]>();
 
   constructor(ids: MessageIds) {
     this.#ids = ids;
+    this.#tcp = new TcpQueries(ids);
   }
 
   get names(): string[] {
@@ -116,7 +118,7 @@ export class Upstreams {
     const before = this.#upstreams;
     this.#upstreams = addresses.map((address) => {
       const name = formatServer(address);
-      return before.find((upstream) => upstream.name === name) ?? new Upstream(address, this.#ids);
+      return before.find((upstream) => upstream.name === name) ?? new Upstream(address, this.#ids, this.#tcp);
     });
     this.#inOrder = new Map();
     for (const upstream of before) if (!this.#upstreams.includes(upstream)) upstream.retire();

@@ -42,6 +42,9 @@ export async function loadClasses(tables: PostfixTables, command: PostfixCommand
   // Taken before the reading, so that the watch notices a change during it.
   const signatures = new Map([[mainCf, await fileSignature(mainCf)]]);
   const values = await readParameters(NAMES, command);
+  // Each Postfix knows them. Without one our own domains would be rewritten.
+  const absent = NAMES.find((name) => !values.has(name));
+  if (absent !== undefined) throw new Error(`Cannot read main.cf: postconf printed no "${absent}"`);
   const classes: DomainClass[] = [];
   for (const name of CLASSES) {
     const list = new DomainClass(styleOf(name, values.get(PARENT_STYLE) ?? ""), tables);

@@ -44,7 +44,12 @@ export function askPostmap(command: PostfixCommand): AskTable {
     if (run.status === "failed") return { ...run, wrong: false };
     const trouble = run.exitCode > 1 ? run.stderr : withoutWarnings(run.stderr);
     if (trouble.trim() !== "") return toFailure(run.stderr);
-    return { status: "answered", found: foundKeys(run.stdout) };
+    const found = foundKeys(run.stdout);
+    if (run.exitCode === 0 && found.size === 0) {
+      const reason = `Cannot ask "${table}": postmap ended well and printed no answer`;
+      return { status: "failed", reason, wrong: false };
+    }
+    return { status: "answered", found };
   };
 }
 

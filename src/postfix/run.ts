@@ -15,7 +15,8 @@ export type PostfixRun =
   | { readonly status: "failed"; readonly reason: string };
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
+/** Most output of a program, enough for the lists of a host with hundreds of thousands of domains. */
+const MAX_OUTPUT_MIB = 16;
 
 /** Directories of Postfix's programs. The search path comes first, but that of a service often lacks the others. */
 const DIRECTORIES = ["", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/postfix/sbin/"];
@@ -41,7 +42,7 @@ export async function runPostfix(
 
 function execute(file: string, args: string[], input: string, timeoutMs: number): Promise<PostfixRun | "absent"> {
   const { promise, resolve } = Promise.withResolvers<PostfixRun | "absent">();
-  const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_BYTES } as const;
+  const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_MIB * 1024 * 1024 } as const;
   const child = execFile(file, args, limits, (error, stdout, stderr) => {
     if (error === null) resolve({ status: "ran", exitCode: 0, stdout, stderr });
     else if (error.code === "ENOENT") resolve("absent");
@@ -55,6 +56,7 @@ function execute(file: string, args: string[], input: string, timeoutMs: number)
 }
 
 function whyItEnded(error: { killed?: boolean; signal?: unknown; code?: unknown }, timeoutMs: number): string {
+  if (error.code === "ERR_CHILD_PROCESS_STDIO_MAXBUFFER") return `over ${MAX_OUTPUT_MIB} MiB of output`;
   if (typeof error.code === "string") return error.code;
   return error.killed === true ? `no answer within ${timeoutMs} ms` : `ended by ${String(error.signal)}`;
 }

@@ -2,7 +2,7 @@
 
 import { isDomainName, normalizeName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
-import { readFileSync } from "../process/builtins.ts";
+import { readRegularFile } from "./regular-file.ts";
 
 const PARAMETERS = [
   "myhostname",
@@ -12,6 +12,9 @@ const PARAMETERS = [
   "address_verify_sender",
   "address_verify_sender_ttl",
 ] as const;
+
+/** Largest file with the name of this host. It has one line. */
+const MAX_NAME_FILE_BYTES = 4096;
 
 type Parameters = ReadonlyMap<(typeof PARAMETERS)[number], string>;
 
@@ -41,7 +44,7 @@ export async function readPostfixNames(): Promise<PostfixNames> {
 function fileOrName(value: string | undefined): string | undefined {
   if (value?.startsWith("/") !== true) return value;
   try {
-    return readFileSync(value, "latin1").split("\n", 1)[0]?.trim();
+    return readRegularFile(value, MAX_NAME_FILE_BYTES).bytes.toString("latin1").split("\n", 1)[0]?.trim();
   } catch {
     return undefined;
   }

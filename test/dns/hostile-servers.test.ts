@@ -106,6 +106,45 @@ describe("32 MiB of garbage over TCP", () => {
   });
 });
 
+describe("300 truncated replies at once", () => {
+  const NAMES = Array.from({ length: 300 }, (_, index) => `n${index}.wide.example`);
+  const wide = answersOf(Object.fromEntries(NAMES.map((name) => [`A ${name}`, { answers: [a(name)] }])));
+
+  /** A server that truncates what it sends over UDP, and counts the connections that are open at once. */
+  function startTruncating(answer: (connection: Socket, reply: Buffer) => void) {
+    const open = new Set<Socket>();
+    const seen = { most: 0 };
+    const write = (connection: Socket, reply: Buffer) => {
+      open.add(connection);
+      connection.once("close", () => open.delete(connection));
+      seen.most = Math.max(seen.most, open.size);
+      answer(connection, reply);
+    };
+    const server = startDnsServer(wide, { quirk: ({ transport }) => (transport === "tcp" ? { write } : "truncate") });
+    return { server, seen };
+  }
+
+  test("take 64 connections in turn, and are all answered", async () => {
+    const { server, seen } = startTruncating((connection, reply) => setTimeout(() => connection.write(reply), 20));
+    await using dns = await server;
+    await using world = testResolver([dns.address], { timeoutMs: 10_000, tries: 1 });
+    const answers = await Promise.all(NAMES.map((name) => world.ask(name, "A")));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set(["ok"]));
+    expect(seen.most).toBeGreaterThan(32);
+    expect(seen.most).toBeLessThanOrEqual(64);
+  });
+
+  test("that nobody answers over TCP are given up in time, those that wait too", async () => {
+    const { server, seen } = startTruncating(() => {});
+    await using dns = await server;
+    await using world = testResolver([dns.address], { timeoutMs: 200, tries: 1 });
+    const answers = await Promise.all(NAMES.map((name) => world.ask(name, "A")));
+    expect(new Set(answers.map((answer) => "trouble" in answer && answer.trouble))).toEqual(new Set(["timeout"]));
+    expect(seen.most).toBeLessThanOrEqual(64);
+    expect(world.resolver.stats().inFlight).toBe(0);
+  });
+});
+
 test("2,000 datagrams of garbage from the server itself do not keep the reply from being taken", async () => {
   const random = numbers(0xbadf00d);
   await using server = await startDnsServer(WORLD);
