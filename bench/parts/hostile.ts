@@ -62,7 +62,7 @@ async function underAttack(bench: Bench, attack: AttackName | undefined, listene
   const ours = await startPostvouch(bench, stack, daemon);
   await wellBehaved(bench, ours, bench.effort.warmupSeconds);
   ours.tcp.tidy?.();
-  if (attack !== undefined) stack.use(await startAttack(attack, listener, targetOf(ours, listener)));
+  if (attack !== undefined) stack.use(await startAttack(attack, listener, ours));
   const [lookups, policy] = await wellBehaved(bench, ours, bench.effort.seconds);
   const logBytes = statSync(join(bench.directory, POSTVOUCH, "log")).size;
   ours.tcp.tidy?.();
@@ -98,9 +98,14 @@ function wellBehaved(bench: Bench, ours: Postvouch, seconds: number): Promise<[R
 let runs = 0;
 
 /** On the core of the load, behind it: the clients that are measured come first. */
-async function startAttack(attack: AttackName, protocol: HostileProtocol, target: string): Promise<AsyncDisposable> {
+export async function startAttack(
+  attack: AttackName,
+  listener: HostileProtocol,
+  ours: Postvouch,
+): Promise<AsyncDisposable> {
+  const target = targetOf(ours, listener);
   const program = join(import.meta.dirname, "..", "attacker.ts");
-  const command = ["-c", String(LOAD_CORE), "nice", "-n", "19", process.execPath, program, attack, protocol, target];
+  const command = ["-c", String(LOAD_CORE), "nice", "-n", "19", process.execPath, program, attack, listener, target];
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const exited = once(child, "exit");
   const underWay = once(child, "message", { signal: AbortSignal.timeout(UNDER_WAY_MS) });
