@@ -5,7 +5,17 @@ import { describe, expect, test } from "vitest";
 import { PARAMETERS } from "../src/config/parameters.ts";
 import { QUERY_OUTCOMES } from "../src/dns/types.ts";
 import { OUTCOMES } from "../src/net/lookup.ts";
+import { postvouch, scratch } from "./helpers/daemon.ts";
 import { idleMetrics } from "./helpers/observed.ts";
+
+/** What `postvouch srs forward` prints for an address. */
+function forwardAddress(address: string, srs: { secret: string; domain: string; timeMs: number }) {
+  using dir = scratch();
+  dir.write("srs.secrets", `${srs.secret}\n`);
+  const config = dir.write("p.toml", `hostname = "mx.test"\nstate_dir = "${dir.path}"\nsrs.domain = "${srs.domain}"\n`);
+  const env = { POSTVOUCH_NOW: String(srs.timeMs / 1000) };
+  return postvouch(["srs", "forward", "--config", config, address], { env });
+}
 
 const ROOT = join(import.meta.dirname, "..");
 
@@ -45,6 +55,15 @@ describe("docs/postfix.md", () => {
   test.each(snippets)("shows deploy/postfix/%s as it is run", (name) => {
     expect(page).toContain(readFileSync(join(ROOT, "deploy/postfix", name), "utf8").trimEnd());
   });
+});
+
+test("docs/how-it-works.md shows an address that its secret signs on its day", () => {
+  const page = readFileSync(join(ROOT, "docs/how-it-works.md"), "utf8");
+  const [, original = "", rewritten = ""] = /^(\S+@\S+) {2}→ {2}(SRS0=\S+)$/m.exec(page) ?? [];
+  const [, secret = "", date = ""] = /the secret `(\w+)` on ([\w ]+)\./.exec(page) ?? [];
+  const [, domain = ""] = rewritten.split("@");
+  const { stdout } = forwardAddress(original, { secret, domain, timeMs: Date.parse(`${date} UTC`) });
+  expect(stdout).toBe(`${rewritten}\n`);
 });
 
 test("every document is reached from the README", () => {
