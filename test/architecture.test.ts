@@ -32,7 +32,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
-  milter: { imports: ["net/session.ts"], isPure: true },
+  milter: { imports: ["mail/text.ts", "net/session.ts"], isPure: true },
   policy: { imports: ["mail", "dns/types.ts", "net/session.ts", "spf/verdict.ts"], isPure: true },
 
   domains: { imports: ["mail", "postfix", "srs/seams.ts"] },

@@ -15,3 +15,13 @@ export function chain<T, U>(
 ): Eventual<U> {
   return value instanceof Promise ? value.then(next, failed) : next(value);
 }
+
+/** Does `work`, and calls `failed` with its error, whether it fails now or later. */
+export function attempt<T>(work: () => Eventual<T>, failed: (error: unknown) => T): Eventual<T> {
+  try {
+    const result = work();
+    return result instanceof Promise ? result.catch(failed) : result;
+  } catch (error) {
+    return failed(error);
+  }
+}

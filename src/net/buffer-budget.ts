@@ -4,7 +4,7 @@
 export interface Holder {
   /** True while an answer is awaited: then the bytes are not idle. */
   readonly isBusy: boolean;
-  /** Drops the bytes and the connection. */
+  /** Drops the bytes, and the connection if need be. */
   drop(): void;
 }
 

@@ -18,7 +18,8 @@ export interface ServeHooks {
   /** Called on an internal error. The connection is closed without a reply, and Postfix tries again. */
   internalError(protocol: Protocol, error: unknown): void;
   /**
-   * Called when a half request is dropped and its connection closed, because all half requests together were too large.
+   * Called when a half request is dropped, because all half requests together were too large. Its connection is closed
+   * if the protocol has no reply for that.
    */
   dropped(protocol: Protocol): void;
 }
@@ -54,7 +55,7 @@ export class Connection implements Sender, Holder {
   readonly #protocol: Protocol;
   readonly #session: Session<unknown>;
   readonly #context: ServeContext;
-  /** Bytes of a half request as last reported to the budget. */
+  /** Held bytes of the session as last reported to the budget. */
   #heldBytes = 0;
   /** Answers to send at the end of this turn of the event loop. */
   #out = "";
@@ -125,7 +126,7 @@ export class Connection implements Sender, Holder {
   drop(): void {
     this.#heldBytes = 0;
     this.#context.hooks.dropped(this.#protocol);
-    this.#socket.destroy();
+    if (!this.#session.shed()) this.#socket.destroy();
   }
 
   flush(): void {
@@ -176,9 +177,9 @@ export class Connection implements Sender, Holder {
     backlog.add(this);
   }
 
-  /** Reports the bytes in the decoder to the budget. Most requests arrive whole, so there are none. */
+  /** Reports the held bytes to the budget. Most requests arrive whole, so there are none. */
   #noteHeld(): void {
-    const { heldBytes } = this.#session.decoder;
+    const { heldBytes } = this.#session;
     if (heldBytes === this.#heldBytes) return;
     this.#heldBytes = heldBytes;
     this.#context.budget.hold(this, heldBytes);

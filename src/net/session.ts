@@ -3,7 +3,7 @@
  */
 
 /** Every protocol of requests and replies, as the `protocol` label and log key spell it. */
-export const PROTOCOLS = ["tcp_table", "socketmap", "policy"] as const;
+export const PROTOCOLS = ["tcp_table", "socketmap", "policy", "milter"] as const;
 
 export type Protocol = (typeof PROTOCOLS)[number];
 
@@ -56,6 +56,17 @@ export interface Session<Request> {
   /** Tells if the session is idle. A stop waits while it is not, such as during a message. */
   isIdle(): boolean;
 
+  /** Number of bytes that are kept for work that is not complete: a half request, or a message. */
+  readonly heldBytes: number;
+
+  /**
+   * Gives up the held bytes, because those of all connections together are too many. The peer must learn of it by a
+   * later reply.
+   *
+   * @returns false if the protocol has no such reply: then the connection is closed
+   */
+  shed(): boolean;
+
   /** Called once when the connection has closed. No request follows. */
   close(): void;
 }
@@ -95,6 +106,14 @@ class StatelessSession<Request> implements Session<Request> {
 
   isIdle(): boolean {
     return true;
+  }
+
+  get heldBytes(): number {
+    return this.decoder.heldBytes;
+  }
+
+  shed(): boolean {
+    return false;
   }
 
   close(): void {}

@@ -40,6 +40,15 @@ class MessageSession implements Session<string> {
     return this.#lines === undefined;
   }
 
+  get heldBytes(): number {
+    return this.decoder.heldBytes + (this.#lines?.join("").length ?? 0);
+  }
+
+  shed(): boolean {
+    this.#lines = this.#lines?.map(() => "lost");
+    return true;
+  }
+
   close(): void {
     this.isClosed = true;
   }

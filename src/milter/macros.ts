@@ -1,0 +1,42 @@
+/** Remembers the macros of an SMTP session. */
+import type { Macros } from "./application.ts";
+import type { StepByte } from "./wire.ts";
+
+/** The stages from the first to the last. Those from MAIL on belong to a message. */
+const STAGES: readonly StepByte[] = ["C", "H", "M", "R", "T", "L", "N", "B", "E"];
+const FIRST_OF_MESSAGE = STAGES.indexOf("M");
+
+/** The macros by stage. A packet replaces all macros of its stage, so that those of a first HELO or RCPT do not stay. */
+export class SessionMacros implements Macros {
+  readonly #stages: (ReadonlyMap<string, string> | undefined)[] = STAGES.map(() => undefined);
+
+  set(step: string, macros: readonly (readonly [string, string])[]): void {
+    const stage = STAGES.indexOf(step as StepByte);
+    if (stage === -1) return;
+    this.#stages[stage] = new Map(macros.map(([name, value]) => [bare(name), value]));
+  }
+
+  get(name: string): string | undefined {
+    const wanted = bare(name);
+    for (let stage = STAGES.length - 1; stage >= 0; stage--) {
+      const value = this.#stages[stage]?.get(wanted);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  /** Forgets those of a message. */
+  endMessage(): void {
+    this.#stages.fill(undefined, FIRST_OF_MESSAGE);
+  }
+
+  /** Forgets all. */
+  clear(): void {
+    this.#stages.fill(undefined);
+  }
+}
+
+/** `i` and `{i}` are the same macro, and only longer names must have braces. */
+function bare(name: string): string {
+  return name.startsWith("{") && name.endsWith("}") ? name.slice(1, -1) : name;
+}
