@@ -6,13 +6,17 @@ import type { StepByte } from "./wire.ts";
 const STAGES: readonly StepByte[] = ["C", "H", "M", "R", "T", "L", "N", "B", "E"];
 const FIRST_OF_MESSAGE = STAGES.indexOf("M");
 
-/** The macros by stage. A packet replaces all macros of its stage, so that those of a first HELO or RCPT do not stay. */
+/**
+ * The macros by stage. A packet replaces all macros of its stage, so that those of a first HELO or RCPT do not stay. Those
+ * for MAIL begin a new message.
+ */
 export class SessionMacros implements Macros {
   readonly #stages: (ReadonlyMap<string, string> | undefined)[] = STAGES.map(() => undefined);
 
   set(step: string, macros: readonly (readonly [string, string])[]): void {
     const stage = STAGES.indexOf(step as StepByte);
     if (stage === -1) return;
+    if (stage === FIRST_OF_MESSAGE) this.endMessage();
     this.#stages[stage] = new Map(macros.map(([name, value]) => [bare(name), value]));
   }
 

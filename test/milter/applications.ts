@@ -109,6 +109,7 @@ export interface Talk {
 export interface TalkOptions {
   readonly wants?: Partial<Wants>;
   readonly handler?: Partial<MessageHandler>;
+  /** Methods in place of the recording ones; asked for each message. */
   readonly application?: Partial<Application>;
   readonly offer?: readonly [number, number, number];
 }

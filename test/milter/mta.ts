@@ -7,8 +7,11 @@ import { gunzipSync } from "node:zlib";
 /** What Postfix offers on every connection: version, actions, protocol. */
 export const POSTFIX_OFFER = [6, 0x1ff, 0x1fffff] as const;
 
-/** An MTA that waits for a reply to every step, and takes every action. */
-export const LOCKSTEP_OFFER = [6, 0x1ff, 0] as const;
+/** An MTA that waits for a reply to every step, and keeps the blanks in fields. */
+export const LOCKSTEP_OFFER = [6, 0x1ff, 0x100000] as const;
+
+/** An MTA that can do nothing but wait, as before version 3. */
+export const OLD_OFFER = [2, 0x1ff, 0] as const;
 
 /** A packet (latin1). */
 export function packet(byte: string, data = ""): string {

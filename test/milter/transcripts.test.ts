@@ -7,7 +7,7 @@ import { createMilterService } from "../../src/milter/service.ts";
 import { MACRO_STAGES, PROTOCOL } from "../../src/milter/wire.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 import { fed, recordingApplication, recordingObserver } from "./applications.ts";
-import { bytesOf, LOCKSTEP_OFFER, mta, packet, type RecordedPacket, readPackets, readTranscripts } from "./mta.ts";
+import { bytesOf, mta, OLD_OFFER, packet, type RecordedPacket, readPackets, readTranscripts } from "./mta.ts";
 
 const transcripts = readTranscripts();
 const connections = transcripts.flatMap(({ name, connections: all }) =>
@@ -226,7 +226,7 @@ describe.each([
       const { observer, problems } = recordingObserver();
       const wants = { answers: [], maxHeaderBytes: 200_000 };
       const session = createMilterService(() => recordingApplication(events, wants), observer).open();
-      const sent = isLockstep ? [mta.options(...LOCKSTEP_OFFER), ...bytes.slice(1)] : bytes;
+      const sent = isLockstep ? [mta.options(...OLD_OFFER), ...bytes.slice(1)] : bytes;
       const all = sent.join("");
       let out = "";
       let start = 0;

@@ -1,0 +1,43 @@
+import { expect, test } from "vitest";
+import { SessionMacros } from "../../src/milter/macros.ts";
+
+test("A macro is found by its name with and without braces, at the latest stage that has it", () => {
+  const macros = new SessionMacros();
+  macros.set("C", [
+    ["j", "mx"],
+    ["{daemon_name}", "smtp"],
+    ["i", "early"],
+  ]);
+  macros.set("T", [["{i}", "late"]]);
+  macros.set("M", [["i", "middle"]]);
+  const names = ["j", "{j}", "daemon_name", "{daemon_name}", "i", "nosuch", "{", ""];
+  expect(names.map((name) => macros.get(name))).toEqual([
+    "mx",
+    "mx",
+    "smtp",
+    "smtp",
+    "middle",
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+test("A stage forgets what it had before, and MAIL what the message before it had", () => {
+  const macros = new SessionMacros();
+  macros.set("H", [["{tls_version}", "TLSv1.3"]]);
+  macros.set("R", [["{rcpt_mailer}", "virtual"]]);
+  macros.set("R", [["i", "Q"]]);
+  expect(macros.get("rcpt_mailer")).toBeUndefined();
+  macros.set("H", []);
+  expect(macros.get("tls_version")).toBeUndefined();
+  macros.set("M", []);
+  expect(macros.get("i")).toBeUndefined();
+});
+
+test("Macros of no step are ignored", () => {
+  const macros = new SessionMacros();
+  macros.set("A", [["i", "Q"]]);
+  macros.set("__proto__", [["i", "Q"]]);
+  expect(macros.get("i")).toBeUndefined();
+});
