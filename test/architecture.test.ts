@@ -77,6 +77,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "mail/special-use.ts",
       "mail/text.ts",
       "metrics",
+      "milter",
       "net",
       "policy",
       "setup",

@@ -10,6 +10,7 @@ import {
 } from "./targets/addresses.ts";
 import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoders.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
+import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
 import { configTarget, headerTarget, logLineTarget, secretsTarget, storeUrlTarget } from "./targets/texts.ts";
 
@@ -17,6 +18,8 @@ export const TARGETS: readonly Target[] = [
   tcpTableTarget,
   socketmapTarget,
   policyTarget,
+  milterTarget,
+  milterSessionTarget,
   dnsReplyTarget,
   dnsNameTarget,
   srsTarget,

@@ -7,6 +7,7 @@ import { createMilterService } from "../../src/milter/service.ts";
 import { MACRO_STAGES, PROTOCOL } from "../../src/milter/wire.ts";
 import { decode, FEEDINGS } from "../net/decode.ts";
 import { fed, recordingApplication, recordingObserver } from "./applications.ts";
+import { joinChunks } from "./chunks.ts";
 import { bytesOf, mta, OLD_OFFER, packet, type RecordedPacket, readPackets, readTranscripts } from "./mta.ts";
 
 const transcripts = readTranscripts();
@@ -85,21 +86,6 @@ function written(recorded: RecordedPacket): string {
   }
 }
 
-/** Joins the parts of body chunks, which depend on how the bytes were cut. */
-function joined(packets: Iterable<Packet | symbol>): (Packet | symbol)[] {
-  const all: (Packet | symbol)[] = [];
-  let begun = "";
-  for (const one of packets) {
-    if (typeof one === "symbol" || one.command !== "B") all.push(one);
-    else if (!one.ends) begun += one.bytes;
-    else {
-      all.push({ ...one, bytes: begun + one.bytes });
-      begun = "";
-    }
-  }
-  return all;
-}
-
 /** The recorded packets of the MTA that were kept whole, and their bytes. */
 function fromMta(packets: readonly RecordedPacket[]): { recorded: RecordedPacket[]; bytes: string[] } {
   const recorded = packets.filter((one) => one.from === "mta" && one.hex !== undefined);
@@ -115,7 +101,7 @@ describe.each(FEEDINGS)("The decoder, fed $name", ({ cuts }) => {
   test.each(connections)("reads what Postfix sent: $name", ({ packets }) => {
     const { recorded, bytes } = fromMta(packets);
     const all = bytes.join("");
-    expect(joined(decode(new MilterDecoder(), all, cuts(all.length)))).toEqual(recorded.map(expectedPacket));
+    expect(joinChunks(decode(new MilterDecoder(), all, cuts(all.length)))).toEqual(recorded.map(expectedPacket));
   });
 });
 

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { MilterDecoder } from "../../src/milter/decoder.ts";
 import { BufferBudget, type Holder } from "../../src/net/buffer-budget.ts";
 import { Listeners } from "../../src/net/listeners.ts";
 import { PolicyDecoder } from "../../src/policy/protocol.ts";
@@ -65,6 +66,8 @@ describe.each([
     half: "request=smtpd_access_policy\nhelo",
     rest: "_name=x\n\n",
   },
+  // The length and the command byte are no longer held once they are read.
+  { name: "milter", decoder: () => new MilterDecoder(), half: "\0\0\0\x0e", rest: "Hhelo.example\0" },
 ])("The $name decoder", ({ decoder, half, rest }) => {
   test.each([
     { step: Number.POSITIVE_INFINITY, how: "whole" },

@@ -44,7 +44,7 @@ export class LineServer {
   readonly budget = new BufferBudget(Number.POSITIVE_INFINITY);
   readonly #service: Service;
 
-  constructor(answer: Answer | Service<string>) {
+  constructor(answer: Answer | Service) {
     this.#service = typeof answer === "function" ? lineService(answer) : answer;
   }
 

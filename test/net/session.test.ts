@@ -17,6 +17,7 @@ class MessageSession implements Session<string> {
   readonly name: string;
   isClosed = false;
   #lines: string[] | undefined;
+  #isLost = false;
 
   constructor(name: string) {
     this.name = name;
@@ -31,7 +32,7 @@ class MessageSession implements Session<string> {
       this.#lines?.push(line);
       return "";
     }
-    const lines = this.#lines ?? [];
+    const lines = this.#isLost ? ["lost"] : (this.#lines ?? []);
     this.#lines = undefined;
     return [...lines, `${this.name} ${lines.length}`].map((text) => `${text}\n`).join("");
   }
@@ -45,7 +46,8 @@ class MessageSession implements Session<string> {
   }
 
   shed(): boolean {
-    this.#lines = this.#lines?.map(() => "lost");
+    this.#isLost = true;
+    this.#lines = [];
     return true;
   }
 
@@ -69,10 +71,12 @@ async function listen() {
   const port = await freePort();
   const listeners = new Listeners(UNLIMITED);
   cleanups.push(() => listeners.drain(0));
-  const serve = (service: Service<string>) =>
-    apply(listeners, [
-      { name: "m", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: new LineServer(service).accept },
-    ]);
+  const serve = async (service: Service<string>): Promise<LineServer> => {
+    const server = new LineServer(service);
+    const endpoint = { type: "inet", host: "127.0.0.1", port } as const;
+    await apply(listeners, [{ name: "m", endpoint, accept: server.accept }]);
+    return server;
+  };
   const connect = (): Peer => {
     const peer = new Peer(port);
     cleanups.push(() => peer[Symbol.dispose]());
@@ -129,6 +133,24 @@ describe("A session", () => {
     expect(await busy.ask("end\n")).toBe("a\nb\nfirst 2\n");
     await busy.closed;
     await drained;
+  });
+});
+
+describe("A session that holds too much", () => {
+  test("gives it up and stays, if its protocol can say so later", async () => {
+    const { serve, connect } = await listen();
+    const server = await serve(messages("first").service);
+    server.budget.limitBytes = 1500;
+    const [idle, busy] = [connect(), connect()];
+    idle.socket.write(`begin\n${"x".repeat(900)}\n`);
+    await until(() => server.budget.totalBytes === 900);
+    busy.socket.write(`begin\n${"y".repeat(700)}\n`);
+    await until(() => server.problems.length > 0);
+    expect(server.problems).toEqual(["policy: dropped"]);
+    expect(server.budget.totalBytes).toBe(700);
+    expect(await idle.ask("end\n", "1\n")).toBe("lost\nfirst 1\n");
+    expect(await busy.ask("end\n", "1\n")).toBe(`${"y".repeat(700)}\nfirst 1\n`);
+    expect(server.budget.totalBytes).toBe(0);
   });
 });
 

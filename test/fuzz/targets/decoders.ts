@@ -42,9 +42,18 @@ function bounded<Request>(inner: Decoder<Request>, maxHeldBytes: number): Decode
   };
 }
 
-/** What a decoder makes of an input, which must not depend on how it was cut. */
-function decodeEveryWay<Request>(service: RequestService<Request>, input: string, maxHeldBytes: number) {
-  const decodeCut = (cuts: Iterable<number>) => decode(bounded(service.createDecoder(), maxHeldBytes), input, cuts);
+/**
+ * What a decoder makes of an input, which must not depend on how it was cut.
+ *
+ * @param joined makes requests comparable that do depend on it
+ */
+export function decodeEveryWay<Request>(
+  { createDecoder }: Pick<RequestService<Request>, "createDecoder">,
+  input: string,
+  maxHeldBytes: number,
+  joined: (requests: (Request | typeof BROKEN)[]) => (Request | typeof BROKEN)[] = (requests) => requests,
+): (Request | typeof BROKEN)[] {
+  const decodeCut = (cuts: Iterable<number>) => joined(decode(bounded(createDecoder(), maxHeldBytes), input, cuts));
   const whole = decodeCut([]);
   const hash = hashOf(input);
   const cut = hash % (input.length + 1);
