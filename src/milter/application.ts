@@ -45,7 +45,7 @@ export type AnsweredStep = "connect" | "helo" | "mail" | "rcpt" | "data" | "eoh"
 
 export type IgnoredStep = "helo" | "rcpt" | "data" | "header" | "eoh" | "body";
 
-export type MacroStage = "connect" | "helo" | "mail" | "rcpt" | "data" | "eoh" | "eom";
+type MacroStage = "connect" | "helo" | "mail" | "rcpt" | "data" | "eoh" | "eom";
 
 /** One SMTP session, from CONNECT to QUIT. */
 export interface SmtpSession {
@@ -163,7 +163,7 @@ export interface FieldIndex {
 }
 
 /** A place in the header. */
-export interface Position {
+interface Position {
   /** Number of fields above it: 0 is the top, 1 is below the Received: field of the MTA itself. */
   readonly position: number;
 }

@@ -1,6 +1,6 @@
-/** Limits the memory for incomplete requests. */
+/** Limits the memory for incomplete requests and messages. */
 
-/** A connection that holds the bytes of an incomplete request. */
+/** A connection that holds the bytes of an incomplete request or message. */
 export interface Holder {
   /** True while an answer is awaited: then the bytes are not idle. */
   readonly isBusy: boolean;

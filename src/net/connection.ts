@@ -27,7 +27,7 @@ export interface ServeHooks {
 /** Silence after which a draining daemon closes a connection, in milliseconds. */
 const QUIET_MS = 50;
 
-/** Largest number of characters to hold back. No single answer is as long. */
+/** Largest number of characters to hold back. Only the edits of a milter may be longer: they are written at once. */
 const MAX_HELD_CHARS = 4096;
 
 /**
@@ -37,7 +37,7 @@ const MAX_HELD_CHARS = 4096;
 const MAX_IN_A_ROW = 16;
 
 /**
- * A read of more characters waits for a turn in the backlog: no request of Postfix's is as long, and libuv would read 64
+ * A read of more characters waits for a turn in the backlog: only bodies for a milter are as long, and libuv would read 64
  * KiB 32 times before any other connection is served.
  */
 const MAX_CHARS_IN_A_ROW = 16_384;
@@ -48,7 +48,8 @@ const backlog = new Backlog();
 
 /**
  * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next
- * request only after our reply, so parallel work would gain nothing. The answers to one packet are sent in one write.
+ * request only after our reply, if there is one, so parallel work would gain nothing. The answers to one packet are sent in
+ * one write.
  */
 export class Connection implements Sender, Holder {
   readonly #socket: Socket;

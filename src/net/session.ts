@@ -8,7 +8,8 @@ export const PROTOCOLS = ["tcp_table", "socketmap", "policy", "milter"] as const
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /**
- * The error for a peer that breaks its protocol so that no reply helps. Decoders throw it, `connection.ts` catches it.
+ * The error for a peer that breaks its protocol so that no reply helps. Decoders throw it, and sessions for a request that
+ * may not come then. `connection.ts` catches it.
  */
 export class ProtocolError extends Error {
   override name = "ProtocolError";
@@ -50,6 +51,8 @@ export interface Session<Request> {
    * must be asked. Requests come one at a time, in order.
    *
    * A rejection means an internal error for which the protocol has no reply: the connection is closed without one.
+   *
+   * @throws {ProtocolError} for a request that may not come now and that no reply helps
    */
   answer(request: Request): string | Promise<string>;
 
