@@ -273,20 +273,19 @@ export class MilterSession implements Session<Packet> {
       return this.#reply("E", "tempfail");
     }
     const { handler } = message;
-    if (handler === undefined || message.reply !== undefined) return this.#last(message, this.#failure(message));
+    if (handler === undefined || message.reply !== undefined) return this.#last(this.#failure(message));
     return attempt(
-      () => chain(handler.eom(), (decision) => this.#last(message, this.#decided(message, decision))),
+      () => chain(handler.eom(), (decision) => this.#last(this.#decided(message, decision))),
       (error) => {
         this.#crash(message, error);
-        return this.#last(message, this.#failure(message));
+        return this.#last(this.#failure(message));
       },
     );
   }
 
   /** Ends the message with its last reply. */
-  #last(message: Message, reply: string): string {
-    // A connection that has closed has ended the message before.
-    if (this.#message === message) this.#message = undefined;
+  #last(reply: string): string {
+    this.#message = undefined;
     this.#smtp.macros.endMessage();
     return reply;
   }

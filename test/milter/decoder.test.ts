@@ -197,6 +197,23 @@ describe("A half packet", () => {
     expect(keptBytes).toBeLessThan(4000);
   });
 
+  test("and a field that is kept do not keep the body that was read with them", () => {
+    const kept: unknown[] = [];
+    const keeping = (): MilterDecoder => {
+      const decoder = new MilterDecoder();
+      const { next } = decoder;
+      decoder.next = () => {
+        const one = next.call(decoder);
+        if (one?.command === "L") kept.push(one.value);
+        return one;
+      };
+      return decoder;
+    };
+    const packets = [mta.field("Subject", "a value of some length") + mta.body("x".repeat(60_000))];
+    expect(keptMemory(keeping, packets).keptBytes).toBeLessThan(4000);
+    expect(kept).toHaveLength(50);
+  });
+
   test("costs work in proportion to its size", () => {
     const work = (size: number): number => {
       const pieces = mta.field("a", "x".repeat(size)).split("");

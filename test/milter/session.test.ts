@@ -585,6 +585,27 @@ describe("A session whose bytes are given up", () => {
   });
 });
 
+test("A session whose bytes are given up while a step is being answered says so at once", async () => {
+  const { promise, resolve } = Promise.withResolvers<StepReply>();
+  const { session, send, events } = await talk(BEGIN, { handler: { eoh: () => promise } });
+  const sent = send(mta.eoh());
+  session.shed();
+  resolve("accept");
+  expect(await sent).toEqual(["t"]);
+  expect(events.at(-1)).toBe("abort");
+});
+
+test("A chunk outside of a message is a problem once, however many parts it comes in", async () => {
+  const { send, problems } = await talk([mta.connect()]);
+  const chunk = mta.body("abc");
+  expect([await send(chunk.slice(0, 6)), await send(chunk.slice(6, 7)), await send(chunk.slice(7))]).toEqual([
+    [],
+    [],
+    ["t"],
+  ]);
+  expect(problems).toEqual(["NOQUEUE: BODY outside of a message"]);
+});
+
 describe("A connection that closes", () => {
   test("aborts its message, also while its end is being decided", async () => {
     const { promise, resolve } = Promise.withResolvers<{ reply: "continue" }>();
