@@ -34,7 +34,10 @@ export interface Wants {
   readonly maxChunkBytes?: 65_535 | 262_143 | 1_048_575;
   /** Largest header of one message, in bytes. Fields beyond it are marked, so that they need not be kept. */
   readonly maxHeaderBytes: number;
-  /** The answer after an error of the application: a 451 reply, or the message is let through. */
+  /**
+   * The answer after an error of the application: a 451 reply, or the message is let through with the edits of `rescue`.
+   * Errors of `begin`, `header` and `rescue` are always answered with 451, because then those edits are not known.
+   */
   readonly onError: "tempfail" | "accept";
 }
 
@@ -87,7 +90,10 @@ export interface HeaderField {
   readonly value: string;
 }
 
-/** The handler of one message. After `eom`, `abort`, or a reply that ends the message, nothing more is called. */
+/**
+ * The handler of one message. After `eom`, `abort`, or a reply that ends the message, nothing more is called, but for
+ * `header` and `rescue` of a message that is let through after an error.
+ */
 export interface MessageHandler {
   /** Called right after `begin`. */
   mail?(): Eventual<StepReply>;
@@ -113,10 +119,7 @@ export interface MessageHandler {
   eom(): Eventual<Decision>;
   /** Called when there will be no `eom`: the MTA or the client gave up, or a method of this handler has failed. */
   abort?(): void;
-  /**
-   * The edits to make although a method has failed and `onError` is `accept`. Called after `abort`, when the message
-   * ends.
-   */
+  /** The edits to make although a method has failed, if `onError` is `accept`. Called at the end of the message. */
   rescue?(): HeaderEdits;
 }
 

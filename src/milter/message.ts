@@ -13,14 +13,18 @@ export class Message {
   /** The reply to all further steps, once the message has failed or its end is decided. */
   reply: StepReply | undefined;
   /** True if the message has failed and is let through. */
-  isRescued: boolean;
+  isRescued = false;
   /** True once the MTA knows what happens to the message. */
   isTold = false;
 
   /** @param reply set if the message has failed already */
-  constructor(handler: MessageHandler | undefined, reply?: "continue" | "tempfail") {
+  constructor(handler: MessageHandler | undefined, reply?: "tempfail") {
     this.handler = handler;
     this.reply = reply;
-    this.isRescued = reply === "continue";
+  }
+
+  /** True while it matters what still comes. */
+  get isOpen(): boolean {
+    return this.reply === undefined || this.isRescued;
   }
 }

@@ -9,7 +9,8 @@
  *   same message. Then come fields, EOH, body, BODYEOB. ABORT may come at any time. BODYEOB and ABORT end the message.
  * - A reply that is about the whole message ends it too. What still comes of it gets the same reply.
  * - A message fails if a part of it is missing, broken or out of order, or was dropped to save memory. It is answered
- *   `tempfail` at each step from then on. After an error of the application the answer is what the application wants.
+ *   `tempfail` at each step from then on. After an error of the application the answer is what the application wants, but
+ *   a message whose header the handler does not know is never let through.
  */
 import { attempt, chain, type Eventual } from "../collections/eventual.ts";
 import { ProtocolError, type Session } from "../net/session.ts";
@@ -33,12 +34,10 @@ const PHASES = {
   B: { last: 3, next: 3 },
 } as const;
 
-type InnerStep = keyof typeof PHASES;
-
 /** The steps at which a refusal is not about the whole message: at RCPT it is about one recipient. */
 const REFUSED_ALONE: ReadonlySet<StepByte> = new Set(["R", "T"]);
 
-type StepCall = (handler: MessageHandler, message: Message) => Eventual<StepReply> | undefined;
+type StepCall = (handler: MessageHandler) => Eventual<StepReply> | undefined;
 
 /** The session of one connection. */
 export class MilterSession implements Session<Packet> {
@@ -84,7 +83,7 @@ export class MilterSession implements Session<Packet> {
       case "T":
         return this.#step("T", (handler) => handler.data?.());
       case "L":
-        return this.#step("L", (handler, message) => this.#takeField(handler, message, packet.name, packet.value));
+        return this.#takeField(packet.name, packet.value);
       case "N":
         return this.#step("N", (handler) => handler.eoh?.());
       case "B":
@@ -165,21 +164,20 @@ export class MilterSession implements Session<Packet> {
   #begin(open: (application: Application) => MessageHandler): void {
     if (!this.isIdle()) this.#problem("MAIL within a message");
     this.#abort();
-    const application = this.#application();
     for (const step of this.#missing) this.#problem(`MAIL without ${STEPS[step].name}`);
     if (this.#missing.size > 0) {
       this.#message = new Message(undefined, "tempfail");
       return;
     }
     try {
-      this.#message = new Message(open(application));
+      this.#message = new Message(open(this.#application()));
     } catch (error) {
       this.#observe.failed(error, this.#queueId());
-      this.#message = new Message(undefined, application.wants.onError === "accept" ? "continue" : "tempfail");
+      this.#message = new Message(undefined, "tempfail");
     }
   }
 
-  #step(step: InnerStep, call: StepCall): Eventual<string> {
+  #step(step: keyof typeof PHASES, call: StepCall): Eventual<string> {
     return this.#enter(step) ? this.#answerStep(step, call) : this.#reply(step, "tempfail");
   }
 
@@ -188,13 +186,13 @@ export class MilterSession implements Session<Packet> {
    *
    * @returns false without a message
    */
-  #enter(step: InnerStep): boolean {
+  #enter(step: keyof typeof PHASES): boolean {
     const message = this.#message;
     if (message === undefined) {
       this.#problem(`${STEPS[step].name} outside of a message`);
       return false;
     }
-    if (message.reply === undefined && message.phase > PHASES[step].last) {
+    if (message.isOpen && message.phase > PHASES[step].last) {
       this.#problem(`${STEPS[step].name} out of order`);
       this.#fail(message, "tempfail");
     }
@@ -207,7 +205,7 @@ export class MilterSession implements Session<Packet> {
     if (message?.handler === undefined || message.reply !== undefined) return this.#replyAgain(step, message);
     const { handler } = message;
     return attempt(
-      () => chain(call(handler, message) ?? "continue", (reply) => this.#settle(step, message, reply)),
+      () => chain(call(handler) ?? "continue", (reply) => this.#settle(step, message, reply)),
       (error) => {
         this.#crash(message, error);
         return this.#replyAgain(step, message);
@@ -234,7 +232,22 @@ export class MilterSession implements Session<Packet> {
     return sent;
   }
 
-  #takeField(handler: MessageHandler, message: Message, name: string, rest: string): undefined {
+  #takeField(name: string, rest: string): string {
+    const message = this.#message;
+    if (!this.#enter("L") || message === undefined) return this.#reply("L", "tempfail");
+    if (message.isOpen) {
+      try {
+        this.#tellField(message, name, rest);
+      } catch (error) {
+        // Whatever the application wants: the handler does not know the whole header, which its last edits are about.
+        this.#observe.failed(error, this.#queueId());
+        this.#fail(message, "tempfail");
+      }
+    }
+    return message.reply === undefined ? this.#reply("L", "continue") : this.#replyAgain("L", message);
+  }
+
+  #tellField(message: Message, name: string, rest: string): void {
     // Otherwise the MTA has taken away the blank that most fields have.
     const isWhole = this.#has(PROTOCOL.leadingSpace) || /^[\t\n]/.test(rest);
     const value = isWhole ? rest : ` ${rest}`;
@@ -245,7 +258,7 @@ export class MilterSession implements Session<Packet> {
       this.#problem(`header over ${maxHeaderBytes} bytes`);
     }
     if (!message.isExcess) message.headerBytes += bytes;
-    handler.header?.({ name, value }, message.isExcess);
+    message.handler?.header?.({ name, value }, message.isExcess);
   }
 
   #takeBody(bytes: string, ends: boolean): string {
@@ -334,11 +347,12 @@ export class MilterSession implements Session<Packet> {
   }
 
   #fail(message: Message, answer: "tempfail" | "accept"): void {
-    if (message.reply !== undefined) return;
+    if (!message.isOpen) return;
+    const isFirst = message.reply === undefined;
     message.isRescued = answer === "accept";
     message.reply = message.isRescued ? "continue" : "tempfail";
     message.headerBytes = 0;
-    this.#abortHandler(message);
+    if (isFirst) this.#abortHandler(message);
   }
 
   /** Ends the message, if there is one, without a reply. */

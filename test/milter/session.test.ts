@@ -504,13 +504,32 @@ describe("An error of the application", () => {
     expect(said.flat().join(" ")).toBe(MESSAGE.map((_, i) => (i < at ? "c" : "t")).join(" "));
   });
 
-  test.each(steps)("at %s lets the message through if so wanted, with the edits that must be", async (step) => {
-    const rescue = () => ({ remove: [{ name: "X", index: 1 }] });
+  const rescue = () => ({ remove: [{ name: "X", index: 1 }] });
+  const rescued = steps.filter((step) => step !== "header");
+
+  test.each(rescued)("at %s lets the message through if so wanted, with the edits that must be", async (step) => {
     const handler = { [step]: fail, rescue };
-    const { said, problems } = await talk(MESSAGE, { handler, wants: { onError: "accept" } });
+    const { said, problems, events } = await talk(MESSAGE, { handler, wants: { onError: "accept" } });
     expect(said.slice(0, -1).flat().join(" ")).toBe("c c c c c c c c");
     expect(said.at(-1)).toEqual(["m 1 X|", "c"]);
     expect(problems).toEqual(["NOQUEUE: failed: ours"]);
+    // Those edits may be about any field.
+    expect(events.filter((event) => event === "abort" || event.startsWith("field")).sort()).toEqual(["abort", TOLD[3]]);
+  });
+
+  test.each([
+    { name: "another field fails", packets: MESSAGE, header: fail },
+    { name: "a field is broken", packets: [...BEGIN, packet("L", "x"), mta.eom()], header: () => {} },
+    {
+      name: "a field is out of order",
+      packets: [...BEGIN, mta.eoh(), mta.field("X", " "), mta.eom()],
+      header: () => {},
+    },
+  ])("does not let a message through whose header is not known: $name", async ({ packets, header }) => {
+    const handler = { rcpt: fail, rescue, header };
+    const { said, events } = await talk(packets, { handler, wants: { onError: "accept" } });
+    expect(said.at(-1)).toEqual(["t"]);
+    expect(events.filter((event) => event === "abort")).toHaveLength(1);
   });
 
   test("lets a message through without edits if the handler has none", async () => {
@@ -533,8 +552,8 @@ describe("An error of the application", () => {
 
   test.each([
     { onError: "tempfail", said: "c c t t t" },
-    { onError: "accept", said: "c c c c c" },
-  ] as const)("when a message begins: $onError", async ({ onError, said }) => {
+    { onError: "accept", said: "c c t t t" },
+  ] as const)("when a message begins is `t`: $onError", async ({ onError, said }) => {
     const packets = [...BEGIN, mta.eom()];
     const talked = await talk(packets, { application: { begin: fail }, wants: { onError } });
     expect(talked.said.flat().join(" ")).toBe(said);

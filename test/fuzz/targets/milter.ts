@@ -89,6 +89,10 @@ class AnyApplication implements Application {
       this.#mayThrow();
       return this.#below(4) > 0;
     };
+    const header = (): void => {
+      must(!isOver || this.wants.onError === "accept", "a handler is told of a field after its end");
+      this.#mayThrow();
+    };
     const edits = () => ({
       remove: [{ name: "A", index: 1 + this.#below(3) }],
       insert: [{ position: 0, name: "B", value: " c\nd" }],
@@ -97,7 +101,7 @@ class AnyApplication implements Application {
       mail: step,
       rcpt: step,
       data: step,
-      header: tell,
+      header,
       eoh: step,
       body: tell,
       eom: async () => ({ reply: await step(), edits: edits(), ...(this.#below(2) ? { quarantine: "why" } : {}) }),
