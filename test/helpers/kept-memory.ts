@@ -26,7 +26,15 @@ export function keptMemory(
   return { keptBytes, heldBytes: decoders.reduce((sum, decoder) => sum + decoder.heldBytes, 0) / DECODERS };
 }
 
-function heapBytes(): number {
+/** The memory of all reachable objects, without the bytes of buffers. */
+export function heapBytes(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
+}
+
+/** The bytes of all reachable buffers. Those of a dead one are freed at the collection after the one that finds it. */
+export function bufferBytes(): number {
+  collectGarbage();
+  collectGarbage();
+  return process.memoryUsage().arrayBuffers;
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { Application, MessageHandler, StepReply } from "../../src/milter/application.ts";
 import { createMilterService } from "../../src/milter/service.ts";
 import { ProtocolError } from "../../src/net/session.ts";
+import { bufferBytes, heapBytes } from "../helpers/kept-memory.ts";
 import { fed, recordingApplication, recordingObserver, SILENT_WANTS, talk } from "./applications.ts";
 import { LOCKSTEP_OFFER, mta, POSTFIX_OFFER, packet, replies } from "./mta.ts";
 
@@ -408,6 +409,26 @@ describe("A body", () => {
     expect(await send(mta.eom())).toEqual(["c"]);
     expect(session.heldBytes).toBe(0);
   });
+});
+
+test("A session amid a message costs little memory beside its header, whatever the size of the body", async () => {
+  const kept: unknown[] = [];
+  const sessions = [];
+  const fields = Array.from(
+    { length: 20 },
+    (_, at) => mta.macros("L", { i: "4XQ" }) + mta.field(`X-${at}`, "v".repeat(200)),
+  );
+  const before = heapBytes() + bufferBytes();
+  for (let i = 0; i < 20; i++) {
+    const handler = { header: (field: unknown) => void kept.push(field), body: () => true };
+    const { session, send } = await talk([...BEGIN, ...fields, mta.eoh()], { ...SILENT_WANTS, handler });
+    for (let chunks = 0; chunks < 40; chunks++) await send(mta.body("y".repeat(65_535)));
+    await send(mta.body("y".repeat(65_535)).slice(0, -1));
+    sessions.push(session);
+  }
+  const headerBytes = kept.length * 200;
+  expect((heapBytes() + bufferBytes() - before - headerBytes) / sessions.length).toBeLessThan(64 * 1024);
+  expect(kept).toHaveLength(400);
 });
 
 describe("The end of a message", () => {
