@@ -28,6 +28,17 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
   spf: { imports: ["mailauth", "dns/types.ts", "mail/address-groups.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
+  dkim: {
+    imports: [
+      "mailauth",
+      "dns/name.ts",
+      "dns/types.ts",
+      "mail/authentication-results.ts",
+      "mail/header-field.ts",
+      "mail/mailbox.ts",
+    ],
+    isPure: true,
+  },
   "spf/explain": { imports: ["spf", "mailauth", "mail/ip.ts", "mail/special-use.ts"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },

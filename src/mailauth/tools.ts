@@ -1,6 +1,9 @@
 /**
- * Replaces `mailauth/lib/tools.js`. The SPF evaluator uses three small functions of it, but that file also loads Joi,
- * libmime and tldts, which take most of the time and memory that mailauth needs.
+ * Loads parts of mailauth without the packages that its `lib/tools.js` needs for little: Joi, libmime and tldts take
+ * most of the time and memory that mailauth needs.
+ *
+ * - The SPF evaluator uses three small functions of `tools.js`: it gets a replacement of that file.
+ * - DKIM and ARC use more of it: they get `tools.js` itself, with replacements of the three packages.
  */
 import { createRequire } from "node:module";
 import { parseAddress, reverseName } from "../mail/ip.ts";
@@ -30,17 +33,37 @@ const STAND_IN = {
   },
 };
 
+/** What `tools.js` calls of the three packages when it is loaded. What we use of it calls nothing else of them. */
+const PACKAGES: Readonly<Record<string, object>> = {
+  joi: { string: () => ({ base64: () => undefined }) },
+  libmime: {},
+  tldts: {},
+};
+
 /**
  * Loads a private copy of `path`, a module that requires `tools.js`, with our replacement. Nothing changes for the rest
  * of the process, which may load `path` and `tools.js` earlier or later.
  */
 export function requireWithoutTools(path: string): unknown {
-  const copy = require.resolve(path);
-  const others = [copy, TOOLS].map((file) => [file, require.cache[file]] as const);
+  return requirePrivately(require.resolve(path), { [TOOLS]: STAND_IN });
+}
+
+/** Loads a private copy of `tools.js` itself without its packages. */
+export function requireTools(): unknown {
+  const { resolve } = createRequire(TOOLS);
+  const replaced = Object.entries(PACKAGES).map(([name, exports]) => [resolve(name), exports]);
+  return requirePrivately(TOOLS, Object.fromEntries(replaced) as Record<string, object>);
+}
+
+/** Loads a copy of a file while others are replaced, and leaves the cache of modules as it was. */
+function requirePrivately(copy: string, replaced: Readonly<Record<string, object>>): unknown {
+  const others = [copy, ...Object.keys(replaced)].map((file) => [file, require.cache[file]] as const);
   delete require.cache[copy];
-  require.cache[TOOLS] = { exports: STAND_IN, filename: TOOLS, id: TOOLS, loaded: true } as unknown as NodeJS.Module;
+  for (const [file, exports] of Object.entries(replaced)) {
+    require.cache[file] = { exports, filename: file, id: file, loaded: true } as unknown as NodeJS.Module;
+  }
   try {
-    return require(path);
+    return require(copy);
   } finally {
     for (const [file, module] of others) {
       if (module === undefined) delete require.cache[file];

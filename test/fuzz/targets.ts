@@ -9,6 +9,7 @@ import {
   storedTarget,
 } from "./targets/addresses.ts";
 import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoders.ts";
+import { dkimBodyTarget, dkimKeyTarget, dkimMessageTarget, dkimSignatureTarget } from "./targets/dkim.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
@@ -35,4 +36,8 @@ export const TARGETS: readonly Target[] = [
   storeUrlTarget,
   spfRecordTarget,
   spfZoneTarget,
+  dkimSignatureTarget,
+  dkimKeyTarget,
+  dkimBodyTarget,
+  dkimMessageTarget,
 ];

@@ -31,6 +31,28 @@ test("mailauth is loaded when SPF is first checked, not with the daemon's servic
   expect(run(LOAD_OURS, 'console.log(loaded("mailauth/").length);')).toBeGreaterThan(0);
 });
 
+const DKIM = new URL("../../src/mailauth/dkim.ts", import.meta.url).href;
+const LOAD_DKIM = `const dkim = await import("${DKIM}"); dkim.parseTagList("a=b", "refuse");`;
+
+test("mailauth's tools.js still loads them too; with ours it is the same file without them", () => {
+  const bare = run('require("mailauth/lib/tools.js");', PRINT_LOADED) as number[];
+  expect(Math.min(...bare)).toBeGreaterThan(0);
+  expect(run(LOAD_DKIM, PRINT_LOADED)).toEqual([0, 0, 0]);
+  const theirs = (order: readonly string[]): unknown =>
+    run(
+      ...order,
+      `console.log(JSON.stringify([typeof tools.getAlignment("a.example", ["a.example"]),
+      dkim.toALabel("b\\u00fccher.example"), tools === require("mailauth/lib/tools.js")]));`,
+    );
+  const load = 'const tools = require("mailauth/lib/tools.js");';
+  for (const order of [
+    [load, LOAD_DKIM],
+    [LOAD_DKIM, load],
+  ]) {
+    expect(theirs(order)).toEqual(["object", "xn--bcher-kva.example", true]);
+  }
+});
+
 describe.each([
   ["before", (others: string) => [others, LOAD_OURS]],
   ["after", (others: string) => [LOAD_OURS, others]],
