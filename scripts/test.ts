@@ -21,6 +21,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/promtool": "prometheus",
   "/usr/bin/srs": "srs",
   "/usr/lib/python3/dist-packages/spf.py": "python3-spf",
+  "/usr/lib/python3/dist-packages/dkim/__init__.py": "python3-dkim",
   "/usr/sbin/opendmarc": "opendmarc",
   "/usr/sbin/opendkim": "opendkim",
   "/usr/bin/redis-server": "redis-server",

@@ -44,7 +44,7 @@ export interface ReadSignature {
 /** Longest field that is read. A real one is below 3 kB. */
 export const MAX_SIGNATURE_BYTES = 16_384;
 /** Most names in h=. Real signatures have some ten. */
-const MAX_SIGNED_NAMES = 300;
+export const MAX_SIGNED_NAMES = 300;
 /** How far t= may be ahead of our clock. */
 const MAX_CLOCK_SKEW_SECONDS = 300;
 

@@ -53,7 +53,8 @@ export function splitMessage(message: Buffer): Message {
   while (at < message.length) {
     const lf = message.indexOf(LF, at);
     const end = lf === -1 ? message.length : lf;
-    const line = message.toString("latin1", at, end > at && message[end - 1] === CR ? end - 1 : end);
+    const isCrlf = lf > at && message[lf - 1] === CR;
+    const line = message.toString("latin1", at, isCrlf ? lf - 1 : end);
     const next = lf === -1 ? end : lf + 1;
     if (line === "") {
       at = next;

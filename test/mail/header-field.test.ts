@@ -23,6 +23,7 @@ describe("splitMessage", () => {
     ["a blank within a name", "A b: c\r\n\r\n", [], "A b: c\r\n\r\n"],
     ["the line of an mbox", "From a@b Thu Nov 26\nA: b\n\nbody", ["A: b"], "body"],
     ["such a line later", "A: b\nFrom a@b Thu Nov 26\nC: d\n", ["A: b"], "From a@b Thu Nov 26\nC: d\n"],
+    ["a CR at the end", "A: b\r", ["A: b\r"], ""],
     ["a CR within a line", "A: b\rc\r\n\r\n", ["A: b\rc"], ""],
   ])("reads %s", (_name, message, lines, body) => {
     expect(split(message)).toEqual({ lines, body });
