@@ -4,7 +4,8 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PARAMETERS, type Parameter } from "../src/config/parameters.ts";
+import type { Parameter } from "../src/config/parameter.ts";
+import { PARAMETERS } from "../src/config/parameters.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 

@@ -28,7 +28,8 @@ async function call(name: string, operands: readonly string[], options: OptionVa
   if (command === undefined || refused !== undefined) throw usageError(`${name} takes no --${refused}`);
   if (command.operands === undefined && operands.length > 0)
     throw usageError(`${name} takes no operand, got "${operands.join(" ")}"`);
-  if (command.operands !== undefined && operands.length === 0) throw usageError(`${name}: want ${command.operands}`);
+  const isOperandWanted = command.operands !== undefined && !command.operands.startsWith("[");
+  if (isOperandWanted && operands.length === 0) throw usageError(`${name}: want ${command.operands}`);
   const given = createCall(options, operands);
   const runCommand = await command.load();
   return runCommand(given);

@@ -54,6 +54,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   status: { imports: [] },
   config: {
     imports: [
+      "dkim/sign.ts",
+      "dkim/verify.ts",
       "dns/resolver.ts",
       "dns/server-address.ts",
       "mail/address-groups.ts",
@@ -70,6 +72,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   setup: {
     imports: [
       "config",
+      "dkim/keys.ts",
+      "dkim/record.ts",
       "dns/resolver.ts",
       "dns/types.ts",
       "domains",
@@ -100,7 +104,22 @@ const RULES: Readonly<Record<string, Rule>> = {
       "tcptable",
     ],
   },
-  commands: { imports: ["config", "daemon", "dns", "net", "policy", "setup", "spf", "spf/explain", "srs", "store"] },
+  commands: {
+    imports: [
+      "config",
+      "daemon",
+      "dkim",
+      "dns",
+      "mail",
+      "net",
+      "policy",
+      "setup",
+      "spf",
+      "spf/explain",
+      "srs",
+      "store",
+    ],
+  },
   ".": { imports: ["commands"] },
 };
 

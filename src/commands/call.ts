@@ -13,6 +13,8 @@ export const OPTIONS = {
   sender: { type: "string" },
   record: { type: "string" },
   domain: { type: "string" },
+  selector: { type: "string" },
+  algorithm: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;

@@ -1,5 +1,6 @@
 /** `postvouch help config`: lists all keys of the configuration. */
-import { PARAMETERS, type Parameter } from "../config/parameters.ts";
+import type { Parameter } from "../config/parameter.ts";
+import { PARAMETERS } from "../config/parameters.ts";
 import { EXIT } from "../process/exit.ts";
 import type { Call } from "./call.ts";
 import { wrap } from "./wrap.ts";

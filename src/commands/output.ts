@@ -10,14 +10,17 @@ export interface Output {
   line(text: string): void;
   /** Writes one object on a line. `replacer` is that of JSON.stringify. */
   json(value: unknown, replacer?: (key: string, value: unknown) => unknown): void;
+  /** Writes bytes as they are: a message. */
+  bytes(data: Buffer): void;
   /** Writes one line for the admin. */
   problem(text: string): void;
 }
 
 export const standardOutput: Output = {
-  line: (text) => write(STDOUT_FD, printable(text)),
-  json: (value, replacer) => write(STDOUT_FD, printableJson(JSON.stringify(value, replacer))),
-  problem: (text) => write(STDERR_FD, `postvouch: ${printable(text)}`),
+  line: (text) => writeLine(STDOUT_FD, printable(text)),
+  json: (value, replacer) => writeLine(STDOUT_FD, printableJson(JSON.stringify(value, replacer))),
+  bytes: (data) => write(STDOUT_FD, data),
+  problem: (text) => writeLine(STDERR_FD, `postvouch: ${printable(text)}`),
 };
 
 const STDOUT_FD = 1;
@@ -29,14 +32,18 @@ const GONE: ReadonlySet<string> = new Set(["EPIPE", "EIO"]);
 /** Time after which a full pipe is tried again, in milliseconds. */
 const RETRY_MS = 5;
 
+function writeLine(fd: number, line: string): void {
+  write(fd, Buffer.from(`${line}\n`));
+}
+
 /**
- * Writes a line and waits until it is written. Node's own streams for these descriptors wait too, and take as long to
+ * Writes bytes and waits until they are written. Node's own streams for these descriptors wait too, and take as long to
  * load as the rest of a small command.
  *
  * @throws {Failure} when results cannot be written: a success with an empty file of secrets would be wrong
  */
-function write(fd: number, line: string): void {
-  let bytes = Buffer.from(`${line}\n`);
+function write(fd: number, data: Buffer): void {
+  let bytes = data;
   while (bytes.length > 0) {
     try {
       bytes = bytes.subarray(writeSync(fd, bytes));

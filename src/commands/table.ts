@@ -17,7 +17,7 @@ export interface Command {
   /** The rest of its help, in lines of at most 80 columns. */
   readonly help: string;
   readonly options: readonly OptionName[];
-  /** The name of its operands. A command without it takes none. */
+  /** The name of its operands, in brackets if there may be none. A command without it takes none. */
   readonly operands?: string;
   readonly load: () => Promise<Run>;
 }
@@ -88,6 +88,50 @@ answers are new from DNS. A running daemon may still use older answers until
 their TTL ends.`,
     options: ["config", "json", "explain", "ip", "helo", "sender", "record", "domain"],
     load: async () => (await import("./spf.ts")).runSpf,
+  },
+  "dkim keygen": {
+    usage: "dkim keygen [--config FILE] [--selector NAME] [--algorithm rsa2048|rsa3072|rsa4096|ed25519] DOMAIN",
+    summary: "make a key that signs mail, print its record",
+    help: `Makes a private key in dkim.sign.key_directory, as DOMAIN/SELECTOR.key, and
+prints its record: as a line of a zone, and as name, type and value for a web
+form. If key_directory is not set, the key goes to state_dir/dkim, and the lines
+of the configuration that use it are printed. Until the record of the new key is
+in DNS, the one before it signs. The key is RSA of 2048 bits, and the selector
+is made from the date, if nothing else is wanted.`,
+    options: ["config", "selector", "algorithm"],
+    operands: "DOMAIN",
+    load: async () => (await import("./dkim-keygen.ts")).keygen,
+  },
+  "dkim check": {
+    usage: "dkim check [--config FILE] [DOMAIN...]",
+    summary: "compare the configured keys with DNS",
+    help: `Compares each key that the configuration names with its record in DNS, and
+prints for each what is there and what to do. Exits 1 if a key is not usable.`,
+    options: ["config"],
+    operands: "[DOMAIN...]",
+    load: async () => (await import("./dkim-check.ts")).checkKeys,
+  },
+  "mail verify": {
+    usage: "mail verify [--config FILE] [--json] [FILE]",
+    summary: "verify the DKIM signatures of a message",
+    help: `Reads a message from FILE or standard input, verifies its DKIM signatures, and
+prints the Authentication-Results field. --json prints one object: authservId,
+dkim (a list), header. Exits 0 for any result.
+POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
+    options: ["config", "json"],
+    operands: "[FILE]",
+    load: async () => (await import("./mail.ts")).verifyMail,
+  },
+  "mail sign": {
+    usage: "mail sign [--config FILE] [FILE]",
+    summary: "sign a message with DKIM",
+    help: `Reads a message from FILE or standard input, and prints it with DKIM-Signature
+fields of the keys that are configured for its author. Exits 1, with the reason
+and without the message, if it was not signed.
+POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
+    options: ["config"],
+    operands: "[FILE]",
+    load: async () => (await import("./mail.ts")).signMail,
   },
   "help config": {
     usage: "help config",

@@ -17,7 +17,9 @@ import {
 } from "../policy/settings.ts";
 import type { SpfResult } from "../spf/verdict.ts";
 import { parseStoreUrl } from "../store/url.ts";
+import { DKIM_PARAMETERS } from "./dkim-parameters.ts";
 import { LISTENERS, type ListenerKey } from "./listeners.ts";
+import { type Parameter, parameter } from "./parameter.ts";
 import {
   absolutePath,
   byteSize,
@@ -37,18 +39,6 @@ import {
   tableOf,
   text,
 } from "./value.ts";
-
-export interface Parameter<T> {
-  /** One or two sentences for an admin. */
-  readonly help: string;
-  /** The default as TOML has it. It must be a valid value. */
-  readonly default: unknown;
-  readonly kind: Kind<T>;
-}
-
-function parameter<T>(kindOfValue: Kind<T>, defaultValue: unknown, help: string): Parameter<T> {
-  return { kind: kindOfValue, default: defaultValue, help };
-}
 
 /** A list of endpoints. */
 function listener(key: ListenerKey): Parameter<readonly Endpoint[]> {
@@ -304,6 +294,8 @@ export const PARAMETERS = {
     [],
     "Exceptions, of which only the first match applies. Each has conditions (recipient, sender, sender_domain, helo_name, client_address; one value or a list) and changes (mode, headers, reject_message, defer_message, helo, mail_from).",
   ),
+
+  ...DKIM_PARAMETERS,
 
   "dns.servers": parameter(
     listOf(dnsServer),

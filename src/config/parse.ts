@@ -3,7 +3,8 @@ import { parse, TomlError } from "smol-toml";
 import { nearest } from "../collections/nearest.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
-import { type Config, type OverrideTable, PARAMETERS, type Parameter } from "./parameters.ts";
+import type { Parameter } from "./parameter.ts";
+import { type Config, type OverrideTable, PARAMETERS } from "./parameters.ts";
 import { describeTomlError, foreignFile } from "./toml-error.ts";
 import type { ValueProblem } from "./value.ts";
 

@@ -1,4 +1,6 @@
 /** Converts the keys of the configuration to the settings of the parts. */
+import type { SignSettings } from "../dkim/sign.ts";
+import type { VerifySettings } from "../dkim/verify.ts";
 import type { ResolverSettings } from "../dns/resolver.ts";
 import type { Disposition, IdentityChange, IdentitySettings, Override, PolicySettings } from "../policy/settings.ts";
 import { SPF_RESULTS, type SpfResult } from "../spf/verdict.ts";
@@ -65,6 +67,30 @@ function identityChange(table: OverrideTable["helo"]): IdentityChange | undefine
   const { check, ...dispositions } = table;
   return { check, dispositions };
 }
+
+/** What may pass, from [dkim]. */
+export function dkimPolicy(config: Config): Pick<VerifySettings, "minKeyBits" | "maxSignatures" | "bodyLength"> {
+  return {
+    minKeyBits: config["dkim.min_key_bits"],
+    maxSignatures: config["dkim.max_signatures"],
+    bodyLength: config["dkim.body_length"],
+  };
+}
+
+/** The form of our signatures, from [dkim.sign]. */
+export function signSettings(config: Config): SignSettings {
+  const [headerForm, bodyForm] = config["dkim.sign.canonicalization"].split("/") as [Form, Form];
+  const expireMs = config["dkim.sign.expire"];
+  return {
+    headerForm,
+    bodyForm,
+    headers: config["dkim.sign.headers"],
+    oversign: config["dkim.sign.oversign"],
+    expireSeconds: expireMs === undefined ? undefined : expireMs / 1000,
+  };
+}
+
+type Form = SignSettings["headerForm"];
 
 /** The settings of the resolver, from [dns]. */
 export function resolverSettings(config: Config): ResolverSettings {

@@ -92,6 +92,15 @@ export function duration(min: string, max: string): Kind<number> {
   });
 }
 
+/** The same, or the empty string, which is `undefined`. */
+export function durationOrEmpty(min: string, max: string): Kind<number | undefined> {
+  const some = duration(min, max);
+  return {
+    want: `"" or ${some.want}`,
+    parse: (value) => (value === "" ? { ok: true, value: undefined } : some.parse(value)),
+  };
+}
+
 function readDuration(value: unknown): number | undefined {
   const match = typeof value === "string" ? /^(\d{1,9})(ms|[smhdw])$/.exec(value) : null;
   return match === null ? undefined : Number(match[1]) * (UNIT_MS[match[2] ?? ""] ?? 0);
@@ -186,6 +195,23 @@ export function tableOf<Shape extends Readonly<Record<string, Kind<unknown>>>>(
       }
       if (problems.length > 0) return { ok: false, problems };
       return { ok: true, value: values as { readonly [Key in keyof Shape]?: never } };
+    },
+  };
+}
+
+/** The same table, in which some keys must not be absent. */
+export function withAll<Table extends object, Key extends keyof Table & string>(
+  table: Kind<Table>,
+  keys: readonly Key[],
+): Kind<Table & { readonly [K in Key]-?: Exclude<Table[K], undefined> }> {
+  return {
+    want: `${table.want}; it must have ${keys.join(", ")}`,
+    parse(value) {
+      const parsed = table.parse(value);
+      if (!parsed.ok) return parsed;
+      const missing = keys.find((key) => parsed.value[key] === undefined);
+      if (missing !== undefined) return wrong(undefined, `it, because ${keys.join(", ")} must be there`, `.${missing}`);
+      return { ok: true, value: parsed.value as Table & { readonly [K in Key]-?: Exclude<Table[K], undefined> } };
     },
   };
 }

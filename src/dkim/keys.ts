@@ -63,9 +63,10 @@ export class SigningKeys {
     return [];
   }
 
-  /** True if a key is configured for the author, usable or not. */
-  hasKeyFor(local: string, domain: string): boolean {
-    return patternsFor(lowerCase(local), lowerCase(domain)).some((author) => this.#byAuthor.has(author));
+  /** All keys that are configured for an author, usable or not. */
+  candidates(local: string, domain: string): readonly ConfiguredKey[] {
+    const patterns = patternsFor(lowerCase(local), lowerCase(domain));
+    return [...new Set(patterns.flatMap((author) => this.#byAuthor.get(author) ?? []))];
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Algorithm } from "./signature.ts";
 const ED25519_PREFIX_BYTES = 12;
 
 /** The algorithm of a key's signatures; `undefined` if there is none for its type. */
-function algorithmOf(key: KeyObject): Algorithm | undefined {
+export function algorithmOf(key: KeyObject): Algorithm | undefined {
   if (key.asymmetricKeyType === "rsa") return "rsa-sha256";
   return key.asymmetricKeyType === "ed25519" ? "ed25519-sha256" : undefined;
 }

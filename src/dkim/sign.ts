@@ -11,13 +11,39 @@ import { SignedFields } from "./signed-fields.ts";
 export interface SignSettings {
   readonly headerForm: Canonicalization;
   readonly bodyForm: Canonicalization;
-  /** The fields that are signed if they are there, every one of a name. From always is. */
+  /** The fields that are signed if they are there, every one of a name. From always is. Empty: the usual ones. */
   readonly headers: readonly string[];
   /** The fields of which nobody can add one more, present or not: their names are in h= once more than they are there. */
   readonly oversign: readonly string[];
   /** Time for which a signature is good (x=); `undefined` for ever. */
   readonly expireSeconds: number | undefined;
 }
+
+/** The fields that are signed if nobody says otherwise: RFC 6376 section 5.4.1, with all that mailing lists add. */
+const USUAL_HEADERS: readonly string[] = [
+  "From",
+  "Sender",
+  "Reply-To",
+  "Subject",
+  "Date",
+  "To",
+  "Cc",
+  "Message-ID",
+  "In-Reply-To",
+  "References",
+  "MIME-Version",
+  "Content-Type",
+  "Content-Transfer-Encoding",
+  "List-Id",
+  "List-Help",
+  "List-Unsubscribe",
+  "List-Unsubscribe-Post",
+  "List-Subscribe",
+  "List-Post",
+  "List-Owner",
+  "List-Archive",
+  "Autocrypt",
+];
 
 /** A key that signs. Names are A-labels. */
 export interface SigningKey {
@@ -45,7 +71,7 @@ export function namesToSign(
   const more = new Set(oversign.map(lowerCase));
   const done = new Set<string>();
   const names: string[] = [];
-  for (const name of ["From", ...headers, ...oversign]) {
+  for (const name of ["From", ...(headers.length > 0 ? headers : USUAL_HEADERS), ...oversign]) {
     const key = lowerCase(name);
     if (done.has(key)) continue;
     done.add(key);

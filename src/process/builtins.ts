@@ -4,6 +4,7 @@
  */
 export const {
   accessSync,
+  chownSync,
   closeSync,
   constants,
   existsSync,
@@ -12,6 +13,7 @@ export const {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   readSync,

@@ -129,7 +129,7 @@ function defaultSecretsFile(config: Config, around: Surroundings, mode: "create"
  * only there and who can read no secrets in state_dir: new ones would lead no bounce back. A command that only reads
  * secrets uses those of the service, if there is a service.
  */
-function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
+export function stateDir(config: Config, around: Surroundings, mode: "create" | "skip"): string {
   const configured = config.state_dir;
   const isCheckout = existsSync(join(around.packageDir, "src", "main.js"));
   if (!isCheckout || isAllowed(join(configured, CREDENTIAL), constants.R_OK)) return configured;

@@ -132,4 +132,23 @@ describe("what is loaded", () => {
       /^(?:spf|mailauth|metrics|status|daemon|tcptable|socketmap)\/|^(?:mailauth|prom-client|pino|@redis\/client|tldts)$|^process\/log|^policy\/(?!settings)/;
     expect(files.filter((name) => strange.test(name))).toEqual([]);
   });
+
+  test("for dkim keygen and mail verify is nothing of SPF, SRS, the daemon and its packages", () => {
+    using dir = scratch();
+    const config = dir.write(
+      "p.toml",
+      `hostname = "mx.example"\nstate_dir = "${dir.path}"\n[srs]\ndomain = "s.example"\n`,
+    );
+    const message = dir.write("message", "From: a@b.example\n\nHi\n");
+    const strange =
+      /^spf\/(?!verdict)|^(?:metrics|status|daemon|tcptable|socketmap|store)\/|^(?:prom-client|pino|@redis\/client|tldts)$|^policy\/(?!settings)|^mailauth\/spf/;
+    for (const args of [
+      ["dkim", "keygen", "--config", config, "--algorithm", "ed25519", "example.net"],
+      ["mail", "verify", "--config", config, message],
+    ]) {
+      const { status, files } = load(...args);
+      expect(status).toBe(0);
+      expect(files.filter((name) => strange.test(name) && name !== "store/url.ts")).toEqual([]);
+    }
+  });
 });

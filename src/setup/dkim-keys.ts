@@ -1,0 +1,123 @@
+/** Reads the private keys that sign mail: those of dkim.sign.keys, and those of dkim.sign.key_directory. */
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import type { Config } from "../config/parameters.ts";
+import type { ConfiguredKey } from "../dkim/keys.ts";
+import { algorithmOf } from "../dkim/record.ts";
+import { isDomainName } from "../mail/names.ts";
+import { join, readdirSync, statSync } from "../process/builtins.ts";
+import { errorCode, fileTrouble } from "../process/exit.ts";
+import { readRegularFile } from "./regular-file.ts";
+
+/** A key and the file that it was read from. */
+interface KeyFile extends ConfiguredKey {
+  readonly file: string;
+}
+
+export interface KeyFiles {
+  /** The newest last: files of the directory by their time, then the list. */
+  readonly keys: readonly KeyFile[];
+  /** One line for each key that cannot be used. */
+  readonly problems: readonly string[];
+}
+
+/** Permission bits of others: with one of them set, every user of the machine can sign as the domain. */
+const OTHERS = 0o006;
+const MAX_FILE_BYTES = 65_536;
+/** Verifiers must not accept less (RFC 8301 section 3.2). */
+const MIN_RSA_BITS = 1024;
+/** The endings of key files: ours, and opendkim-genkey's. */
+const ENDINGS = /\.(?:key|private)$/;
+
+/** Reads all keys. Never throws: a key that cannot be read is a problem. */
+export function readKeyFiles(config: Config): KeyFiles {
+  const problems: string[] = [];
+  const listed = config["dkim.sign.keys"].map(({ domain, selector, file, from }, at) => ({
+    place: `dkim.sign.keys[${at}]`,
+    domain,
+    selector,
+    file,
+    from: from ?? [domain],
+  }));
+  const directory = config["dkim.sign.key_directory"];
+  const found = directory === "" ? [] : filesIn(directory, problems);
+  const keys: KeyFile[] = [];
+  for (const { place, ...key } of [...found, ...listed]) {
+    const read = readPrivateKey(key.file);
+    if (typeof read === "string") problems.push(`${place}: Cannot use "${key.file}": ${read}`);
+    else keys.push({ ...key, ...read });
+  }
+  return { keys, problems };
+}
+
+/** The key and its algorithm, or the reason why it cannot sign. */
+function readPrivateKey(file: string): Pick<ConfiguredKey, "privateKey" | "algorithm"> | string {
+  let bytes: Buffer;
+  let mode: number;
+  try {
+    ({ bytes, mode } = readRegularFile(file, MAX_FILE_BYTES));
+  } catch (error) {
+    return fileTrouble(error);
+  }
+  if ((mode & OTHERS) !== 0) {
+    return `it is open to every user of this machine (mode 0${mode.toString(8)}), want 0600`;
+  }
+  const privateKey = parsePem(bytes);
+  if (privateKey === undefined) return "want a private key in PEM without a password, RSA or ed25519";
+  const algorithm = algorithmOf(privateKey);
+  if (algorithm === undefined) return `it is a key of type ${privateKey.asymmetricKeyType}, want RSA or ed25519`;
+  const bits = privateKey.asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS;
+  return bits < MIN_RSA_BITS
+    ? `it is an RSA key of ${bits} bits, want at least ${MIN_RSA_BITS}`
+    : { privateKey, algorithm };
+}
+
+function parsePem(bytes: Buffer): KeyObject | undefined {
+  try {
+    return createPrivateKey({ key: bytes, format: "pem" });
+  } catch {
+    return undefined;
+  }
+}
+
+interface FoundFile {
+  readonly place: string;
+  readonly domain: string;
+  readonly selector: string;
+  readonly file: string;
+  readonly from: readonly string[];
+}
+
+/** The files named DOMAIN/SELECTOR.key or DOMAIN/SELECTOR.private, the newest last. Other names are left alone. */
+function filesIn(directory: string, problems: string[]): FoundFile[] {
+  const place = "dkim.sign.key_directory";
+  const found: (FoundFile & { readonly timeMs: number })[] = [];
+  for (const domain of list(directory, place, problems)) {
+    if (!isDomainName(domain) || !domain.includes(".") || !isDirectory(join(directory, domain))) continue;
+    for (const name of list(join(directory, domain), place, problems)) {
+      const selector = name.replace(ENDINGS, "");
+      const file = join(directory, domain, name);
+      if (selector === name || !isDomainName(`${selector}.x`)) continue;
+      const timeMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      found.push({ place, domain, selector, file, from: [domain], timeMs });
+    }
+  }
+  return found.sort((a, b) => a.timeMs - b.timeMs || (a.file < b.file ? -1 : 1));
+}
+
+function list(directory: string, place: string, problems: string[]): readonly string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    problems.push(`${place}: Cannot read "${directory}": ${fileTrouble(error)}`);
+    return [];
+  }
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    if (errorCode(error) === "") throw error;
+    return false;
+  }
+}
