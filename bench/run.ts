@@ -12,6 +12,7 @@ import { isInside, rerunInside } from "./namespace.ts";
 import { commandsPart } from "./parts/commands.ts";
 import { coresPart } from "./parts/cores.ts";
 import { deadDnsPart } from "./parts/dead-dns.ts";
+import { dkimPart } from "./parts/dkim.ts";
 import { hostilePart } from "./parts/hostile.ts";
 import { memoryPart } from "./parts/memory.ts";
 import { microPart } from "./parts/micro.ts";
@@ -34,6 +35,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   start: startPart,
   commands: commandsPart,
   cores: coresPart,
+  dkim: dkimPart,
   micro: microPart,
 };
 

@@ -114,6 +114,8 @@ function hasOne(list: string | undefined, wanted: readonly string[]): boolean {
 
 /** Records that were read before, by their text: making a key object takes longer than using it. */
 const KEPT_RECORDS = 1024;
+/** Longest record that is kept. Those of the longest keys have 750 characters. */
+const MAX_KEPT_CHARS = 2048;
 
 /** Reads key records and keeps the last ones. What is kept follows DNS, because it is found by the text of the record. */
 export class KeyRecords {
@@ -123,7 +125,7 @@ export class KeyRecords {
     const kept = this.#kept.get(text, 0);
     if (kept !== undefined) return kept.record;
     const record = readKeyRecord(text);
-    this.#kept.set(text, { expiresAtMs: Number.POSITIVE_INFINITY, record });
+    if (text.length <= MAX_KEPT_CHARS) this.#kept.set(text, { expiresAtMs: Number.POSITIVE_INFINITY, record });
     return record;
   }
 }

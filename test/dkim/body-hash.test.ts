@@ -97,6 +97,35 @@ test("Hashes, lengths and l= are mailauth's, for random bodies in random chunks"
   }
 });
 
+test("So are those of long bodies, with long and short pieces between what has to be changed", () => {
+  const random = new Random(11);
+  const words = [
+    "a b",
+    "  ",
+    "\t",
+    "\r\n",
+    " \r\n",
+    "x".repeat(30),
+    "y".repeat(1024),
+    "z".repeat(1025),
+    "w".repeat(20_000),
+  ];
+  for (let run = 0; run < 40; run++) {
+    // Some bodies have no long pieces, so that many short ones are put together.
+    const some = words.slice(0, run % 2 ? 6 : words.length);
+    const body = Array.from({ length: run % 2 ? 9000 : 100 }, () => random.pick(some)).join("");
+    for (const canonicalization of CANONICALIZATIONS) {
+      const hashes = new BodyHashes();
+      const ask = hashes.ask(canonicalization);
+      for (const chunk of chunks(body, () => 1 + random.below(65_535))) hashes.update(chunk);
+      hashes.end();
+      const hasher = dkimBody(canonicalization, "sha256", false);
+      hasher.update(Buffer.from(body, "latin1"));
+      expect(ask()).toEqual({ digest: hasher.digest("base64"), canonicalBytes: hasher.canonicalizedLength });
+    }
+  }
+});
+
 test("What nobody asked about is not hashed, and what is beyond every l= is only counted", () => {
   const hashes = new BodyHashes();
   const ask = hashes.ask("simple", 3);
