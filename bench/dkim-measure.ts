@@ -192,10 +192,21 @@ const HOSTILE: Readonly<Record<string, { readonly fields: readonly HeaderField[]
   "1 MiB of signatures of semicolons": hostile(
     Array.from({ length: 64 }, () => headerField("DKIM-Signature", ` d=example.com${";".repeat(16_000)}`)),
   ),
+  "100 signatures of domains of 4,500 letters": hostile(
+    Array.from({ length: 100 }, (_, at) =>
+      SIGNED({ d: letters(4500, at), s: letters(100, at), i: `@${letters(200, at)}` }),
+    ),
+  ),
   "1 MiB of signatures of blanks": hostile(
     Array.from({ length: 64 }, () => headerField("DKIM-Signature", ` d=example.com; a=${" ".repeat(16_000)}b`)),
   ),
 };
+
+/** A name of letters that are all different, in UTF-8. */
+function letters(count: number, seed: number): string {
+  const text = String.fromCharCode(...Array.from({ length: count }, (_, at) => 0x4e00 + ((at * 7919 + seed) % 8009)));
+  return Buffer.from(text).toString("latin1");
+}
 
 function hostile(fields: readonly HeaderField[], body = Buffer.from(BODY)) {
   return { fields: [...fields, ...received(`${HEADER}\r\n`).fields], body };

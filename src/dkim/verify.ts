@@ -47,6 +47,8 @@ const MAX_KEY_BITS = 4096;
  * 6.1.2).
  */
 const MAX_KEYS_OF_NAME = 4;
+/** Records of one name that are read, to find these. */
+const MAX_RECORDS_OF_NAME = 32;
 /** Bytes of signed header after which others get a turn. */
 const BYTES_PER_TURN = 262_144;
 
@@ -131,8 +133,12 @@ export class Verification {
       return { result: "temperror", reason: `no answer from DNS: ${answer?.trouble ?? "not asked"}` };
     }
     if (answer.status !== "ok") return { result: "permerror", reason: "no key in DNS" };
-    const records = answer.records.map((text) => this.#settings.keys.read(text));
-    const ofKeys = records.filter(({ status }) => status !== "foreign").slice(0, MAX_KEYS_OF_NAME);
+    const ofKeys: KeyRecord[] = [];
+    for (const text of answer.records.slice(0, MAX_RECORDS_OF_NAME)) {
+      const record = this.#settings.keys.read(text);
+      if (record.status !== "foreign") ofKeys.push(record);
+      if (ofKeys.length === MAX_KEYS_OF_NAME) break;
+    }
     const refusals: Refusal[] = [];
     const usable = ofKeys.filter((record): record is PublicKey => {
       const refusal = this.#refuseKey(record, signature);

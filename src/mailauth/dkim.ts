@@ -6,6 +6,7 @@
  * - its reader of tag lists needs time with the square of the blanks in a tag: it gets text with single blanks;
  * - so does its relaxed form of a field with the blanks before the colon, and 1 MiB of lines takes it 0.1 s:
  *   `dkim/canonical-header.ts`;
+ * - so does the A-label form of a name: it gets none that is too long for DNS;
  * - its relaxed body hash needs time with the square of a line's length, and there is one for each l=:
  *   `dkim/body-hash.ts`;
  * - names with "_" are syntax errors, l= may exceed the body, t= may lie in the future, what can never pass is
@@ -68,7 +69,10 @@ export function withoutSignature(line: Buffer): Buffer {
   return tools().stripSignatureValue(line, true);
 }
 
-/** The A-label form of a name (RFC 5890). Labels that have none stay as they are. */
+/** Longest name that DNS can have, in characters. */
+const MAX_NAME_CHARS = 253;
+
+/** The A-label form of a name (RFC 5890). Labels that have none stay as they are, and so does what is too long. */
 export function toALabel(name: string): string {
-  return tools().toALabel(name);
+  return name.length > MAX_NAME_CHARS ? name : tools().toALabel(name);
 }

@@ -124,6 +124,16 @@ describe("A key", () => {
       { "sel._domainkey.example.com": [...Array<string>(4).fill(spki(OTHER)), spki(RSA)] },
       "fail: bad signature",
     ],
+    [
+      "behind 31 other texts",
+      { "sel._domainkey.example.com": [...Array<string>(31).fill("a=b"), spki(RSA)] },
+      "pass: 2048-bit key",
+    ],
+    [
+      "behind 32 other texts",
+      { "sel._domainkey.example.com": [...Array<string>(32).fill("a=b"), spki(RSA)] },
+      "permerror: no key record in DNS",
+    ],
     ["that is no key record", record("v=spf1 -all"), "permerror: no key record in DNS"],
     ["that is revoked", record("v=DKIM1; p="), "permerror: key revoked"],
     ["of another version", record(`v=DKIM2; ${spki(RSA)}`), "permerror: unknown key version"],

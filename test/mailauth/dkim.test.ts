@@ -36,6 +36,7 @@ const tools = require("mailauth/lib/tools.js") as {
   parseHeaders(bytes: Buffer): { readonly parsed: readonly HeaderRow[] };
   parseTagList(text: string, options: { strict: true }): { readonly syntaxErrors: readonly string[] };
   formatRelaxedLine(line: string, end?: string): Buffer;
+  toALabel(name: string): string;
   getPublicKey(type: "DKIM", name: string, bits: number, resolver: () => Promise<string[][]>): Promise<BareKey>;
 };
 interface BareKey {
@@ -183,6 +184,9 @@ function cpuMs(work: () => unknown): number {
   return (user + system) / 1000;
 }
 
+/** Letters that are all different. */
+const IDEOGRAPHS = String.fromCharCode(...Array.from({ length: 8000 }, (_, at) => 0x4e00 + ((at * 7919) % 8009)));
+
 describe("mailauth's time grows with the square of the input", () => {
   const hash = (form: string, body: Buffer): string => {
     const hasher = dkimBody(form, "sha256", false);
@@ -193,6 +197,7 @@ describe("mailauth's time grows with the square of the input", () => {
     ["the lines of a field", (size) => tools.parseHeaders(Buffer.from(`X: a${"\r\n x".repeat(size)}`)), 800],
     ["blanks within a tag", (size) => tools.parseTagList(`a=b${" ".repeat(size)}c`, { strict: true }), 1500],
     ["blanks before a colon", (size) => tools.formatRelaxedLine(`X${" ".repeat(size)}y: z`), 1500],
+    ["the letters of a name", (size) => tools.toALabel(IDEOGRAPHS.slice(0, size)), 700],
     ["the length of a line in a relaxed body", (size) => hash("relaxed", Buffer.alloc(size, "a")), 10_000],
   ])("%s", (_what, work, size) => {
     work(size);
