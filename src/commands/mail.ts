@@ -10,10 +10,11 @@ import { Verification } from "../dkim/verify.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import { authenticationResults } from "../mail/authentication-results.ts";
 import { type HeaderField, type Message, splitMessage } from "../mail/header-field.ts";
-import { readFileSync } from "../process/builtins.ts";
+import { join, readFileSync } from "../process/builtins.ts";
 import { EXIT, Failure, fileTrouble, usageError } from "../process/exit.ts";
 import { readKeyFiles } from "../setup/dkim-keys.ts";
-import { readSetup, type Setup } from "../setup/setup.ts";
+import { readSeenKeys, SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
+import { readSetup, type Setup, stateDir } from "../setup/setup.ts";
 import type { Call } from "./call.ts";
 import type { Output } from "./output.ts";
 
@@ -64,7 +65,8 @@ export async function signMail({ around, operands, output, timeMs }: Call): Prom
     if ("refusal" in found) return refuse(found.refusal);
     const author = authorOf(message.fields);
     if (author === undefined) return refuse("want one plain address in From");
-    const signing = new SigningKeys(keys, { requirePublished: config["dkim.sign.require_published"], seen: [] });
+    const { seen } = readSeenKeys(join(stateDir(config, around, "skip"), SEEN_KEYS_FILE));
+    const signing = new SigningKeys(keys, { requirePublished: config["dkim.sign.require_published"], seen });
     const deadlineMs = deadline();
     const candidates = signing.candidates(author.local, author.domain);
     if (candidates.length === 0) return refuse(`no key for ${author.local}@${author.domain}`);

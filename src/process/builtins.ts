@@ -17,6 +17,7 @@ export const {
   readFileSync,
   readlinkSync,
   readSync,
+  renameSync,
   statSync,
   unlinkSync,
   writeFileSync,

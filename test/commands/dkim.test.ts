@@ -1,5 +1,5 @@
 /** Tests `dkim keygen`, `dkim check`, `mail verify` and `mail sign` as people call them, with a DNS server of ours. */
-import { createPrivateKey } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import {
   chmodSync,
   existsSync,
@@ -302,6 +302,24 @@ describe("A key that was just made", () => {
     expect(ran.stdout.endsWith(input)).toBe(true);
     expect(ran.stdout).not.toContain("\r");
     expect(ran.stdout).toContain(`t=${NOW_SECONDS}; x=${NOW_SECONDS + 7 * 86_400};`);
+  });
+
+  test("goes on signing while DNS fails, if its record was seen before", async () => {
+    using dir = scratch();
+    const offline = withDirectory(dir, "127.0.0.1:1");
+    postvouch(["dkim", "keygen", "example.net", "--selector", "e", "--algorithm", "ed25519", "--config", offline]);
+    const key = createPublicKey(readFileSync(join(dir.path, "keys/example.net/e.key")));
+    const id = createHash("sha256")
+      .update(key.export({ type: "spki", format: "der" }))
+      .digest("hex");
+    dir.write("dkim.seen", `e._domainkey.example.net ${id}\n`);
+    await using dns = await startDnsServer(zoneAuthority({ "e._domainkey.example.net": ["SERVFAIL"] }));
+    const message = dir.write("message", MESSAGE);
+    const ran = await postvouchAsync(["mail", "sign", "--config", withDirectory(dir, dns.address), message]);
+    expect(ran).toMatchObject({ status: 0, stderr: "" });
+    await using gone = await startDnsServer(zoneAuthority({}));
+    const refused = await postvouchAsync(["mail", "sign", "--config", withDirectory(dir, gone.address), message]);
+    expect(refused).toMatchObject({ status: 1, stdout: "" });
   });
 
   test.each([
