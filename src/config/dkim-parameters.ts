@@ -35,7 +35,7 @@ const author = kind('"example.net", ".example.net" for every name below it, or "
   if (typeof value !== "string") return undefined;
   const at = value.lastIndexOf("@");
   if (at === -1) return domainPattern.parse(value).ok ? value : undefined;
-  return /^[!-~]+$/.test(value.slice(0, at)) && isDomainName(value.slice(at + 1)) ? value : undefined;
+  return /^[!-)+-~]+$/.test(value.slice(0, at)) && isDomainName(value.slice(at + 1)) ? value : undefined;
 });
 
 const keyFile = kind("the absolute path of a private key in PEM, RSA or ed25519", (value) =>

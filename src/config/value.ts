@@ -95,9 +95,14 @@ export function duration(min: string, max: string): Kind<number> {
 /** The same, or the empty string, which is `undefined`. */
 export function durationOrEmpty(min: string, max: string): Kind<number | undefined> {
   const some = duration(min, max);
+  const want = `"" or ${some.want}`;
   return {
-    want: `"" or ${some.want}`,
-    parse: (value) => (value === "" ? { ok: true, value: undefined } : some.parse(value)),
+    want,
+    parse(value) {
+      if (value === "") return { ok: true, value: undefined };
+      const parsed = some.parse(value);
+      return parsed.ok ? parsed : wrong(value, want);
+    },
   };
 }
 
@@ -210,7 +215,8 @@ export function withAll<Table extends object, Key extends keyof Table & string>(
       const parsed = table.parse(value);
       if (!parsed.ok) return parsed;
       const missing = keys.find((key) => parsed.value[key] === undefined);
-      if (missing !== undefined) return wrong(undefined, `it, because ${keys.join(", ")} must be there`, `.${missing}`);
+      if (missing !== undefined)
+        return wrong(undefined, `it beside ${keys.filter((key) => key !== missing).join(" and ")}`, `.${missing}`);
       return { ok: true, value: parsed.value as Table & { readonly [K in Key]-?: Exclude<Table[K], undefined> } };
     },
   };
