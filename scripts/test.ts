@@ -24,6 +24,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/lib/python3/dist-packages/dkim/__init__.py": "python3-dkim",
   "/usr/sbin/opendmarc": "opendmarc",
   "/usr/sbin/opendkim": "opendkim",
+  "/usr/sbin/opendkim-genkey": "opendkim-tools",
   "/usr/bin/redis-server": "redis-server",
   "/usr/sbin/mariadbd": "mariadb-server",
   "/usr/bin/python3": "python3",

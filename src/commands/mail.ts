@@ -140,7 +140,7 @@ const PLAIN_AUTHOR = /^(?:[^<>@]*<)?([^\s<>@"(),:;\\]{1,64})@([A-Za-z0-9._-]{1,2
 function authorOf(fields: readonly HeaderField[]): { readonly local: string; readonly domain: string } | undefined {
   const value = fields.find(({ key }) => key === "from")?.value.trim() ?? "";
   const [, local, domain] = PLAIN_AUTHOR.exec(value) ?? [];
-  const isWhole = value.startsWith("<") || value.includes("<") === value.endsWith(">");
+  const isWhole = value.includes("<") === value.endsWith(">");
   return local === undefined || domain === undefined || !isWhole ? undefined : { local, domain };
 }
 

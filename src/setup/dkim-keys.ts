@@ -1,5 +1,6 @@
 /** Reads the private keys that sign mail: those of dkim.sign.keys, and those of dkim.sign.key_directory. */
 import { createPrivateKey, type KeyObject } from "node:crypto";
+import type { Stats } from "node:fs";
 import type { Config } from "../config/parameters.ts";
 import type { ConfiguredKey } from "../dkim/keys.ts";
 import { algorithmOf } from "../dkim/record.ts";
@@ -92,12 +93,13 @@ function filesIn(directory: string, problems: string[]): FoundFile[] {
   const place = "dkim.sign.key_directory";
   const found: (FoundFile & { readonly timeMs: number })[] = [];
   for (const domain of list(directory, place, problems)) {
-    if (!isDomainName(domain) || !domain.includes(".") || !isDirectory(join(directory, domain))) continue;
+    if (!isDomainName(domain) || !domain.includes(".") || stateOf(join(directory, domain))?.isDirectory() !== true)
+      continue;
     for (const name of list(join(directory, domain), place, problems)) {
       const selector = name.replace(ENDINGS, "");
       const file = join(directory, domain, name);
       if (selector === name || !isDomainName(`${selector}.x`)) continue;
-      const timeMs = statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+      const timeMs = stateOf(file)?.mtimeMs ?? 0;
       found.push({ place, domain, selector, file, from: [domain], timeMs });
     }
   }
@@ -113,11 +115,12 @@ function list(directory: string, place: string, problems: string[]): readonly st
   }
 }
 
-function isDirectory(path: string): boolean {
+/** `undefined` for what is not there or cannot be seen: reading it will tell. */
+function stateOf(path: string): Stats | undefined {
   try {
-    return statSync(path).isDirectory();
+    return statSync(path);
   } catch (error) {
     if (errorCode(error) === "") throw error;
-    return false;
+    return undefined;
   }
 }

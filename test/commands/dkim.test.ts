@@ -215,6 +215,25 @@ describe("dkim check", () => {
     ]);
   });
 
+  const noGenkey = requirePrograms("opendkim-genkey");
+  test.skipIf(noGenkey)(
+    "reads a key of opendkim-genkey where that left it, with the record that it printed",
+    async () => {
+      using dir = scratch();
+      const domain = join(dir.path, "keys/example.net");
+      mkdirSync(domain, { recursive: true });
+      runProgram("opendkim-genkey", ["-b", "2048", "-s", "mail", "-d", "example.net", "-D", domain]);
+      const printed = readFileSync(join(domain, "mail.txt"), "latin1").replace(/;[^"]*$/, "");
+      const record = [...printed.matchAll(/"([^"]*)"/g)].map(([, piece = ""]) => piece);
+      await using dns = await startDnsServer(zoneAuthority({ "mail._domainkey.example.net": [{ TXT: record }] }));
+      const ran = await postvouchAsync(["dkim", "check", "--config", withDirectory(dir, dns.address)]);
+      expect(ran).toMatchObject({
+        status: 0,
+        stdout: "example.net mail (RSA, 2048 bits): its record is found; it signs\n",
+      });
+    },
+  );
+
   test("says that DNS gave no answer", async () => {
     using dir = scratch();
     writeKey(dir, "example.net/s.key", RSA);
@@ -327,6 +346,7 @@ describe("A key that was just made", () => {
     ["From: a@example.net\nFrom: b@example.net\n\nHi\n", "want one From field, got 2"],
     ["From: a@example.org\n\nHi\n", "no key for a@example.org"],
     ["From: a@example.net, b@example.org\n\nHi\n", "want one plain address in From"],
+    ["From: <a@example.net\n\nHi\n", "want one plain address in From"],
     ["From: <a@example.net>@example.org\n\nHi\n", "want one plain address in From"],
     ['From: "a@example.net" <b@example.org>\n\nHi\n', "want one plain address in From"],
   ])("does not sign %j", (input, reason) => {
