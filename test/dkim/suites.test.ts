@@ -64,7 +64,7 @@ describe("The suites that are copied", () => {
   check(readCases("suites"));
 });
 
-describe.skipIf(!existsSync(ELSEWHERE))("The suites that are not", () => {
+describe.skipIf(!existsSync(ELSEWHERE))("The suites that are not, where ../shared has them", () => {
   check(elsewhere().filter(({ suite }) => !COPIED.includes(suite ?? "")));
 });
 
