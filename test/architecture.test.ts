@@ -39,6 +39,17 @@ const RULES: Readonly<Record<string, Rule>> = {
     ],
     isPure: true,
   },
+  dmarc: {
+    imports: [
+      "mailauth",
+      "dns/types.ts",
+      "mail/authentication-results.ts",
+      "mail/mailbox.ts",
+      "mail/names.ts",
+      "mail/text.ts",
+    ],
+    isPure: true,
+  },
   "spf/explain": { imports: ["spf", "mailauth", "mail/ip.ts", "mail/special-use.ts"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },

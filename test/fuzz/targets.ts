@@ -10,6 +10,7 @@ import {
 } from "./targets/addresses.ts";
 import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoders.ts";
 import { dkimBodyTarget, dkimKeyTarget, dkimMessageTarget, dkimSignatureTarget } from "./targets/dkim.ts";
+import { dmarcRecordTarget, dmarcTarget, fromTarget } from "./targets/dmarc.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
@@ -40,4 +41,7 @@ export const TARGETS: readonly Target[] = [
   dkimKeyTarget,
   dkimBodyTarget,
   dkimMessageTarget,
+  fromTarget,
+  dmarcRecordTarget,
+  dmarcTarget,
 ];
