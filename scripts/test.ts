@@ -30,6 +30,10 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/python3": "python3",
   "/usr/bin/sqlite3": "sqlite3",
   "/usr/bin/systemd-analyze": "systemd",
+  "/usr/bin/xmllint": "libxml2-utils",
+  "/usr/share/perl5/Switch.pm": "libswitch-perl",
+  "/usr/share/perl5/JSON.pm": "libjson-perl",
+  "/usr/share/doc/libdbd-mysql-perl": "libdbd-mysql-perl",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */

@@ -44,6 +44,12 @@ export async function align(
   }
 }
 
+/** An identifier that is compared with nothing. */
+export function unchecked(identifier: Identifier): JudgedIdentifier {
+  const domain = normalizeName(identifier.domain);
+  return { ...identifier, domain, mode: "relaxed", isAligned: "unchecked", orgDomain: undefined, walk: [] };
+}
+
 /**
  * Tells if two names can have the same organizational domain, which is one of them or a name above. Without the
  * author's, the last label must be the same.

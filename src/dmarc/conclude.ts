@@ -66,6 +66,8 @@ export function alignmentOf({ domain, mode, isAligned, orgDomain }: JudgedIdenti
       return `below the organizational domain "${author.orgDomain}"`;
     case "unknown":
       return "its alignment could not be looked up";
+    case "unchecked":
+      return "compared with nothing";
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import type { Resolver } from "../dns/types.ts";
 import { type Discovery, loadTreeWalk } from "../mailauth/dmarc.ts";
-import { align } from "./align.ts";
+import { align, unchecked } from "./align.ts";
 import { conclude } from "./conclude.ts";
 import type { From } from "./from.ts";
 import { DmarcLookups, NoAnswer, type WalkStep } from "./lookups.ts";
@@ -29,7 +29,7 @@ export async function evaluateDmarc(
   { from, identifiers, deadlineMs }: DmarcQuery,
   resolver: Resolver,
 ): Promise<DmarcVerdict> {
-  const nothing = { orgDomain: undefined, walk: [], policy: undefined, identifiers: [] };
+  const nothing = { orgDomain: undefined, walk: [], policy: undefined, identifiers: identifiers.map(unchecked) };
   if (!from.isUsable) {
     const { fault, problem } = from;
     return { ...nothing, result: "permerror", domain: "", fromFault: fault, reason: problem, mend: mendFrom(fault) };

@@ -18,15 +18,16 @@ interface Branch {
 export function explainDmarc(verdict: DmarcVerdict): string {
   const { result, domain, orgDomain, fromFault, walk, policy, identifiers, reason, mend } = verdict;
   const author = { domain, orgDomain };
-  const from: Branch =
+  const results = identifiers.map((identifier) => describeIdentifier(identifier, author));
+  const found =
     fromFault === undefined
-      ? branch(`From: ${domain}`, [
+      ? [
           branch("tree walk", walk.map(describeStep)),
           ...(orgDomain === undefined ? [] : [branch(`organizational domain: ${orgDomain}`)]),
           ...(policy === undefined ? [] : [describePolicy(policy)]),
-          ...identifiers.map((identifier) => describeIdentifier(identifier, author)),
-        ])
-      : branch(`From: ${fromFault}, ${reason}`);
+        ]
+      : [];
+  const from = branch(`From: ${fromFault === undefined ? domain : `${fromFault}, ${reason}`}`, [...found, ...results]);
   const end = [branch(`dmarc=${result}: ${reason}`), ...(mend === undefined ? [] : [branch(mend)])];
   return [from, ...end].map((one) => render(one, "")).join("");
 }
@@ -54,10 +55,11 @@ function describePolicy({ domain, tag, requested, applied, trouble }: AppliedPol
 }
 
 function describeIdentifier(identifier: JudgedIdentifier, author: Author): Branch {
-  const { method, domain, result, selector, mode, walk } = identifier;
+  const { method, domain, result, selector, mode, isAligned, walk } = identifier;
   const name = `${method}=${result} ${domain}${selector === undefined ? "" : ` selector ${selector}`}`;
   const decides = isDecisive(identifier) ? ", which makes the message pass" : "";
-  return branch(asciiLine(`${name}: ${alignmentOf(identifier, author)} (${mode})${decides}`), walk.map(describeStep));
+  const alignment = isAligned === "unchecked" ? "" : `: ${alignmentOf(identifier, author)} (${mode})${decides}`;
+  return branch(asciiLine(name + alignment), walk.map(describeStep));
 }
 
 function branch(text: string, children: readonly Branch[] = []): Branch {

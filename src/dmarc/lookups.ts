@@ -71,6 +71,17 @@ export class DmarcLookups {
     return answer.status !== "nxdomain" || answer.canonicalName !== undefined;
   }
 
+  /**
+   * The TXT records of a name.
+   *
+   * @throws {NoAnswer}
+   */
+  async texts(name: string): Promise<readonly string[]> {
+    const answer = await this.#ask(name, "TXT");
+    if (answer.status === "error") throw new NoAnswer(troubleOf(name, "TXT", answer));
+    return answer.status === "ok" ? answer.records : [];
+  }
+
   async #step(domain: string): Promise<WalkStep> {
     const name = `_dmarc.${domain}`;
     const answer = await this.#ask(name, "TXT");

@@ -2,8 +2,8 @@
 
 /** A place for reports. */
 export interface ReportUri {
-  /** As written, without a size. */
-  readonly uri: string;
+  /** As written. */
+  readonly text: string;
   /** The mailbox of a `mailto:` URI, the only kind of which reports are sent. */
   readonly mailbox: string | undefined;
   /** The largest report that is wanted, in bytes: the obsolete `!10m`. */
@@ -23,7 +23,7 @@ export function readReportUri(text: string): ReportUri | undefined {
   const [, scheme = "", rest = ""] = URI.exec(uri) ?? [];
   if (scheme === "") return undefined;
   const maxBytes = size === null ? undefined : Number(size[1]) * 1024 ** UNITS.indexOf(size[2]?.toLowerCase() ?? "");
-  return { uri, mailbox: scheme.toLowerCase() === "mailto" ? readMailbox(rest) : undefined, maxBytes };
+  return { text, mailbox: scheme.toLowerCase() === "mailto" ? readMailbox(rest) : undefined, maxBytes };
 }
 
 /** The mailbox of a `mailto:` URI (RFC 6068) with a single recipient; headers in it are left out. */

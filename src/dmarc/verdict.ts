@@ -24,9 +24,10 @@ export interface JudgedIdentifier extends Identifier {
   /**
    * - yes, no: it is aligned with the author's domain, or not (RFC 9989 section 4.10.2);
    * - maybe: it is below the same organizational domain, but that was not looked up, because it did not pass;
-   * - unknown: DNS trouble.
+   * - unknown: DNS trouble;
+   * - unchecked: there is no policy, or no author's domain, to compare it for.
    */
-  readonly isAligned: "yes" | "no" | "maybe" | "unknown";
+  readonly isAligned: "yes" | "no" | "maybe" | "unknown" | "unchecked";
   /** The organizational domain, if it was looked up. */
   readonly orgDomain: string | undefined;
   /** The walk that found it. */

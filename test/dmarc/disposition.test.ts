@@ -9,17 +9,8 @@ import {
 } from "../../src/dmarc/disposition.ts";
 import { authenticationResults } from "../../src/mail/authentication-results.ts";
 import { readAuthenticationResults } from "../helpers/header-grammar.ts";
-import { type DmarcZone, evaluate } from "./fixtures.ts";
+import { DEFAULT_SETTINGS, type DmarcZone, evaluate } from "./fixtures.ts";
 
-const DEFAULTS: DmarcSettings = {
-  reject: false,
-  quarantine: "tag",
-  temperror: "accept",
-  malformed: "tag",
-  forwardFailed: "forward",
-  allowLists: [],
-  trustedSealers: [],
-};
 const ORDINARY: Circumstances = { listId: "", senderDomain: "sender.example", sealer: undefined };
 
 const zone = (tags: string): DmarcZone => ({ "_dmarc.example.com": [`v=DMARC1; ${tags}`] });
@@ -134,7 +125,7 @@ const ROWS: readonly Row[] = [
 
 test.each(ROWS)("$name: $expected", async ({ policy, from = "ann@example.com", identifiers = [], ...row }) => {
   const verdict = await evaluate(from, policy === undefined ? {} : zone(policy), identifiers);
-  const dispose = createDisposer({ ...DEFAULTS, ...row.settings });
+  const dispose = createDisposer({ ...DEFAULT_SETTINGS, ...row.settings });
   const [action, applied, override] = row.expected;
   expect(dispose(verdict, { ...ORDINARY, ...row.circumstances })).toEqual({ action, applied, override });
 });
@@ -192,7 +183,9 @@ describe("The words", () => {
     ["several authors", "a@example.com, b@example.net", "p=reject", [], "dmarc=permerror (2 domains)"],
   ])("of %s in Authentication-Results", async (_name, from, policy, identifiers, expected) => {
     const verdict = await evaluate(from, zone(policy), identifiers);
-    const field = authenticationResults("mx.test", [dmarcResult(verdict, createDisposer(DEFAULTS)(verdict, ORDINARY))]);
+    const field = authenticationResults("mx.test", [
+      dmarcResult(verdict, createDisposer(DEFAULT_SETTINGS)(verdict, ORDINARY)),
+    ]);
     expect(field).toBe(`Authentication-Results: mx.test; ${expected}`);
     expect(readAuthenticationResults(field).results).toMatchObject([{ method: "dmarc", result: verdict.result }]);
   });

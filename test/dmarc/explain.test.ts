@@ -57,8 +57,9 @@ dmarc=pass: the signature of "example.com" (selector "s1") passed, aligned by th
 });
 
 test("A From field without an author", async () => {
-  expect(explainDmarc(await evaluate("a@example.com, b@example.net", ZONE, []))).toBe(
+  expect(explainDmarc(await evaluate("a@example.com, b@example.net", ZONE, ["spf=pass example.com"]))).toBe(
     `From: several, 2 domains
+  spf=pass example.com
 dmarc=permerror: 2 domains
 Put addresses of one domain only into the From field, and name a Sender.
 `,

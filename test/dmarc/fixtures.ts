@@ -1,5 +1,6 @@
 /** Evaluates DMARC for messages against zones, for tests. */
 import { readFileSync } from "node:fs";
+import type { DmarcSettings } from "../../src/dmarc/disposition.ts";
 import { evaluateDmarc } from "../../src/dmarc/evaluate.ts";
 import { readFrom } from "../../src/dmarc/from.ts";
 import type { DmarcVerdict, Identifier } from "../../src/dmarc/verdict.ts";
@@ -60,6 +61,17 @@ export async function evaluate(
   };
   return await evaluateDmarc(query, resolver);
 }
+
+/** Settings as they are by default. */
+export const DEFAULT_SETTINGS: DmarcSettings = {
+  reject: false,
+  quarantine: "tag",
+  temperror: "accept",
+  malformed: "tag",
+  forwardFailed: "forward",
+  allowLists: [],
+  trustedSealers: [],
+};
 
 export function latin1(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");

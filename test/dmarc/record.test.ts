@@ -34,7 +34,7 @@ const DEFAULTS = {
   faults: [],
 };
 const uri = (text: string, more: object = {}) => ({
-  uri: text,
+  text,
   mailbox: text.startsWith("mailto:") ? text.slice(7) : undefined,
   maxBytes: undefined,
   ...more,
@@ -103,9 +103,9 @@ const TAGS: readonly (readonly [tags: string, read: object])[] = [
     "p=none; rua=mailto:a@b.example!10m , https://r.example/x,mailto:c@d.example!50 ; ruf=mailto:%61@b.example?subject=x",
     {
       rua: [
-        uri("mailto:a@b.example", { maxBytes: 10_485_760 }),
+        uri("mailto:a@b.example!10m", { mailbox: "a@b.example", maxBytes: 10_485_760 }),
         uri("https://r.example/x"),
-        uri("mailto:c@d.example", { maxBytes: 50 }),
+        uri("mailto:c@d.example!50", { mailbox: "c@d.example", maxBytes: 50 }),
       ],
       ruf: [uri("mailto:%61@b.example?subject=x", { mailbox: "a@b.example" })],
     },

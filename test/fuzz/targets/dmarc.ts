@@ -3,13 +3,16 @@ import { createDisposer, dmarcResult, rejectText } from "../../../src/dmarc/disp
 import { evaluateDmarc } from "../../../src/dmarc/evaluate.ts";
 import { explainDmarc } from "../../../src/dmarc/explain.ts";
 import { readFrom } from "../../../src/dmarc/from.ts";
+import { type HistoryMessage, historyBlock } from "../../../src/dmarc/history.ts";
 import { dmarcRecords, parseDmarcRecord } from "../../../src/dmarc/record.ts";
+import { aggregateReport } from "../../../src/dmarc/report.ts";
+import { countRows, reportRow } from "../../../src/dmarc/report-row.ts";
 import { DMARC_RESULTS } from "../../../src/dmarc/verdict.ts";
 import { authenticationResults } from "../../../src/mail/authentication-results.ts";
 import { isDomainName } from "../../../src/mail/names.ts";
 import { readAuthenticationResults } from "../../helpers/header-grammar.ts";
 import { memoryResolver, zoneAuthority } from "../../helpers/zone.ts";
-import { hashOf, must, mustBeOneLine, type Target } from "../target.ts";
+import { fieldsOf, hashOf, must, mustBeOneLine, type Target } from "../target.ts";
 
 const FROM_WORDS = [
   ...'<|>|(|)|"|\\|,|:|;|@|.|[|]| |\r\n |\n\t|ann@example.com|Ann <|example.com|evil.example|=?utf-8?q?|?=|xn--bcher-kva'.split(
@@ -104,6 +107,30 @@ const dispose = createDisposer({
   trustedSealers: ["seal.example"],
 });
 
+/** A line of a report: one tag, or text between two of the same name. */
+const XML_LINE = /^ *(?:<\/?[a-z_]+>|<([a-z_0-9]+)>(?:[\x20-\x25\x27-\x3b\x3d\x3f-\x7e]|&(?:amp|lt|gt);)*<\/\1>)$/;
+
+function mustBeReportable(message: HistoryMessage): void {
+  const block = historyBlock(message);
+  must(block === undefined || /^(?:[a-z_]+(?: [\x21-\x7e]+){1,3}\n){19,}$/.test(block), "a block of history", block);
+  const reported = reportRow(message);
+  if (reported === undefined) return;
+  const xml = aggregateReport({
+    organization: message.senderDomain,
+    email: "a@b.example",
+    id: "1",
+    beginSeconds: 0,
+    endSeconds: 1,
+    policy: reported.policy,
+    errors: message.verdict.policy?.record.faults ?? [],
+    generator: message.recipientDomain,
+    rows: countRows([reported.row, reported.row]),
+  });
+  const [, , ...lines] = xml.trimEnd().split("\n");
+  must(xml.includes("<count>2</count>"), "equal rows are counted");
+  for (const line of lines) must(XML_LINE.test(line), "a line of XML", line);
+}
+
 export const dmarcTarget: Target = {
   name: "dmarc",
   modules: ["dmarc", "mailauth/dmarc.ts"],
@@ -114,17 +141,23 @@ export const dmarcTarget: Target = {
   ],
   maxBytes: 1500,
   async run(input) {
-    const [value = "", record = "", above = "", result = "", domain = ""] = input.split("\x1f");
+    const [value = "", record = "", above = "", word = "", domain = ""] = fieldsOf(input, 5);
+    // Half of the fields and records are good, so that the rest is reached.
+    const pick = hashOf(input);
+    const result = pick & 1 ? word : pick & 8 ? "pass" : "temperror";
     const resolver = memoryResolver(
       zoneAuthority({
-        "_dmarc.example.com": hashOf(input) % 16 === 0 ? ["SERVFAIL"] : [{ TXT: record }],
+        "_dmarc.example.com":
+          pick % 16 === 0 ? ["SERVFAIL"] : [{ TXT: pick & 2 ? record : `v=DMARC1; p=reject; ${record}` }],
         "_dmarc.com": [{ TXT: above }],
       }),
       { clockMs: () => 0 },
     );
     const query = {
-      from: readFrom([value]),
-      identifiers: [{ method: "dkim" as const, domain, result, selector: above }],
+      from: readFrom([pick & 4 ? value : "ann@mail.example.com"]),
+      identifiers: [
+        { method: "dkim" as const, domain: pick & 16 ? domain : "sub.example.com", result, selector: above },
+      ],
       deadlineMs: 1,
     };
     const verdict = await evaluateDmarc(query, resolver);
@@ -138,6 +171,16 @@ export const dmarcTarget: Target = {
     const field = authenticationResults("mx.test", [dmarcResult(verdict, disposition)]);
     mustBeOneLine(field, "a field");
     must(readAuthenticationResults(field).results !== "none", "no result in the field", field);
+    mustBeReportable({
+      verdict,
+      disposition,
+      clientAddress: "192.0.2.1",
+      senderDomain: domain,
+      recipientDomain: above,
+      queueId: "4711",
+      reporter: "mx.test",
+      receivedSeconds: 1,
+    });
     return `${verdict.result} ${disposition.action} ${verdict.identifiers[0]?.isAligned}`;
   },
 };

@@ -1,0 +1,102 @@
+/**
+ * Finds out who gets the reports of a domain: its rua= addresses, of which those of other organizations must agree
+ * (RFC 9990 section 4), so that nobody can have a victim flooded with reports.
+ */
+import type { Resolver } from "../dns/types.ts";
+import { domainOf, normalizeName } from "../mail/names.ts";
+import { loadTreeWalk } from "../mailauth/dmarc.ts";
+import { DmarcLookups, NoAnswer } from "./lookups.ts";
+import { type DmarcRecord, dmarcRecords, parseDmarcRecord } from "./record.ts";
+import type { ReportUri } from "./report-uri.ts";
+
+/** A mailbox that gets reports. */
+export interface Destination {
+  readonly mailbox: string;
+  readonly maxBytes: number | undefined;
+}
+
+/** An address that gets none. */
+export interface RefusedDestination {
+  readonly uri: string;
+  readonly reason: string;
+  /** True if DNS did not answer: it may be asked again later. */
+  readonly isTemporary: boolean;
+}
+
+export interface Destinations {
+  readonly accepted: readonly Destination[];
+  readonly refused: readonly RefusedDestination[];
+}
+
+/** Addresses of one record that are used. */
+const MAX_DESTINATIONS = 10;
+
+/**
+ * @param domain the domain that has the record
+ * @param deadlineMs on the clock of `performance.now()`
+ */
+export async function reportDestinations(
+  domain: string,
+  { rua }: DmarcRecord,
+  resolver: Resolver,
+  deadlineMs: number,
+): Promise<Destinations> {
+  const lookups = new DmarcLookups(resolver, deadlineMs);
+  const accepted: Destination[] = [];
+  const refused: RefusedDestination[] = [];
+  for (const [index, uri] of rua.entries()) {
+    const found = index < MAX_DESTINATIONS ? await check(domain, uri, lookups) : refuse(uri, "too many addresses");
+    if ("reason" in found) refused.push(found);
+    else accepted.push(found);
+  }
+  return { accepted, refused };
+}
+
+async function check(domain: string, uri: ReportUri, lookups: DmarcLookups): Promise<Destination | RefusedDestination> {
+  const { mailbox } = uri;
+  if (mailbox === undefined) return refuse(uri, "only mailto: is supported");
+  const host = normalizeName(domainOf(mailbox));
+  try {
+    if (await isOneOrganization(domain, host, lookups)) return toDestination(uri, mailbox);
+    return await askHost(domain, uri, mailbox, host, lookups);
+  } catch (error) {
+    if (error instanceof NoAnswer) return { ...refuse(uri, error.message), isTemporary: true };
+    throw error;
+  }
+}
+
+async function isOneOrganization(domain: string, host: string, lookups: DmarcLookups): Promise<boolean> {
+  if (domain === host) return true;
+  const { getOrgDomain } = loadTreeWalk();
+  return (await getOrgDomain(domain, lookups.walk([]))) === (await getOrgDomain(host, lookups.walk([])));
+}
+
+/** Asks for the record by which the host of the address agrees. It may name another mailbox of the same host. */
+async function askHost(
+  domain: string,
+  uri: ReportUri,
+  mailbox: string,
+  host: string,
+  lookups: DmarcLookups,
+): Promise<Destination | RefusedDestination> {
+  const name = `${domain}._report._dmarc.${host}`;
+  const records = dmarcRecords(await lookups.texts(name)).flatMap((text) => {
+    const record = parseDmarcRecord(text);
+    return "broken" in record ? [] : [record];
+  });
+  if (records.length === 0) return refuse(uri, `"${host}" does not agree: no DMARC record at "${name}"`);
+  const [other] = records.flatMap((record) => record.rua);
+  if (other === undefined) return toDestination(uri, mailbox);
+  if (other.mailbox !== undefined && normalizeName(domainOf(other.mailbox)) === host) {
+    return toDestination(other, other.mailbox);
+  }
+  return refuse(uri, `"${name}" names an address of another host`);
+}
+
+function toDestination({ maxBytes }: ReportUri, mailbox: string): Destination {
+  return { mailbox, maxBytes };
+}
+
+function refuse({ text }: ReportUri, reason: string): RefusedDestination {
+  return { uri: text, reason, isTemporary: false };
+}

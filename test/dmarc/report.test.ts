@@ -1,0 +1,178 @@
+/** Aggregate reports, validated by the schema with xmllint. */
+import { spawnSync } from "node:child_process";
+import { expect, test } from "vitest";
+import { type Circumstances, createDisposer } from "../../src/dmarc/disposition.ts";
+import { type AggregateReport, aggregateReport, reportFileName, reportSubject } from "../../src/dmarc/report.ts";
+import { countRows, type EvaluatedMessage, type PublishedPolicy, reportRow } from "../../src/dmarc/report-row.ts";
+import { requirePrograms } from "../helpers/requires.ts";
+import { DEFAULT_SETTINGS, type DmarcZone, evaluate } from "./fixtures.ts";
+
+const missing = requirePrograms("xmllint");
+const SCHEMA = new URL("../testdata/dmarc/rfc9990.xsd", import.meta.url).pathname;
+const CIRCUMSTANCES: Circumstances = { listId: "", senderDomain: "bounce.example.com", sealer: undefined };
+
+const ZONE: DmarcZone = {
+  "_dmarc.example.com": ["v=DMARC1; p=reject; sp=quarantine; np=none; aspf=s; fo=1:d; x=1; rua=mailto:a@example.com"],
+  "a.example.com": { A: ["192.0.2.1"] },
+  "_dmarc.example.net": ["v=DMARC1; p=reject; t=y"],
+};
+
+async function message(
+  from: string,
+  identifiers: readonly string[],
+  clientAddress = "192.0.2.1",
+): Promise<EvaluatedMessage> {
+  const verdict = await evaluate(from, ZONE, identifiers);
+  const disposition = createDisposer({ ...DEFAULT_SETTINGS, reject: true })(verdict, CIRCUMSTANCES);
+  return { verdict, disposition, clientAddress, senderDomain: "bounce.example.com", recipientDomain: "" };
+}
+
+function reportOf(messages: readonly EvaluatedMessage[], more: Partial<AggregateReport> = {}): AggregateReport {
+  const rows = messages.flatMap((one) => reportRow(one) ?? []);
+  const policy = rows[0]?.policy as PublishedPolicy;
+  return {
+    organization: "Example & Sons",
+    email: "postmaster@mx.test",
+    id: "1.example.com@mx.test",
+    beginSeconds: 1_795_651_200,
+    endSeconds: 1_795_737_599,
+    policy,
+    errors: [],
+    generator: "postvouch 0.1.0",
+    rows: countRows(rows.map(({ row }) => row)),
+    ...more,
+  };
+}
+
+/** What xmllint says of a document. */
+function validate(xml: string): string {
+  const { stderr } = spawnSync("xmllint", ["--noout", "--nonet", "--schema", SCHEMA, "-"], {
+    input: xml,
+    encoding: "utf8",
+  });
+  return stderr.trim();
+}
+
+test("A report of a day", async () => {
+  const pass = await message("a@example.com", [
+    "spf=fail bounce.example.com",
+    "dkim=fail x.example s1",
+    "dkim=pass a.example.com s2",
+  ]);
+  const fail = await message("a@a.example.com", ["spf=pass bounce.example.com"], "2001:db8::1");
+  const report = reportOf([pass, fail, pass], { errors: ['Cannot use tag "x": no tag of DMARC'] });
+  expect(aggregateReport(report)).toBe(`<?xml version="1.0" encoding="UTF-8"?>
+<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">
+  <version>1.0</version>
+  <report_metadata>
+    <org_name>Example &amp; Sons</org_name>
+    <email>postmaster@mx.test</email>
+    <report_id>1.example.com@mx.test</report_id>
+    <date_range>
+      <begin>1795651200</begin>
+      <end>1795737599</end>
+    </date_range>
+    <error>Cannot use tag "x": no tag of DMARC</error>
+    <generator>postvouch 0.1.0</generator>
+  </report_metadata>
+  <policy_published>
+    <domain>example.com</domain>
+    <discovery_method>treewalk</discovery_method>
+    <p>reject</p>
+    <sp>quarantine</sp>
+    <np>none</np>
+    <fo>1:d</fo>
+    <adkim>r</adkim>
+    <aspf>s</aspf>
+    <testing>n</testing>
+  </policy_published>
+  <record>
+    <row>
+      <source_ip>192.0.2.1</source_ip>
+      <count>2</count>
+      <policy_evaluated>
+        <disposition>pass</disposition>
+        <dkim>pass</dkim>
+        <spf>fail</spf>
+      </policy_evaluated>
+    </row>
+    <identifiers>
+      <header_from>example.com</header_from>
+      <envelope_from>bounce.example.com</envelope_from>
+    </identifiers>
+    <auth_results>
+      <dkim>
+        <domain>a.example.com</domain>
+        <selector>s2</selector>
+        <result>pass</result>
+      </dkim>
+      <dkim>
+        <domain>x.example</domain>
+        <selector>s1</selector>
+        <result>fail</result>
+      </dkim>
+      <spf>
+        <domain>bounce.example.com</domain>
+        <scope>mfrom</scope>
+        <result>fail</result>
+      </spf>
+    </auth_results>
+  </record>
+  <record>
+    <row>
+      <source_ip>2001:db8::1</source_ip>
+      <count>1</count>
+      <policy_evaluated>
+        <disposition>quarantine</disposition>
+        <dkim>fail</dkim>
+        <spf>fail</spf>
+      </policy_evaluated>
+    </row>
+    <identifiers>
+      <header_from>a.example.com</header_from>
+      <envelope_from>bounce.example.com</envelope_from>
+    </identifiers>
+    <auth_results>
+      <spf>
+        <domain>bounce.example.com</domain>
+        <scope>mfrom</scope>
+        <result>pass</result>
+      </spf>
+    </auth_results>
+  </record>
+</feedback>
+`);
+  expect(reportFileName("mx.test", report)).toBe("mx.test!example.com!1795651200!1795737599.xml.gz");
+  expect(reportSubject("mx.test", report)).toBe(
+    "Report Domain: example.com Submitter: mx.test Report-ID: <1.example.com@mx.test>",
+  );
+  if (missing === undefined) expect(validate(aggregateReport(report))).toBe("- validates");
+});
+
+test.skipIf(missing)(`Each kind of message validates ${missing ?? ""}`, async () => {
+  const results = ["none", "neutral", "pass", "fail", "softfail", "temperror", "permerror"];
+  const spf = results.map((result) => [`spf=${result} x.example`]);
+  const dkim = ["pass", "fail", "policy", "temperror", "permerror"].map((result) => [
+    `dkim=${result} \xff<&>.example s\x01\x1b`,
+  ]);
+  const kinds = [[], ["dkim=pass example.net"], ...spf, ...dkim];
+  const messages = await Promise.all(kinds.map((identifiers) => message("a@example.net", identifiers)));
+  const report = reportOf(messages);
+  expect(report.rows.length).toBe(kinds.length);
+  expect(report.rows[0]?.override).toEqual({ type: "policy_test_mode", comment: "t=y" });
+  expect(validate(aggregateReport(report))).toBe("- validates");
+});
+
+test.skipIf(missing)(`The schema refuses a report without rows ${missing ?? ""}`, async () => {
+  const report = reportOf([await message("a@example.com", [])], { rows: [] });
+  expect(validate(aggregateReport(report))).toContain("fails to validate");
+});
+
+test("Nobody is told of a message without a policy, without an author, or with DNS trouble", async () => {
+  const rows = await Promise.all([
+    message("a@x.example", ["spf=pass x.example"]),
+    message("", []),
+    message("a@example.com", ["spf=temperror example.com"]),
+  ]);
+  expect(rows.map(reportRow)).toEqual([undefined, undefined, undefined]);
+});
