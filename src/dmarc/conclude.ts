@@ -48,8 +48,9 @@ function nameOf({ method, domain, selector }: JudgedIdentifier): string {
 
 /** What an identifier came to, as the end of a sentence. */
 function outcomeOf(identifier: JudgedIdentifier, author: Author): string {
-  const { result } = identifier;
-  const word = result === "pass" ? "passed" : `has the result ${result}`;
+  const { result, cause } = identifier;
+  const why = cause === undefined ? "" : ` (${cause})`;
+  const word = result === "pass" ? "passed" : `has the result ${result}${why}`;
   return `${word}, ${alignmentOf(identifier, author)}`;
 }
 

@@ -48,24 +48,40 @@ export interface Disposition {
 
 const ACCEPT: Disposition = { action: "accept", applied: "none", override: undefined };
 
+export interface Disposer {
+  dispose(verdict: DmarcVerdict, circumstances: Circumstances): Disposition;
+  /**
+   * Decides about a message on the forward pass: what failed is not sent on under our own name if the admin says so.
+   * p=none changes nothing (RFC 9989 section 5.4).
+   *
+   * @param failed the policy that the first pass found for a message that failed, as `policy.dmarc` tells it
+   */
+  forward(failed: Policy | undefined, circumstances: Circumstances): "accept" | "hold";
+}
+
 /** Decides about messages by the same settings. */
-export function createDisposer(
-  settings: DmarcSettings,
-): (verdict: DmarcVerdict, circumstances: Circumstances) => Disposition {
+export function createDisposer(settings: DmarcSettings): Disposer {
   const lists = new DomainList(settings.allowLists);
   const sealers = new DomainList(settings.trustedSealers);
-  return (verdict, circumstances) => {
-    switch (verdict.result) {
-      case "pass":
-      case "none":
-        return ACCEPT;
-      case "temperror":
-        return { ...ACCEPT, action: settings.temperror };
-      case "permerror":
-        return MALFORMED[settings.malformed];
-      case "fail":
-        return softened(verdict, circumstances, lists, sealers) ?? applied(verdict, settings);
-    }
+  return {
+    dispose(verdict, circumstances) {
+      switch (verdict.result) {
+        case "pass":
+        case "none":
+          return ACCEPT;
+        case "temperror":
+          return { ...ACCEPT, action: settings.temperror };
+        case "permerror":
+          return MALFORMED[settings.malformed];
+        case "fail":
+          return softened(verdict.policy?.applied, circumstances, lists, sealers) ?? applied(verdict, settings);
+      }
+    },
+    forward(failed, circumstances) {
+      const isFailed = failed !== undefined && failed !== "none";
+      if (!isFailed || softened(failed, circumstances, lists, sealers) !== undefined) return "accept";
+      return settings.forwardFailed === "hold" ? "hold" : "accept";
+    },
   };
 }
 
@@ -76,12 +92,12 @@ const MALFORMED: Readonly<Record<DmarcSettings["malformed"], Disposition>> = {
 };
 
 function softened(
-  { policy }: DmarcVerdict,
+  policy: Policy | undefined,
   { listId, senderDomain, sealer }: Circumstances,
   lists: DomainList,
   sealers: DomainList,
 ): Disposition | undefined {
-  if (policy === undefined || policy.applied === "none") return undefined;
+  if (policy === undefined || policy === "none") return undefined;
   if (sealer !== undefined && sealers.has(sealer)) {
     return { ...ACCEPT, override: { type: "local_policy", comment: "arc=pass of a trusted sealer" } };
   }
@@ -121,17 +137,6 @@ const QUARANTINE: Readonly<Record<DmarcSettings["quarantine"], Omit<Disposition,
   hold: { action: "hold", applied: "quarantine" },
   reject: { action: "reject", applied: "reject" },
 };
-
-/**
- * Decides about a message on the forward pass, from the result of the first pass: what failed is not sent on under our
- * own name if the admin says so. p=none changes nothing (RFC 9989 section 5.4).
- */
-export function forwardAction(
-  failed: Policy | undefined,
-  { forwardFailed }: Pick<DmarcSettings, "forwardFailed">,
-): "accept" | "hold" {
-  return forwardFailed === "hold" && failed !== undefined && failed !== "none" ? "hold" : "accept";
-}
 
 /** The text of a reply that rejects. `{domain}` in the message of the configuration stands for the author's domain. */
 export function rejectText(message: string, { result, domain, reason }: DmarcVerdict): string {

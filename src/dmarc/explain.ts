@@ -55,8 +55,9 @@ function describePolicy({ domain, tag, requested, applied, trouble }: AppliedPol
 }
 
 function describeIdentifier(identifier: JudgedIdentifier, author: Author): Branch {
-  const { method, domain, result, selector, mode, isAligned, walk } = identifier;
-  const name = `${method}=${result} ${domain}${selector === undefined ? "" : ` selector ${selector}`}`;
+  const { method, domain, result, selector, cause, mode, isAligned, walk } = identifier;
+  const why = cause === undefined ? "" : ` (${cause})`;
+  const name = `${method}=${result}${why} ${domain}${selector === undefined ? "" : ` selector ${selector}`}`;
   const decides = isDecisive(identifier) ? ", which makes the message pass" : "";
   const alignment = isAligned === "unchecked" ? "" : `: ${alignmentOf(identifier, author)} (${mode})${decides}`;
   return branch(asciiLine(name + alignment), walk.map(describeStep));

@@ -13,8 +13,8 @@
  *     domain       = atom *("." atom) / "[" *dtext "]"
  *
  * Comments and folding blanks may stand between all of these, in the domain too. All bytes beyond ASCII are atoms
- * (RFC 6532). We are more generous than the grammar in three ways that leave no doubt about the domain: dots may stand
- * anywhere in a local part, in a display name too, and a display name may be an address of the same domain.
+ * (RFC 6532). We are more generous than the grammar in ways that leave no doubt about the domain: dots may stand anywhere
+ * in a local part, dots and square brackets in a display name, and a display name may be an address of the same domain.
  */
 import type { Mailbox } from "../mail/mailbox.ts";
 import { authorDomain } from "./author-domain.ts";
@@ -92,7 +92,7 @@ interface Words {
   readonly count: number;
   /** The words and dots joined, quotes and backslashes removed. */
   readonly text: string;
-  /** True if only dots are between the words. */
+  /** True if the words could be a local part: only dots are between them, and there are no brackets. */
   readonly isDotted: boolean;
 }
 
@@ -210,7 +210,7 @@ class FromParser {
   #addrSpec({ count, text, isDotted }: Words): Mailbox | undefined {
     if (this.#next() !== "@") return this.#fail("an address without a domain");
     if (count === 0) return this.#fail("an address without a local part");
-    if (!isDotted) return this.#fail("a blank in a local part");
+    if (!isDotted) return this.#fail("a local part of several words");
     this.#at++;
     const domain = this.#domain();
     return domain === undefined ? undefined : { local: text, domain };
@@ -255,18 +255,21 @@ class FromParser {
     let isAfterWord = false;
     for (;;) {
       this.#skip();
-      const isDot = this.#next() === ".";
-      if (isDot) {
+      const next = this.#next();
+      if (next === ".") {
         this.#at++;
         parts.push(".");
-      } else {
-        const word = this.#next() === '"' ? this.#quoted() : this.#atom() || undefined;
-        if (word === undefined) break;
-        if (isAfterWord) isDotted = false;
-        parts.push(word);
-        count++;
+        isAfterWord = false;
+        continue;
       }
-      isAfterWord = !isDot;
+      const isBracket = next === "[" || next === "]";
+      if (isBracket) this.#at++;
+      const word = isBracket ? next : next === '"' ? this.#quoted() : this.#atom() || undefined;
+      if (word === undefined) break;
+      if (isAfterWord || isBracket) isDotted = false;
+      parts.push(word);
+      count++;
+      isAfterWord = true;
     }
     return { count, text: parts.join(""), isDotted };
   }

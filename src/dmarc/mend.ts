@@ -36,7 +36,9 @@ const WAYS: readonly Way[] = [
   (_author, identifiers) => {
     const broken = identifiers.find((one) => one.method === "dkim" && mayBeAligned(one));
     if (broken === undefined) return undefined;
-    return `Mend the DKIM signature of "${broken.domain}", whose domain is right but whose result is ${broken.result}.`;
+    const { domain, result, cause } = broken;
+    const why = cause === undefined ? "" : `: ${cause}`;
+    return `Mend the DKIM signature of "${domain}", whose domain is right but whose result is ${result}${why}.`;
   },
   (author, identifiers) => {
     const near = identifiers.find((one) => isOnlyTooLoose(one, author));

@@ -17,6 +17,8 @@ export interface Identifier {
   readonly result: string;
   /** s= of a signature. */
   readonly selector?: string | undefined;
+  /** The cause of a result other than pass, in a few words. */
+  readonly cause?: string | undefined;
 }
 
 export interface JudgedIdentifier extends Identifier {

@@ -4,7 +4,6 @@ import {
   createDisposer,
   type DmarcSettings,
   dmarcResult,
-  forwardAction,
   rejectText,
 } from "../../src/dmarc/disposition.ts";
 import { authenticationResults } from "../../src/mail/authentication-results.ts";
@@ -125,7 +124,7 @@ const ROWS: readonly Row[] = [
 
 test.each(ROWS)("$name: $expected", async ({ policy, from = "ann@example.com", identifiers = [], ...row }) => {
   const verdict = await evaluate(from, policy === undefined ? {} : zone(policy), identifiers);
-  const dispose = createDisposer({ ...DEFAULT_SETTINGS, ...row.settings });
+  const { dispose } = createDisposer({ ...DEFAULT_SETTINGS, ...row.settings });
   const [action, applied, override] = row.expected;
   expect(dispose(verdict, { ...ORDINARY, ...row.circumstances })).toEqual({ action, applied, override });
 });
@@ -136,8 +135,20 @@ test.each([
   ["hold", "quarantine", "hold"],
   ["hold", "none", "accept"],
   ["hold", undefined, "accept"],
-] as const)("On the forward pass %s with a failed %s is: %s", (forwardFailed, failed, expected) => {
-  expect(forwardAction(failed, { forwardFailed })).toBe(expected);
+] as const)("On the forward pass, forward_failed = %s, a failed %s: %s", (forwardFailed, failed, expected) => {
+  expect(createDisposer({ ...DEFAULT_SETTINGS, forwardFailed }).forward(failed, ORDINARY)).toBe(expected);
+});
+
+test("On the forward pass a list that is allowed, or a trusted seal, is sent on", () => {
+  const { forward } = createDisposer({
+    ...DEFAULT_SETTINGS,
+    forwardFailed: "hold",
+    allowLists: ["dev.lists.example"],
+    trustedSealers: ["seal.example"],
+  });
+  expect(forward("reject", { ...ORDINARY, listId: "<dev.lists.example>" })).toBe("accept");
+  expect(forward("reject", { ...ORDINARY, sealer: "seal.example" })).toBe("accept");
+  expect(forward("reject", { ...ORDINARY, sealer: "x.example" })).toBe("hold");
 });
 
 describe("The words", () => {
@@ -184,7 +195,7 @@ describe("The words", () => {
   ])("of %s in Authentication-Results", async (_name, from, policy, identifiers, expected) => {
     const verdict = await evaluate(from, zone(policy), identifiers);
     const field = authenticationResults("mx.test", [
-      dmarcResult(verdict, createDisposer(DEFAULT_SETTINGS)(verdict, ORDINARY)),
+      dmarcResult(verdict, createDisposer(DEFAULT_SETTINGS).dispose(verdict, ORDINARY)),
     ]);
     expect(field).toBe(`Authentication-Results: mx.test; ${expected}`);
     expect(readAuthenticationResults(field).results).toMatchObject([{ method: "dmarc", result: verdict.result }]);

@@ -74,12 +74,12 @@ const ROWS: readonly Row[] = [
   },
   {
     name: "a broken signature of our own",
-    identifiers: ["spf=softfail example.com", "dkim=permerror sub.example.com"],
+    identifiers: ["spf=softfail example.com", "dkim=permerror sub.example.com (no key in DNS)"],
     result: "fail",
     reason:
       'SPF for "example.com" has the result softfail, the same domain; ' +
-      'the signature of "sub.example.com" has the result permerror, below the organizational domain "example.com"',
-    mend: 'Mend the DKIM signature of "sub.example.com", whose domain is right but whose result is permerror.',
+      'the signature of "sub.example.com" has the result permerror (no key in DNS), below the organizational domain "example.com"',
+    mend: 'Mend the DKIM signature of "sub.example.com", whose domain is right but whose result is permerror: no key in DNS.',
   },
   {
     name: "SPF that fails for our own domain",

@@ -8,7 +8,11 @@ const ZONE: DmarcZone = {
 };
 
 test("A fail with its walk, its policy and its identifiers", async () => {
-  const identifiers = ["spf=pass sender.example", "dkim=pass example.com s1", "dkim=fail \xff.example s\x1b2"];
+  const identifiers = [
+    "spf=pass sender.example",
+    "dkim=pass example.com s1",
+    "dkim=fail \xff.example s\x1b2 (changed\n)",
+  ];
   const verdict = await evaluate("ann@news.example.com", { ...ZONE, "_dmarc.news.example.com": ["v=DMARC1; p=none"] }, [
     ...identifiers.slice(0, 1),
     ...identifiers.slice(2),
@@ -23,8 +27,8 @@ test("A fail with its walk, its policy and its identifiers", async () => {
   organizational domain: example.com
   policy: p=none of news.example.com
   spf=pass sender.example: not aligned with "news.example.com" (relaxed)
-  dkim=fail ?.example selector s?2: not aligned with "news.example.com" (relaxed)
-dmarc=fail: SPF for "sender.example" passed, not aligned with "news.example.com"; the signature of "?.example" (selector "s?2") has the result fail, not aligned with "news.example.com"
+  dkim=fail (changed?) ?.example selector s?2: not aligned with "news.example.com" (relaxed)
+dmarc=fail: SPF for "sender.example" passed, not aligned with "news.example.com"; the signature of "?.example" (selector "s?2") has the result fail (changed?), not aligned with "news.example.com"
 Sign with DKIM as "news.example.com", or send with an envelope sender below "example.com" instead of "sender.example".
 `,
   );

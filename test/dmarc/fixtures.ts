@@ -40,11 +40,12 @@ export function dmarcResolver(zone: DmarcZone): MemoryResolver {
   return memoryResolver(zoneAuthority(zoneData(zone)), { clockMs: () => 0 });
 }
 
-/** `spf=pass example.com`, `dkim=fail example.net s1`. */
+/** `spf=pass example.com`, `dkim=fail example.net s1 (cause)`. */
 export function identifier(text: string): Identifier {
-  const [, method, result = "", domain = "", selector] = /^(spf|dkim)=(\w+) (\S+)(?: (\S+))?$/.exec(text) ?? [];
+  const form = /^(spf|dkim)=(\w+) (\S+)(?: ([^\s(]+))?(?: \(([^)]+)\))?$/;
+  const [, method, result = "", domain = "", selector, cause] = form.exec(text) ?? [];
   if (method !== "spf" && method !== "dkim") throw new TypeError(`Cannot read "${text}"`);
-  return { method, result, domain, selector };
+  return { method, result, domain, selector, cause };
 }
 
 /** @param from an address or the value of a From field, in Unicode */

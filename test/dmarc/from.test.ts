@@ -73,7 +73,10 @@ const CASES: readonly (readonly [value: string, expected: string, why?: string])
   ['"ann@example.com', "malformed"],
   ['"a\\', "malformed"],
   ["=?utf-8?q?Ann?= <ann@example.com>", "example.com"],
-  ["Ann [Sales] <ann@example.com>", "malformed"],
+  ["[Sales] Ann. <ann@example.com>", "example.com", "brackets are in use, and mean nothing in a name"],
+  ["[ann]@example.com", "malformed"],
+  ["[ann@example.com] <ann@example.com>", "malformed"],
+  ["[ann]", "malformed"],
   ["Jörg <jörg@example.com>", "example.com"],
 
   // Domains

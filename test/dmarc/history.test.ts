@@ -35,7 +35,7 @@ async function message(
   settings: Partial<DmarcSettings> = {},
 ): Promise<HistoryMessage> {
   const verdict = await evaluate(`x@${from}`, ZONE, identifiers);
-  const dispose = createDisposer({ ...DEFAULT_SETTINGS, ...settings });
+  const { dispose } = createDisposer({ ...DEFAULT_SETTINGS, ...settings });
   return {
     verdict,
     disposition: dispose(verdict, { listId: "", senderDomain: "example.org", sealer: undefined }),

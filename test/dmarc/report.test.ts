@@ -23,7 +23,7 @@ async function message(
   clientAddress = "192.0.2.1",
 ): Promise<EvaluatedMessage> {
   const verdict = await evaluate(from, ZONE, identifiers);
-  const disposition = createDisposer({ ...DEFAULT_SETTINGS, reject: true })(verdict, CIRCUMSTANCES);
+  const disposition = createDisposer({ ...DEFAULT_SETTINGS, reject: true }).dispose(verdict, CIRCUMSTANCES);
   return { verdict, disposition, clientAddress, senderDomain: "bounce.example.com", recipientDomain: "" };
 }
 

@@ -97,7 +97,7 @@ export const dmarcRecordTarget: Target = {
   },
 };
 
-const dispose = createDisposer({
+const { dispose, forward } = createDisposer({
   reject: true,
   quarantine: "hold",
   temperror: "tempfail",
@@ -168,6 +168,7 @@ export const dmarcTarget: Target = {
     must(resolver.queries.length <= 17, "asks too much", resolver.queries);
     mustBeOneLine(rejectText("{domain}", verdict), "a reply text");
     const disposition = dispose(verdict, { listId: value, senderDomain: domain, sealer: above });
+    forward(verdict.policy?.applied, { listId: value, senderDomain: domain, sealer: above });
     const field = authenticationResults("mx.test", [dmarcResult(verdict, disposition)]);
     mustBeOneLine(field, "a field");
     must(readAuthenticationResults(field).results !== "none", "no result in the field", field);
