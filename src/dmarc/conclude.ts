@@ -72,6 +72,7 @@ export function alignmentOf({ domain, mode, isAligned, orgDomain }: JudgedIdenti
   }
 }
 
-function line(text: string): string {
+/** Makes a text a reason: one line of printable ASCII. */
+export function line(text: string): string {
   return shorten(asciiLine(text), MAX_REASON_CHARS);
 }

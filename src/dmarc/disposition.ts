@@ -34,7 +34,7 @@ export interface Circumstances {
 
 /** A reason why the policy was not applied, as aggregate reports name it (RFC 9990 section 3.1.6). */
 export interface Override {
-  readonly type: "local_policy" | "mailing_list" | "trusted_forwarder" | "policy_test_mode";
+  readonly type: "local_policy" | "mailing_list" | "policy_test_mode";
   /** Printable ASCII. */
   readonly comment: string;
 }

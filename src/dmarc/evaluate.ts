@@ -6,7 +6,7 @@
 import type { Resolver } from "../dns/types.ts";
 import { type Discovery, loadTreeWalk } from "../mailauth/dmarc.ts";
 import { align, unchecked } from "./align.ts";
-import { conclude } from "./conclude.ts";
+import { conclude, line } from "./conclude.ts";
 import type { From } from "./from.ts";
 import { DmarcLookups, NoAnswer, type WalkStep } from "./lookups.ts";
 import { mendFrom, mendLookups } from "./mend.ts";
@@ -82,7 +82,7 @@ function publishedPolicies({ record, recordDomain }: Discovery<DmarcRecord>): Pu
 
 function reasonForNone(domain: string, walk: readonly WalkStep[]): string {
   const faults = walk.flatMap((step) => step.faults);
-  return [`"${domain}" has no DMARC policy`, ...faults].join("; ");
+  return line([`"${domain}" has no DMARC policy`, ...faults].join("; "));
 }
 
 async function applyPolicy(

@@ -73,7 +73,15 @@ export function parseDmarcRecord(text: string): DmarcRecord | BrokenRecord {
     else if (values.has(name)) return { text, broken: `tag "${shown(name)}" stands twice` };
     else values.set(name, value);
   }
-  return { text, ...readTags(values, faults), faults };
+  return { text, ...readTags(values, faults), faults: firstOf(faults) };
+}
+
+/** Faults of one record that are told. */
+const MAX_FAULTS = 10;
+
+function firstOf(faults: readonly string[]): readonly string[] {
+  if (faults.length <= MAX_FAULTS) return faults;
+  return [...faults.slice(0, MAX_FAULTS), `${faults.length - MAX_FAULTS} more faults`];
 }
 
 /** Tags of RFC 7489 that RFC 9989 has dropped. */

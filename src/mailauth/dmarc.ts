@@ -1,14 +1,14 @@
 /**
- * mailauth's walk over the tree of names, which finds the record that applies to a domain and the organizational domain
+ * mailauth's walk up the tree of names, which finds the record that applies to a domain, and the organizational domain
  * (RFC 9989 section 4.10). It gets records from us, so that queries, faults and the trace are ours.
  *
  * The rest of its DMARC is not used, because it has these faults. Each has a test in test/mailauth/ that fails once
  * mailauth has repaired it:
  *
- * - its reader of From takes some malformed fields for an address, and skips DMARC for some good ones: `dmarc/from.ts`;
- * - it does not know about temporary errors of SPF and DKIM, so that DNS trouble makes a message fail:
- *   `dmarc/evaluate.ts`;
- * - it says nothing about wrong tags: `dmarc/record.ts`.
+ * - it takes some malformed From fields for an address, and skips DMARC for some good ones: `dmarc/from.ts`;
+ * - it does not know temporary errors of SPF and DKIM, so that DNS trouble makes a message fail: `dmarc/conclude.ts`;
+ * - it gives no result for messages that it skips: `dmarc/evaluate.ts`;
+ * - it does not say what is wrong with a record: `dmarc/record.ts`.
  */
 import { requireWithoutTools } from "./tools.ts";
 

@@ -141,6 +141,14 @@ const ROWS: readonly Row[] = [
     reason: '"example.com" has no DMARC policy; Cannot read "p=rejct": want none, quarantine, reject',
   },
   {
+    name: "a record full of faults",
+    zone: { "_dmarc.example.com": [`v=DMARC1${"; y".repeat(2000)}`] },
+    result: "none",
+    reason: expect.stringMatching(
+      /^"example\.com" has no DMARC policy; Cannot read "y": .{0,340}; 1991 more faults$/,
+    ) as string,
+  },
+  {
     name: "two records",
     zone: { "_dmarc.example.com": ["v=DMARC1; p=reject", "v=DMARC1; p=none"] },
     result: "none",

@@ -144,6 +144,13 @@ test("A record with a tag twice is ignored (RFC 6376 section 3.2)", () => {
   expect(parseDmarcRecord(text)).toEqual({ text, broken: 'tag "p" stands twice' });
 });
 
+test("Ten faults of a record are told, and how many there are", () => {
+  const record = parseDmarcRecord(`v=DMARC1; p=none${"; x".repeat(2000)}`);
+  expect(record).toMatchObject({
+    faults: { length: 11, 9: 'Cannot read "x": want TAG=VALUE', 10: "1990 more faults" },
+  });
+});
+
 test("A record that was cut off is ignored", () => {
   const text = `v=DMARC1; p=none; x=${"x".repeat(MAX_TXT_BYTES)}`;
   expect(parseDmarcRecord(text.slice(0, MAX_TXT_BYTES))).toMatchObject({ broken: "it has 8192 bytes or more" });

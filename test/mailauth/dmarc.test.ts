@@ -23,12 +23,12 @@ const addressparser = createRequire(require.resolve("mailauth/lib/dmarc/index.js
   text: string,
 ) => { readonly address: string }[];
 
-/** mailauth's result. It takes domains that passed, and knows no other results. */
-async function mailauthsResult(from: string, zone: DmarcZone, passed: readonly string[]): Promise<string> {
+/** mailauth's response, false for a message that it skips. It takes domains that passed, and knows no other results. */
+async function mailauthsResponse(from: string, zone: DmarcZone, passed: readonly string[]): Promise<Response | false> {
   const ours = dmarcResolver(zone);
   const identifiers = passed.map(identifier);
   const domains = (method: string): { domain: string }[] => identifiers.filter((one) => one.method === method);
-  const response = await dmarc({
+  return await dmarc({
     headerFrom: addressparser(from).map(({ address }) => address),
     spfDomains: domains("spf"),
     dkimDomains: domains("dkim"),
@@ -41,6 +41,10 @@ async function mailauthsResult(from: string, zone: DmarcZone, passed: readonly s
     },
     strict: true,
   });
+}
+
+async function mailauthsResult(from: string, zone: DmarcZone, passed: readonly string[]): Promise<string> {
+  const response = await mailauthsResponse(from, zone, passed);
   if (response === false) return "skipped";
   return `${response.status.result} ${response.status.policy?.dmarc ?? ""}`.trim();
 }
@@ -68,6 +72,12 @@ describe("mailauth still has the fault that", () => {
   test("it says nothing about a message that it skips", async () => {
     expect(await mailauthsResult("a@example.com, b@example.net", REJECT, [])).toBe("skipped");
     expect(await ourResult("a@example.com, b@example.net", REJECT, [])).toBe("permerror");
+  });
+
+  test("it does not say what is wrong with a record", async () => {
+    const zone: DmarcZone = { "_dmarc.example.com": ["v=DMARC1; p=rejct"] };
+    expect(JSON.stringify(await mailauthsResponse("a@example.com", zone, []))).not.toContain("rejct");
+    expect((await evaluate("a@example.com", zone, [])).reason).toContain("rejct");
   });
 
   test("DNS trouble of SPF and DKIM makes a message fail", async () => {
