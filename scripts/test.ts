@@ -28,6 +28,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/redis-server": "redis-server",
   "/usr/sbin/mariadbd": "mariadb-server",
   "/usr/bin/python3": "python3",
+  "/usr/share/doc/libconfuse2": "libconfuse2",
   "/usr/bin/sqlite3": "sqlite3",
   "/usr/bin/systemd-analyze": "systemd",
   "/usr/bin/xmllint": "libxml2-utils",

@@ -80,6 +80,20 @@ const RULES: Readonly<Record<string, Rule>> = {
     isPure: true,
   },
 
+  "import/readers": {
+    imports: [
+      "config/parameters.ts",
+      "domains/name.ts",
+      "mail/address-groups.ts",
+      "mail/ip.ts",
+      "mail/names.ts",
+      "policy/settings.ts",
+    ],
+    isPure: true,
+  },
+  import: { imports: ["config", "import/readers"], isPure: true },
+  "import/host": { imports: ["domains", "import", "import/readers", "mail/names.ts", "postfix", "setup", "srs"] },
+
   setup: {
     imports: [
       "config",
@@ -121,6 +135,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "daemon",
       "dkim",
       "dns",
+      "import/host",
       "mail",
       "net",
       "policy",

@@ -1,6 +1,6 @@
 /** Tests that the programs which read the files in deploy/ accept them. */
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, statSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../src/config/parse.ts";
@@ -68,27 +68,28 @@ test.skipIf(systemd !== undefined)(`systemd finds the unit sound and its exposur
   expect(security.status).toBe(0);
 });
 
-test.skipIf(systemd !== undefined).each(["install.md", "from-postsrsd.md"])(
-  `systemd takes the drop-in and the check of docs/%s ${systemd ?? ""}`,
-  (page) => {
-    using dir = scratch();
-    const heading = page === "install.md" ? "# Install" : "## The day of the change";
-    const commands = blocks(page, heading, "sh").flatMap(commandsOf);
-    const dropIn = commands.filter((line) => line.includes("postvouch.service.d"));
-    expect(dropIn).toHaveLength(2);
-    for (const line of dropIn) spawnSync("sh", ["-c", line.replaceAll("/etc/systemd/system", dir.path)]);
-    copyFileSync(join(DEPLOY, "systemd/postvouch.service"), join(dir.path, "postvouch.service"));
-    const check = commands.find((line) => line.startsWith("systemd-run ")) ?? "";
-    const properties = [...check.matchAll(/ -p (\S+)/g)].map((match) => match[1] ?? "");
-    const start = check.slice(check.indexOf(" /usr/")).trim();
-    const transient = ["[Service]", "Type=exec", ...properties, `ExecStart=${start}`, ""].join("\n");
-    const units = [join(dir.path, "postvouch.service"), dir.write("check.service", transient)];
-    expect(verify(...units)).toEqual([]);
-    // It reads both: what it does not know it says.
-    dir.write("postvouch.service.d/secrets.conf", "[Service]\nLoadCredentials=x:/y\n");
-    expect(verify(...units).join()).toContain("LoadCredentials");
-  },
-);
+test.skipIf(systemd !== undefined).each([
+  { page: "install.md", heading: "# Install", dropInLines: 2 },
+  { page: "from-postsrsd.md", heading: "## The day of the change", dropInLines: 0 },
+])(`systemd takes the drop-in and the check of docs/$page ${systemd ?? ""}`, ({ page, heading, dropInLines }) => {
+  using dir = scratch();
+  const commands = blocks(page, heading, "sh").flatMap(commandsOf);
+  const dropIn = commands.filter((line) => line.includes("postvouch.service.d"));
+  expect(dropIn).toHaveLength(dropInLines);
+  for (const line of dropIn) spawnSync("sh", ["-c", line.replaceAll("/etc/systemd/system", dir.path)]);
+  copyFileSync(join(DEPLOY, "systemd/postvouch.service"), join(dir.path, "postvouch.service"));
+  const check = commands.find((line) => line.startsWith("systemd-run ")) ?? "";
+  const properties = [...check.matchAll(/ -p (\S+)/g)].map((match) => match[1] ?? "");
+  expect(properties).toContain("StateDirectory=postvouch");
+  const start = check.slice(check.indexOf(" /usr/")).trim();
+  const transient = ["[Service]", "Type=exec", ...properties, `ExecStart=${start}`, ""].join("\n");
+  const units = [join(dir.path, "postvouch.service"), dir.write("check.service", transient)];
+  expect(verify(...units)).toEqual([]);
+  // It reads both: what it does not know it says.
+  mkdirSync(join(dir.path, "postvouch.service.d"), { recursive: true });
+  dir.write("postvouch.service.d/secrets.conf", "[Service]\nLoadCredentials=x:/y\n");
+  expect(verify(...units).join()).toContain("LoadCredentials");
+});
 
 test("docs/install.md makes a secret for root alone, and leaves the umask of the shell as it was", () => {
   using dir = scratch();

@@ -15,6 +15,8 @@ export const OPTIONS = {
   domain: { type: "string" },
   selector: { type: "string" },
   algorithm: { type: "string" },
+  "dry-run": { type: "boolean" },
+  force: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;

@@ -133,6 +133,24 @@ POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
     operands: "[FILE]",
     load: async () => (await import("./mail.ts")).signMail,
   },
+  import: {
+    usage: "import [--dry-run] [--force] [--config FILE] [PATH...]",
+    summary: "take over postsrsd and policyd-spf",
+    help: `Reads /etc/default/postsrsd or postsrsd.conf, policyd-spf.conf with its per-user
+file, and Postfix's files, and writes /etc/postvouch/postvouch.toml, with the
+origin of each key, and a copy of the secrets, where the service reads it.
+Says what had another meaning there, or never worked. Runs nothing but postconf,
+postmap, postqueue and journalctl. Writes both files or none.
+--dry-run prints the configuration and writes nothing.
+--force replaces files: the old configuration stays as FILE.old, old secrets
+stay valid behind those of postsrsd.
+PATHs are read in place of the usual files: files of those programs, a directory
+with main.cf, or one like / or /etc of another host.
+--config writes FILE instead, and srs.secrets beside it.`,
+    options: ["config", "dry-run", "force"],
+    operands: "[PATH...]",
+    load: async () => (await import("./import.ts")).runImport,
+  },
   "help config": {
     usage: "help config",
     summary: "list every key of the configuration",

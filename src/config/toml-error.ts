@@ -25,7 +25,7 @@ const FOREIGN: readonly { readonly line: RegExp; readonly name: string; readonly
 /** A sentence about the program that a configuration belongs to, if that is not ours. */
 export function foreignFile(text: string): string | undefined {
   const file = FOREIGN.find(({ line }) => line.test(text));
-  return file && `this is a ${file.name}, which postvouch does not read; ${file.page} tells what its options are here`;
+  return file && `this is a ${file.name}; "postvouch import" makes a configuration of it, ${file.page} tells how`;
 }
 
 /** The place and message of a parser's error. Lines and columns begin with 1. */

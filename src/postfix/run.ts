@@ -22,12 +22,12 @@ const MAX_OUTPUT_MIB = 16;
 const DIRECTORIES = ["", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/postfix/sbin/"];
 
 /**
- * Runs `postmap` or `postconf`. Input and output are UTF-8. Never rejects.
+ * Runs `postmap`, `postconf` or `postqueue`. Input and output are UTF-8. Never rejects.
  *
  * @param input text for the standard input of the program, which is closed after it
  */
 export async function runPostfix(
-  program: "postconf" | "postmap",
+  program: "postconf" | "postmap" | "postqueue",
   args: readonly string[],
   input: string,
   command: PostfixCommand,

@@ -29,7 +29,7 @@ function srsConfig(dir: ReturnType<typeof scratch>, more = ""): string {
 
 describe("the command line", () => {
   test.each([
-    { name: "no command", args: [], says: "want a command: serve, check-config, srs, spf, dkim, mail or help" },
+    { name: "no command", args: [], says: "want a command: serve, check-config, srs, spf, dkim, mail, import or help" },
     { name: "an unknown command", args: ["milter"], says: 'no such command: "milter"; "postvouch help" lists' },
     { name: "the name of an object's own", args: ["constructor"], says: 'no such command: "constructor"' },
     { name: "a command misspelt", args: ["chekc-config"], says: "(is check-config meant?)" },
@@ -87,7 +87,7 @@ describe("the command line", () => {
       stdout: expect.stringContaining(`postvouch ${command.usage}`),
     });
     expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
-    const inUsage = [...command.usage.matchAll(/--([a-z]+)/g)].map((match) => match[1] ?? "");
+    const inUsage = [...command.usage.matchAll(/--([a-z-]+)/g)].map((match) => match[1] ?? "");
     expect(inUsage.sort()).toEqual([...command.options].sort());
     expect(/ (?:[A-Z]+(?:\.\.\.)?|\[[A-Z]+(?:\.\.\.)?\])$/.exec(command.usage)?.[0].trim()).toBe(command.operands);
     if (name !== "help config") expect(postvouch(["help", ...name.split(" ")]).stdout).toBe(stdout);

@@ -59,7 +59,9 @@ test.each([
   { name: "/etc/default/postsrsd", text: "#SRS_DOMAIN=example.com\nSRS_SEPARATOR==\n", page: "docs/from-postsrsd.md" },
 ])("$name given as configuration is known, and its page named, and nothing else", ({ text, page }) => {
   expect(parseConfig(text, "p.toml").problems).toEqual([
-    expect.stringMatching(new RegExp(`^p\\.toml: this is .*, which postvouch does not read; ${page} `)),
+    expect.stringMatching(
+      new RegExp(`^p\\.toml: this is .*; "postvouch import" makes a configuration of it, ${page} tells how$`),
+    ),
   ]);
 });
 

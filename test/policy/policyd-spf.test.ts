@@ -11,7 +11,7 @@ import {
   requestBytes,
   theirDecision,
 } from "./policyd-spf.ts";
-import { perlSettings, readOptions, toSettings } from "./policyd-spf-config.ts";
+import { importedSettings, perlSettings } from "./policyd-spf-config.ts";
 import { DEVIATIONS } from "./policyd-spf-deviations.ts";
 
 const { base, defaults, cases } = readRecording();
@@ -19,7 +19,7 @@ const authority = recordedAuthority();
 const deviations = new Map(Object.values(DEVIATIONS).flatMap((deviation) => Object.entries(deviation.cases)));
 
 function settingsOf({ engine, config = [], per_user, files }: Case) {
-  return engine === "perl" ? perlSettings(files) : toSettings(readOptions([...base, ...config]), per_user);
+  return engine === "perl" ? perlSettings(files) : importedSettings([...base, ...config], per_user);
 }
 
 /** Our decisions on the requests of a case, in order. */

@@ -1,10 +1,10 @@
 /**
  * Who does on a host what a page says. The shell runs each command as it stands; what only systemd as the first process
  * could do is played here: systemctl starts and stops processes, and heeds Conflicts= of our unit; systemd-run runs a
- * command as another user, with a copy of the credential.
+ * command as another user, who owns the directory of the state.
  */
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type { Lab } from "./lab.ts";
 import { commandsOf } from "./pages.ts";
 import type { Postfix } from "./postfix.ts";
@@ -31,8 +31,11 @@ export class Admin {
   constructor(lab: Lab, host: Postfix) {
     this.#host = host;
     this.etc = join(lab.directory, "etc");
-    for (const folder of ["default", "bin", "systemd/system"]) mkdirSync(join(this.etc, folder), { recursive: true });
-    const script = `#!/bin/sh\nexec ${NODE} ${PACKAGE}/src/main.js "$@" --config ${this.etc}/postvouch/postvouch.toml\n`;
+    const folders = ["default", "bin", "systemd/system", "postfix-policyd-spf-python"];
+    for (const folder of folders) mkdirSync(join(this.etc, folder), { recursive: true });
+    // The files that an import finds are not those of this machine.
+    const found = `[ "$1" = import ] && set -- "$@" ${this.etc} ${host.configDir}\n`;
+    const script = `#!/bin/sh\n${found}exec ${NODE} ${PACKAGE}/src/main.js "$@" --config ${this.etc}/postvouch/postvouch.toml\n`;
     writeFileSync(join(this.etc, "bin/postvouch"), script, { mode: 0o755 });
   }
 
@@ -97,20 +100,16 @@ export class Admin {
     this.#running.delete(name);
   }
 
-  /** As nobody, who may read the credential's copy and whatever everybody may. */
+  /**
+   * As nobody, to whom the directory of the state is given with all that is in it (systemd.exec(5), "StateDirectory=").
+   * Here it is that of the configuration.
+   */
   async #systemdRun(words: readonly string[]): Promise<string> {
-    const property = /^LoadCredential=([^:]+):(.*)$/;
-    const [, name = "", file = ""] = words.map((word) => property.exec(word)).find((match) => match !== null) ?? [];
-    const credentials = join(this.etc, "credentials");
-    mkdirSync(credentials, { recursive: true });
-    const copy = join(credentials, basename(name));
-    copyFileSync(file, copy);
-    chmodSync(copy, 0o400);
-    chownSync(copy, NOBODY, NOBODY);
+    const state = words.includes("StateDirectory=postvouch") ? [join(this.etc, "postvouch/srs.secrets")] : [];
+    for (const path of state) chownSync(path, NOBODY, NOBODY);
     const start = words.findIndex((word, index) => !word.startsWith("-") && words[index - 1] !== "-p");
     const identity = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
-    const env = { ...this.#environment(), CREDENTIALS_DIRECTORY: credentials };
-    return this.#host.run([...identity, ...words.slice(start)], { env });
+    return this.#host.run([...identity, ...words.slice(start)], { env: this.#environment() });
   }
 }
 

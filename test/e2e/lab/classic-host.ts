@@ -62,6 +62,8 @@ export async function startClassicHost(lab: Lab): Promise<Admin> {
   admin.write("postsrsd.secret", "a secret of postsrsd's postinst");
   const below = (file: string): string => readFileSync(file, "latin1").replaceAll("/etc/", `${admin.etc}/`);
   admin.write("default/postsrsd", below("/etc/default/postsrsd"));
+  const spf = "postfix-policyd-spf-python/policyd-spf.conf";
+  admin.write(spf, readFileSync(`/etc/${spf}`, "latin1"));
   const launcher = join(admin.etc, "bin/launcher");
   writeFileSync(launcher, below("/usr/share/postsrsd/postsrsd-systemd-launcher"), { mode: 0o755 });
   const env = ["env", `MAIL_CONFIG=${lab.host("fwd").configDir}`];

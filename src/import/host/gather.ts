@@ -1,0 +1,139 @@
+/** Reads everything that an import is made of, and makes the plan. Writes nothing. */
+import { EXIT, Failure } from "../../process/exit.ts";
+import { type Circumstances, type Plan, planImport } from "../plan.ts";
+import { type Findings, ImportError, type Key } from "../readers/finding.ts";
+import { readPolicydSpfPerl } from "../readers/policyd-spf-perl.ts";
+import { findFormerDomains, type History } from "./history.ts";
+import { hostOf, type Located, locate } from "./locate.ts";
+import { comparePostfixDomains } from "./own-domains.ts";
+import type { PostfixFacts } from "./postfix.ts";
+import { readSecrets, type Secrets } from "./secrets.ts";
+
+const DAY_MS = 86_400_000;
+
+export interface Gathered extends Plan {
+  /** The files that were read. */
+  readonly sources: readonly string[];
+  /** The peer's secrets; `undefined` if none of the peers signs. */
+  readonly secrets: Secrets | undefined;
+}
+
+/**
+ * Reads the files of the operands, or those of this host.
+ *
+ * @param secretsFile the value of `srs.secrets_file`
+ * @throws {Failure} when something cannot be read, or there is nothing to import
+ */
+export async function gather(operands: readonly string[], secretsFile: string, timeMs: number): Promise<Gathered> {
+  const located = await locate(operands);
+  const found = refusing(() => readAll(located));
+  const [peer] = found.flatMap((findings) => findings.secretsFile ?? []);
+  const secrets = peer === undefined ? undefined : readSecrets(located.tree.at(peer.path));
+  const domains = await domainCircumstances(found, located, secrets, timeMs);
+  const { postfixDomains, formerDomains } = domains;
+  const date = new Date(timeMs).toISOString().slice(0, 10);
+  const circumstances: Circumstances = { postfixDomains, formerDomains, secretsFile, date };
+  const notes = [...located.notes, ...uses(found, located.postfix), ...domains.notes, ...databaseNotes(found)];
+  const plan = refusing(() => planImport(found, circumstances, notes));
+  return { ...plan, sources: located.files.map(({ source }) => source.path), secrets };
+}
+
+/** Turns what a reader cannot read into the end of the command. */
+function refusing<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof ImportError) throw new Failure(EXIT.dataError, error.message.split("\n"), { cause: error });
+    throw error;
+  }
+}
+
+function readAll(located: Located): Findings[] {
+  const host = hostOf(located);
+  const isPerl = asked(located.postfix, /policyd-spf-perl$/) !== undefined;
+  const files = located.files.filter(({ reader }) => !(isPerl && reader.role === "SPF"));
+  const found = files
+    .filter(({ reader }) => reader.role !== "DMARC")
+    .map(({ reader, source }) => reader.read(source, host));
+  if (isPerl) found.push(readPolicydSpfPerl({ path: "master.cf", text: "" }, host));
+  if (found.length === 0) {
+    throw new Failure(EXIT.config, [
+      "Cannot import: found no configuration of postsrsd and none of policyd-spf; a new host needs none (docs/install.md)",
+    ]);
+  }
+  // A filter that rejects adds to a policy service. It is none itself.
+  const isFiltered = located.postfix === undefined || (located.postfix.expanded.get("smtpd_milters") ?? "") !== "";
+  const filters = files.filter(({ reader }) => reader.role === "DMARC" && isFiltered);
+  const checksSpf = found.some(({ parts }) => parts.has("policy"));
+  return checksSpf ? [...found, ...filters.map(({ reader, source }) => reader.read(source, host))] : found;
+}
+
+/** The name of a service that a restriction asks and that runs such a program. */
+function asked(postfix: PostfixFacts | undefined, program: RegExp): string | undefined {
+  if (postfix === undefined) return undefined;
+  const values = [...postfix.expanded.values()].join("\n");
+  const services = [...postfix.spawned].filter(([, argv]) => argv.some((word) => program.test(word)));
+  return services.map(([name]) => name).find((name) => values.includes(`private/${name}`));
+}
+
+/** Says what was set up and not used. */
+function uses(found: readonly Findings[], postfix: PostfixFacts | undefined): string[] {
+  if (postfix === undefined) return [];
+  const notes: string[] = [];
+  const isChecked =
+    asked(postfix, /policyd-spf/) !== undefined ||
+    /check_policy_service\s+\{?\s*inet:/.test([...postfix.expanded.values()].join("\n"));
+  if (found.some(({ parts }) => parts.has("policy")) && !isChecked) {
+    notes.push("main.cf asks no policyd-spf (check_policy_service), so that SPF was not checked until now");
+  }
+  const maps = ["sender_canonical_maps", "canonical_maps", "recipient_canonical_maps"].map(
+    (name) => postfix.expanded.get(name) ?? "",
+  );
+  if (found.some(({ parts }) => parts.has("srs")) && !maps.some((map) => /\b(?:tcp|socketmap):/.test(map))) {
+    notes.push("main.cf asks no postsrsd (sender_canonical_maps), so that no sender was rewritten until now");
+  }
+  return notes;
+}
+
+function databaseNotes(found: readonly Findings[]): string[] {
+  return found.flatMap(({ database }) =>
+    database === undefined
+      ? []
+      : [
+          `srs.store.url: when postsrsd has stopped, and before postvouch starts, copy its addresses: cp ${database.path} ${database.copy} && chown --reference=/var/lib/postvouch ${database.copy}`,
+        ],
+  );
+}
+
+type Domains = Pick<Circumstances, "postfixDomains" | "formerDomains"> & { readonly notes: readonly string[] };
+
+/** Asks Postfix, the queue and the log about domains; nothing on a host without SRS. */
+async function domainCircumstances(
+  found: readonly Findings[],
+  { postfix, tree }: Located,
+  secrets: Secrets | undefined,
+  timeMs: number,
+): Promise<Domains> {
+  if (secrets === undefined)
+    return { postfixDomains: { isUsable: false, covered: new Set() }, formerDomains: [], notes: [] };
+  const value = (key: Key): unknown =>
+    found.flatMap(({ settings }) => settings).findLast((setting) => setting.key === key)?.value;
+  const srsDomain = String(value("srs.domain"));
+  const own = found.flatMap(({ ownDomains }) => ownDomains);
+  const names = ["myhostname", "myorigin"].map((name) => postfix?.expanded.get(name) ?? "");
+  const always = [srsDomain, ...names].map((name) => name.toLowerCase());
+  const compared = await comparePostfixDomains(postfix, own, always);
+  const signing = {
+    secrets: secrets.secrets,
+    srsDomain,
+    hashLength: Number(value("srs.hash_length") ?? 4),
+    hashMinLength: Number(value("srs.hash_min_length") ?? 4),
+    day: Math.floor(timeMs / DAY_MS),
+  };
+  const history: History = await findFormerDomains(signing, tree.logDir, tree.isLive ? postfix : undefined);
+  return {
+    postfixDomains: compared.domains,
+    formerDomains: history.formerDomains,
+    notes: [...compared.notes, ...history.notes],
+  };
+}

@@ -1,0 +1,67 @@
+/** What a reader finds in a file of another program: settings of ours with their origin, and what is to be said. */
+import type { PARAMETERS } from "../../config/parameters.ts";
+import type { Programs } from "./shell-programs.ts";
+
+/** A value as TOML has it. */
+export type TomlValue = string | number | boolean | readonly string[];
+
+export type Key = Exclude<keyof typeof PARAMETERS, "policy.override">;
+
+/** A key of postvouch.toml with its value. */
+export interface Setting {
+  readonly key: Key;
+  readonly value: TomlValue;
+  /** Its origin, for the comment beside it: `SRS_DOMAIN (/etc/default/postsrsd:7)`. */
+  readonly from: string;
+}
+
+/** One `[[policy.override]]`. */
+export interface OverrideSetting {
+  readonly values: Readonly<Record<string, TomlValue | Readonly<Record<string, string | boolean>>>>;
+  readonly from: string;
+}
+
+/** The parts that are switched on by what was there. */
+export type Part = "srs" | "policy";
+
+/** Text that a reader cannot read: what is wrong, with its place. Nothing is imported then. */
+export class ImportError extends Error {
+  override name = "ImportError";
+}
+
+/** What a reader knows of the host. */
+export interface Host extends Programs {
+  /** The version of the installed package postsrsd; `undefined` if there is none. */
+  readonly postsrsdVersion: string | undefined;
+}
+
+/** A file of another program. */
+export interface Source {
+  /** As it is shown. */
+  readonly path: string;
+  readonly text: string;
+}
+
+export class Findings {
+  readonly settings: Setting[] = [];
+  readonly overrides: OverrideSetting[] = [];
+  /** Sentences for the admin, each with its place. */
+  readonly notes: string[] = [];
+  readonly parts = new Set<Part>();
+  /** Domains whose senders were not rewritten, in the form of `srs.own_domains.domains`. */
+  readonly ownDomains: string[] = [];
+  ownDomainsFrom = "";
+  /** The secrets file of the peer. */
+  secretsFile: { readonly path: string; readonly from: string } | undefined;
+  /** An SQLite file of the peer, and where its copy is to be. */
+  database: { readonly path: string; readonly copy: string } | undefined;
+
+  set(key: Key, value: TomlValue, from: string): void {
+    this.settings.push({ key, value, from });
+  }
+
+  note(where: string, text: string): void {
+    const note = `${where}: ${text}`;
+    if (!this.notes.includes(note)) this.notes.push(note);
+  }
+}

@@ -1,0 +1,28 @@
+/** Hosts and configurations for tests of the import. */
+import { type ParsedConfig, parseConfig } from "../../src/config/parse.ts";
+import { type Circumstances, planImport } from "../../src/import/plan.ts";
+import type { Findings, Host } from "../../src/import/readers/finding.ts";
+
+/** A host with these files. */
+export function hostWith(files: Readonly<Record<string, string>> = {}, more: Partial<Host> = {}): Host {
+  return {
+    readFile: (path) => files[path],
+    postconf: (name) => (name === "mydomain" ? "my.example" : undefined),
+    hostname: "mx.my.example",
+    postsrsdVersion: undefined,
+    ...more,
+  };
+}
+
+export const CIRCUMSTANCES: Circumstances = {
+  formerDomains: [],
+  postfixDomains: { isUsable: false, covered: new Set() },
+  secretsFile: "",
+  date: "2026-01-01",
+};
+
+/** What is written, read again by our own parser. */
+export function readBack(found: readonly Findings[], circumstances = CIRCUMSTANCES): ParsedConfig & { toml: string } {
+  const { toml } = planImport(found, circumstances);
+  return { ...parseConfig(toml, "imported"), toml };
+}
