@@ -66,7 +66,7 @@ export function planImport(
     );
   }
   if (!parts.has("policy")) add("policy.listen", [], "no SPF policy service was found; take the line out to check SPF");
-  notes.push(...freeEndpoints(settings));
+  notes.push(...distrusted(found, settings), ...freeEndpoints(settings));
   const overrides = found.flatMap((findings) => findings.overrides);
   checkEach([...settings.values()], overrides);
   const title = [`Made by "postvouch import" on ${circumstances.date}. "postvouch help config" explains each key.`];
@@ -95,8 +95,8 @@ function addDomains(
       from,
     );
   }
-  const list = found.find(({ ownDomains }) => ownDomains.length > 0);
-  const own = (list?.ownDomains ?? []).filter((domain) => domain !== String(srsDomain?.value).toLowerCase());
+  const list = found.find(({ ownDomains }) => ownDomains.size > 0);
+  const own = [...(list?.ownDomains ?? [])].filter((domain) => domain !== String(srsDomain?.value).toLowerCase());
   const named = own.filter((domain) => !postfixDomains.covered.has(domain));
   const others = own.length - named.length;
   const rest = others === 0 ? "" : `; ${others} more of it Postfix has too`;
@@ -107,6 +107,20 @@ function addDomains(
     "srs.own_domains.postfix_classes",
     true,
     `mydestination, virtual_*_domains and relay_domains of main.cf${origin}`,
+  );
+}
+
+/** Says if a filter would not believe the field that it gets its results from. */
+function distrusted(found: readonly Findings[], settings: ReadonlyMap<Key, Setting>): string[] {
+  const headers = settings.get("policy.headers")?.value;
+  const id = settings.get("policy.authserv_id")?.value;
+  if (typeof id !== "string" || JSON.stringify(headers) !== '["authentication-results"]') return [];
+  return found.flatMap(({ trusts, trustsFrom }) =>
+    trusts === undefined || trusts.includes(id.toLowerCase())
+      ? []
+      : [
+          `${trustsFrom}: OpenDMARC believes ${trusts.join(", ")}, and not our authserv_id: add "${id}" to TrustedAuthservIDs`,
+        ],
   );
 }
 

@@ -19,7 +19,7 @@ import { printable } from "../../src/commands/output.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { Failure } from "../../src/process/exit.ts";
 import { postvouch, postvouchAsync, type Ran, scratch } from "../helpers/daemon.ts";
-import { requirePrograms } from "../helpers/requires.ts";
+import { requirePrograms, skipReason } from "../helpers/requires.ts";
 
 const NO_STACK = /^\s+at .*:\d+:\d+/m;
 const MAIN = join(import.meta.dirname, "../../src/main.js");
@@ -75,7 +75,7 @@ async function runHere(config: string, args: readonly string[]): Promise<Ran> {
     around: { configFile: config, packageDir: "/nowhere", credentialsDir: undefined },
     options,
     operands: args.filter((arg) => !arg.startsWith("--")),
-    output: { line: (text) => lines.stdout.push(`${printable(text)}\n`), json: () => {}, problem },
+    output: { line: (text) => lines.stdout.push(`${printable(text)}\n`), json: () => {}, bytes: () => {}, problem },
     version: "0",
     timeMs: () => Number(NOW) * 1000,
     isClockFrozen: true,
@@ -250,6 +250,22 @@ SRS_EXTRA_OPTIONS=-A
     });
   });
 
+  test("says if OpenDMARC would not believe our results", async () => {
+    const conf = {
+      "etc/postfix-policyd-spf-python/policyd-spf.conf": "Header_Type = AR\nAuthserv_Id = spf.example.org\n",
+    };
+    using place = host(CLASSIC, {
+      ...conf,
+      "etc/opendmarc.conf": "AuthservID HOSTNAME\nTrustedAuthservIDs a.example, b.example\n",
+      "etc/hostname": "mx\n",
+    });
+    expect((await place.run("--dry-run", place.root)).stderr).toContain(
+      'OpenDMARC believes mx, a.example, b.example, and not our authserv_id: add "spf.example.org" to TrustedAuthservIDs',
+    );
+    place.write("etc/opendmarc.conf", "TrustedAuthservIDs spf.example.org\n");
+    expect((await place.run("--dry-run", place.root)).stderr).not.toContain("OpenDMARC believes");
+  });
+
   test("reads the file of policyd-spf that master.cf names", async () => {
     using place = host(CLASSIC, {
       "etc/postfix/master.cf": MASTER_CF.replace("policyd-spf\n", "policyd-spf /etc/own.conf\n"),
@@ -344,6 +360,24 @@ describe.skipIf(missing !== undefined)(`domains that signed before ${missing ?? 
     expect([...config["srs.former_domains"]].sort()).toEqual(["old.example", "older.example"]);
     expect(stderr).toContain("mail.log.3.xz was not searched");
     expect(readFileSync(place.config, "utf8")).toContain("until 22 days have passed: seen in ");
+  });
+
+  const journalRemote = "/lib/systemd/systemd-journal-remote";
+  const missingJournal = existsSync(journalRemote) ? undefined : skipReason(`Cannot run: no ${journalRemote}`);
+
+  test.skipIf(missingJournal !== undefined)("stay accepted if the journal shows such addresses", async () => {
+    using place = host();
+    const entry = (facility: number, text: string): string =>
+      `__REALTIME_TIMESTAMP=${NOW}000000\n_BOOT_ID=${"0".repeat(31)}1\nSYSLOG_FACILITY=${facility}\nMESSAGE=${text}\n\n`;
+    const mail = entry(2, `A: to=<x@y.example>, orig_to=<${sign(place, "old.example")}>`);
+    place.write("in.export", mail + entry(3, `from=<${sign(place, "other.example")}>`));
+    mkdirSync(join(place.root, "var/log/journal"), { recursive: true });
+    const output = `--output=${place.root}/var/log/journal/x.journal`;
+    expect(spawnSync(journalRemote, [output, join(place.root, "in.export")]).status).toBe(0);
+    const { stderr } = await place.run(place.root);
+    expect(stderr).not.toContain("no mail log");
+    const { config } = parseConfig(readFileSync(place.config, "utf8"), "written");
+    expect(config["srs.former_domains"]).toEqual(["old.example"]);
   });
 
   test("cannot be found without a log, which is said", async () => {

@@ -151,4 +151,15 @@ describe("what is loaded", () => {
       expect(files.filter((name) => strange.test(name) && name !== "store/url.ts")).toEqual([]);
     }
   });
+
+  test("for import is nothing of SPF, metrics, the log and the daemon", () => {
+    using dir = scratch();
+    const defaults = dir.write("postsrsd", `SRS_DOMAIN=a.example\nSRS_SECRET=${dir.write("secret", "x\n")}\n`);
+    const { status, files } = load("import", "--dry-run", "--config", `${dir.path}/p.toml`, defaults);
+    expect(status).toBe(0);
+    expect(files).toContain("import/readers/postsrsd1.ts");
+    const strange =
+      /^(?:spf\/(?!verdict)|mailauth|metrics|status|daemon|tcptable|socketmap)|^(?:mailauth|prom-client|pino|@redis\/client|tldts)$|^process\/log|^policy\/(?!settings)/;
+    expect(files.filter((name) => strange.test(name))).toEqual([]);
+  });
 });

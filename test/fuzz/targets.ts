@@ -12,6 +12,7 @@ import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoder
 import { dkimBodyTarget, dkimKeyTarget, dkimMessageTarget, dkimSignatureTarget } from "./targets/dkim.ts";
 import { dmarcRecordTarget, dmarcTarget, fromTarget } from "./targets/dmarc.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
+import { importTarget } from "./targets/imports.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
 import { configTarget, headerTarget, logLineTarget, secretsTarget, storeUrlTarget } from "./targets/texts.ts";
@@ -35,6 +36,7 @@ export const TARGETS: readonly Target[] = [
   configTarget,
   secretsTarget,
   storeUrlTarget,
+  importTarget,
   spfRecordTarget,
   spfZoneTarget,
   dkimSignatureTarget,

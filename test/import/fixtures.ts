@@ -14,7 +14,7 @@ export function hostWith(files: Readonly<Record<string, string>> = {}, more: Par
   };
 }
 
-export const CIRCUMSTANCES: Circumstances = {
+const CIRCUMSTANCES: Circumstances = {
   formerDomains: [],
   postfixDomains: { isUsable: false, covered: new Set() },
   secretsFile: "",

@@ -71,9 +71,14 @@ function readAll(located: Located): Findings[] {
 /** The name of a service that a restriction asks and that runs such a program. */
 function asked(postfix: PostfixFacts | undefined, program: RegExp): string | undefined {
   if (postfix === undefined) return undefined;
-  const values = [...postfix.expanded.values()].join("\n");
+  const values = settingsOf(postfix);
   const services = [...postfix.spawned].filter(([, argv]) => argv.some((word) => program.test(word)));
   return services.map(([name]) => name).find((name) => values.includes(`private/${name}`));
+}
+
+/** The text of all settings, those of single services in master.cf too. */
+function settingsOf({ expanded, services }: PostfixFacts): string {
+  return [...expanded.values(), services].join("\n");
 }
 
 /** Says what was set up and not used. */
@@ -81,8 +86,7 @@ function uses(found: readonly Findings[], postfix: PostfixFacts | undefined): st
   if (postfix === undefined) return [];
   const notes: string[] = [];
   const isChecked =
-    asked(postfix, /policyd-spf/) !== undefined ||
-    /check_policy_service\s+\{?\s*inet:/.test([...postfix.expanded.values()].join("\n"));
+    asked(postfix, /policyd-spf/) !== undefined || /check_policy_service\s+\{?\s*inet:/.test(settingsOf(postfix));
   if (found.some(({ parts }) => parts.has("policy")) && !isChecked) {
     notes.push("main.cf asks no policyd-spf (check_policy_service), so that SPF was not checked until now");
   }
@@ -119,7 +123,7 @@ async function domainCircumstances(
   const value = (key: Key): unknown =>
     found.flatMap(({ settings }) => settings).findLast((setting) => setting.key === key)?.value;
   const srsDomain = String(value("srs.domain"));
-  const own = found.flatMap(({ ownDomains }) => ownDomains);
+  const own = found.flatMap(({ ownDomains }) => [...ownDomains]);
   const names = ["myhostname", "myorigin"].map((name) => postfix?.expanded.get(name) ?? "");
   const always = [srsDomain, ...names].map((name) => name.toLowerCase());
   const compared = await comparePostfixDomains(postfix, own, always);

@@ -2,9 +2,10 @@
  * Looks for earlier SRS domains in the queue and the mail log: an address that our secrets have signed, and that is
  * still valid, must lead back.
  */
+import { spawn } from "node:child_process";
 import { createReadStream, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { pipeline } from "node:stream/promises";
+import type { Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { isDomainName } from "../../mail/names.ts";
 import { runPostfix } from "../../postfix/run.ts";
@@ -22,6 +23,7 @@ const MAX_LOG_BYTES = 512 * 1024 * 1024;
 /** Longest address that is split between two pieces of a file. */
 const OVERLAP = 1024;
 const QUEUE_TIMEOUT_MS = 30_000;
+const JOURNAL_TIMEOUT_MS = 120_000;
 
 const LOGS = /^(?:mail\.log|maillog|mail\.info)(?:[.-].*)?$/;
 const ADDRESS = /srs[01][-+=][^\s<>"',;()]{4,400}@[a-z0-9.-]{1,253}/gi;
@@ -46,9 +48,9 @@ export interface Signing {
 }
 
 /**
- * Looks into the queue and the logs.
+ * Looks into the queue and the log: files, or the journal on a host without them.
  *
- * @param logDir the directory of the logs; `undefined` if there is none
+ * @param logDir /var/log of the host; `undefined` if it is not among the files
  * @param postfix `undefined` if the queue is that of another host
  */
 export async function findFormerDomains(
@@ -58,25 +60,30 @@ export async function findFormerDomains(
 ): Promise<History> {
   const search = new Search(signing);
   const notes: string[] = [];
-  if (postfix !== undefined) {
-    const run = await runPostfix("postqueue", ["-p"], "", { ...postfix.command, timeoutMs: QUEUE_TIMEOUT_MS });
-    if (run.status === "ran") search.look(run.stdout, "the queue");
-    if (run.status === "failed" || run.exitCode !== 0) {
-      notes.push(
-        `the queue was not searched for earlier SRS domains: ${run.status === "failed" ? run.reason : run.stderr.trim()}`,
-      );
-    }
-  }
+  if (postfix !== undefined) notes.push(...(await lookIntoQueue(search, postfix)));
   const logs = logDir === undefined ? [] : recentLogs(logDir, signing.day);
-  if (logs.length === 0) {
-    notes.push(
-      `no mail log${logDir === undefined ? "" : ` in ${logDir}`}: if SRS_DOMAIN was another one in the last 22 days, name it in srs.former_domains`,
-    );
+  const isSearched = logs.length > 0 || (logDir !== undefined && (await lookIntoJournal(search, logDir, signing.day)));
+  if (!isSearched) {
+    const wish = "if SRS_DOMAIN was another one in the last 22 days, name it in srs.former_domains";
+    notes.push(`no mail log${logDir === undefined ? "" : ` in ${logDir}`}: ${wish}`);
   }
+  notes.push(...(await lookIntoLogs(search, logs)));
+  return { formerDomains: search.found(), notes };
+}
+
+async function lookIntoQueue(search: Search, postfix: PostfixFacts): Promise<string[]> {
+  const run = await runPostfix("postqueue", ["-p"], "", { ...postfix.command, timeoutMs: QUEUE_TIMEOUT_MS });
+  if (run.status === "ran") search.look(run.stdout, "the queue");
+  const problem = run.status === "failed" ? run.reason : run.exitCode === 0 ? "" : run.stderr.trim();
+  return problem === "" ? [] : [`the queue was not searched for earlier SRS domains: ${problem}`];
+}
+
+async function lookIntoLogs(search: Search, logs: readonly string[]): Promise<string[]> {
+  const notes: string[] = [];
   let bytesLeft = MAX_LOG_BYTES;
   for (const path of logs) {
     try {
-      bytesLeft -= await search.lookInto(path, bytesLeft);
+      bytesLeft -= await search.lookIntoFile(path, bytesLeft);
     } catch (error) {
       notes.push(`${path} was not searched for earlier SRS domains: ${errorText(error)}`);
     }
@@ -84,7 +91,18 @@ export async function findFormerDomains(
     notes.push(`only the newest ${MAX_LOG_BYTES >> 20} MiB of the mail log were searched for earlier SRS domains`);
     break;
   }
-  return { formerDomains: search.found(), notes };
+  return notes;
+}
+
+/** Reads the entries of the facility mail with journalctl(1). @returns false if it gives none */
+async function lookIntoJournal(search: Search, logDir: string, day: number): Promise<boolean> {
+  const since = `--since=@${((day - MAX_AGE_DAYS) * DAY_MS) / 1000}`;
+  const place = logDir === "/var/log" ? [] : [`--directory=${join(logDir, "journal")}`];
+  const args = ["--quiet", "--no-pager", "--output=cat", since, ...place, "SYSLOG_FACILITY=2"];
+  const child = spawn("journalctl", args, { stdio: ["ignore", "pipe", "ignore"], timeout: JOURNAL_TIMEOUT_MS });
+  // Without journalctl the output ends at once.
+  child.on("error", () => {});
+  return (await search.lookIntoStream(child.stdout, "the journal", MAX_LOG_BYTES)) > 0;
 }
 
 /** The logs of the time in which addresses are valid, the newest first. */
@@ -131,22 +149,27 @@ class Search {
   }
 
   /** Reads a log, compressed or not. @returns the number of bytes of its text */
-  async lookInto(path: string, maxBytes: number): Promise<number> {
+  async lookIntoFile(path: string, maxBytes: number): Promise<number> {
+    if (/\.(?:xz|bz2|zst)$/.test(path)) throw new Error("it is compressed with another program than gzip");
+    const file = createReadStream(path);
+    if (!path.endsWith(".gz")) return this.lookIntoStream(file, path, maxBytes);
+    const unzipped = createGunzip();
+    // pipe() does not pass errors on.
+    file.on("error", (error) => unzipped.destroy(error));
+    return this.lookIntoStream(file.pipe(unzipped), path, maxBytes);
+  }
+
+  /** Reads a stream to its end, or up to a limit. @returns the number of bytes */
+  async lookIntoStream(stream: Readable, from: string, maxBytes: number): Promise<number> {
     let bytes = 0;
     let rest = "";
-    const read = async (chunks: AsyncIterable<Buffer>): Promise<void> => {
-      for await (const chunk of chunks) {
-        const text = rest + chunk.toString("latin1");
-        this.look(text, path);
-        rest = text.slice(-OVERLAP);
-        bytes += chunk.length;
-        if (bytes > maxBytes) return;
-      }
-    };
-    const file = createReadStream(path);
-    if (path.endsWith(".gz")) await pipeline(file, createGunzip(), read);
-    else if (/\.(?:xz|bz2|zst)$/.test(path)) throw new Error("it is compressed with another program than gzip");
-    else await pipeline(file, read);
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      const text = rest + chunk.toString("latin1");
+      this.look(text, from);
+      rest = text.slice(-OVERLAP);
+      bytes += chunk.length;
+      if (bytes > maxBytes) break;
+    }
     return bytes;
   }
 

@@ -1,5 +1,5 @@
 /** Compares the peer's list of own domains with Postfix's own lists, by asking them as the daemon would. */
-import { createOwnDomainSources } from "../../domains/sources.ts";
+import { createOwnDomainSources, type OwnDomainSources } from "../../domains/sources.ts";
 import { parseMatchList } from "../../postfix/match-list.ts";
 import type { PostfixDomains } from "../plan.ts";
 import type { PostfixFacts } from "./postfix.ts";
@@ -34,11 +34,22 @@ export async function comparePostfixDomains(
       return { domains: UNUSABLE, notes: [note] };
     }
     commit();
-    const covered = new Set<string>();
-    for (const domain of own) if (!domain.startsWith(".") && (await sources.has(domain))) covered.add(domain);
+    const names = own.filter((domain) => !domain.startsWith("."));
+    // All at once, so that one process of postmap answers many.
+    const answers = await Promise.all(names.map((domain) => isOwn(sources, domain)));
+    const covered = new Set(names.filter((_, index) => answers[index]));
     return { domains: { isUsable: true, covered }, notes: newlyOwn(postfix, [...own, ...always]) };
   } finally {
     sources.close();
+  }
+}
+
+/** Asks for a domain. One that no table answers for stays in the list. */
+async function isOwn(sources: OwnDomainSources, domain: string): Promise<boolean> {
+  try {
+    return await sources.has(domain);
+  } catch {
+    return false;
   }
 }
 
@@ -47,8 +58,9 @@ function newlyOwn(postfix: PostfixFacts, known: readonly string[]): string[] {
   const items = CLASSES.flatMap((name) => parseMatchList(postfix.expanded.get(name) ?? "")).filter(
     (item) => !item.negated,
   );
-  const isKnown = (name: string): boolean =>
-    known.some((one) => one === name || (one.startsWith(".") && name.endsWith(one)));
+  const whole = new Set(known);
+  const suffixes = known.filter((one) => one.startsWith("."));
+  const isKnown = (name: string): boolean => whole.has(name) || suffixes.some((suffix) => name.endsWith(suffix));
   const names = items.filter(
     ({ kind, text }) => kind === "name" && /^(?!localhost\.)[^[].*\./.test(text) && !isKnown(text.toLowerCase()),
   );

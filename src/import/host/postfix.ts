@@ -8,6 +8,8 @@ export interface PostfixFacts {
   readonly written: ReadonlyMap<string, string>;
   /** Every parameter with its `$name` expanded. */
   readonly expanded: ReadonlyMap<string, string>;
+  /** master.cf, a service on a line. */
+  readonly services: string;
   /** The command lines of services that spawn(8) runs, by name. */
   readonly spawned: ReadonlyMap<string, readonly string[]>;
 }
@@ -25,7 +27,13 @@ export async function readPostfix(command: PostfixCommand): Promise<PostfixFacts
   const [expanded, services] = await Promise.all(
     ["-x", "-M"].map((option) => runPostfix("postconf", [option], "", command)),
   );
-  return { command, written, expanded: parameters(output(expanded)), spawned: spawnedBy(output(services)) };
+  return {
+    command,
+    written,
+    expanded: parameters(output(expanded)),
+    services: output(services),
+    spawned: spawnedBy(output(services)),
+  };
 }
 
 function output(run: PostfixRun | undefined): string {

@@ -135,12 +135,15 @@ const ESCAPE = /\\(?:[0-9]+|x[0-9A-Fa-f]{1,2}|.|$)/sy;
 class Lexer {
   readonly #text: string;
   readonly #variable: (name: string) => string | undefined;
+  /** Behind it no `${` is closed: it need not be looked for again and again. */
+  readonly #lastBrace: number;
   #at = 0;
   #line = 1;
 
   constructor(text: string, variable: (name: string) => string | undefined) {
     this.#text = text;
     this.#variable = variable;
+    this.#lastBrace = text.lastIndexOf("}");
   }
 
   next(): Token {
@@ -154,7 +157,7 @@ class Lexer {
       if (comment !== "") return { kind: "comment", text: comment, line };
       const sign = this.#match(SIGN);
       if (sign !== "") return { kind: "sign", text: sign as "=", line };
-      const variable = this.#match(VARIABLE);
+      const variable = this.#reference();
       if (variable !== "") return { kind: "text", text: this.#expand(variable), line };
       const word = this.#match(WORD);
       if (word !== "") return { kind: "text", text: word, line };
@@ -168,6 +171,10 @@ class Lexer {
     const [found = ""] = rule.exec(this.#text) ?? [];
     this.#at += found.length;
     return found;
+  }
+
+  #reference(): string {
+    return this.#at < this.#lastBrace ? this.#match(VARIABLE) : "";
   }
 
   /** Reads one character. */
@@ -191,7 +198,7 @@ class Lexer {
     let text = "";
     this.#at += 1;
     while (this.#at < this.#text.length) {
-      const variable = this.#match(VARIABLE);
+      const variable = this.#reference();
       const escaped = variable === "" ? this.#match(ESCAPE) : "";
       if (variable !== "") text += this.#expand(variable);
       else if (escaped !== "") text += this.#unescape(escaped);

@@ -42,15 +42,21 @@ export interface Source {
   readonly text: string;
 }
 
+/** Most sentences: a list of domains in another format has one for each line. */
+const MAX_NOTES = 100;
+
 export class Findings {
   readonly settings: Setting[] = [];
   readonly overrides: OverrideSetting[] = [];
-  /** Sentences for the admin, each with its place. */
-  readonly notes: string[] = [];
+  readonly #notes = new Set<string>();
+  #notesLeft = MAX_NOTES;
   readonly parts = new Set<Part>();
   /** Domains whose senders were not rewritten, in the form of `srs.own_domains.domains`. */
-  readonly ownDomains: string[] = [];
+  readonly ownDomains = new Set<string>();
   ownDomainsFrom = "";
+  /** The authserv-ids that a filter believes. */
+  trusts: readonly string[] | undefined;
+  trustsFrom = "";
   /** The secrets file of the peer. */
   secretsFile: { readonly path: string; readonly from: string } | undefined;
   /** An SQLite file of the peer, and where its copy is to be. */
@@ -60,8 +66,17 @@ export class Findings {
     this.settings.push({ key, value, from });
   }
 
+  /** Adds a sentence for the admin. The same one is said once. */
   note(where: string, text: string): void {
     const note = `${where}: ${text}`;
-    if (!this.notes.includes(note)) this.notes.push(note);
+    if (this.#notes.has(note)) return;
+    if (this.#notesLeft > 0) this.#notes.add(note);
+    this.#notesLeft -= 1;
+  }
+
+  /** Sentences for the admin, each with its place. */
+  get notes(): readonly string[] {
+    const more = this.#notesLeft < 0 ? [`and ${-this.#notesLeft} more like these`] : [];
+    return [...this.#notes, ...more];
   }
 }

@@ -11,7 +11,7 @@ export function addOwnDomain(findings: Findings, entry: string, where: string): 
   const dot = entry.startsWith(".") ? "." : "";
   const name = asciiName(entry.slice(dot.length));
   if (name !== undefined) {
-    if (!findings.ownDomains.includes(dot + name)) findings.ownDomains.push(dot + name);
+    findings.ownDomains.add(dot + name);
     return;
   }
   const meant = asciiName(entry.replace(/^.*[@*]\.?/, ""));

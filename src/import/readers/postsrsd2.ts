@@ -5,7 +5,7 @@ import { Findings, type Host, ImportError, type Source } from "./finding.ts";
 import { addOwnDomain } from "./own-domain.ts";
 
 /** Every option of 2.4.0. */
-export const POSTSRSD2_OPTIONS: Readonly<Record<string, OptionType>> = {
+const POSTSRSD2_OPTIONS: Readonly<Record<string, OptionType>> = {
   "srs-domain": "string",
   domains: "list",
   "domains-file": "string",

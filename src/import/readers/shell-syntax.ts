@@ -61,6 +61,8 @@ const COMPOUND = new Set(
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*/;
 /** The characters that end a word if they are not quoted. */
 const META = /[ \t\n;&|<>()]/;
+/** Characters that are just themselves, in quotes or not. */
+const PLAIN = /[\w.,:/@%+=-]+/y;
 const BLANK = /[ \t]/;
 const OPERATOR = /^:?[-=?+]/;
 
@@ -80,13 +82,18 @@ class Parser {
   readonly #text: string;
   #at = 0;
   #line: number;
-  readonly #depth: number;
+  /** The number of substitutions and braces around. */
+  #depth: number;
 
   constructor(text: string, line: number, depth: number) {
-    if (depth > MAX_DEPTH) throw new ShellError(line, "substitutions are nested too deeply");
     this.#text = text;
     this.#line = line;
     this.#depth = depth;
+    this.#mustBeShallow();
+  }
+
+  #mustBeShallow(): void {
+    if (this.#depth > MAX_DEPTH) throw new ShellError(this.#line, "substitutions are nested too deeply");
   }
 
   script(): ListItem[] {
@@ -120,7 +127,7 @@ class Parser {
   }
 
   #pipeline(join: ListItem["join"]): ListItem {
-    const negated = /^!(?=\s)/.test(this.#text.slice(this.#at, this.#at + 2)) && this.#take("!");
+    const negated = /^!(?:\s|$)/.test(this.#text.slice(this.#at, this.#at + 2)) && this.#take("!");
     const commands = [this.#command()];
     for (this.#skipBlanks(); this.#peek() === "|" && this.#peek(1) !== "|"; this.#skipBlanks()) {
       this.#at += 1;
@@ -207,7 +214,20 @@ class Parser {
     else if (next === '"' && !inDouble) this.#doubleQuoted(parts);
     else if (next === "$") this.#dollar(parts, inDouble);
     else if (next === "`") parts.push(this.#backquoted(inDouble));
-    else parts.push({ kind: "text", text: this.#next(), quoted: inDouble });
+    else parts.push({ kind: "text", text: this.#plain(), quoted: inDouble });
+  }
+
+  /** Reads the next character, and those behind it that mean nothing special. */
+  #plain(): string {
+    PLAIN.lastIndex = this.#at + 1;
+    const [rest = ""] = PLAIN.exec(this.#text) ?? [];
+    return this.#next() + this.#skip(rest);
+  }
+
+  /** Goes behind a text without line ends. */
+  #skip(text: string): string {
+    this.#at += text.length;
+    return text;
   }
 
   #escaped(parts: Part[], inDouble: boolean): void {
@@ -289,6 +309,8 @@ class Parser {
     const [operator] = OPERATOR.exec(this.#text.slice(this.#at, this.#at + 2)) ?? [];
     if (operator === undefined || isLength) throw this.#unsupported(`"\${${name}${this.#peek()}"`);
     this.#at += operator.length;
+    this.#depth += 1;
+    this.#mustBeShallow();
     const word: Part[] = [];
     for (let next = this.#peek(); next !== "}"; next = this.#peek()) {
       if (next === "") throw new ShellError(line, "the closing } is missing");
@@ -297,6 +319,7 @@ class Parser {
       else this.#part(word, quoted);
     }
     this.#at += 1;
+    this.#depth -= 1;
     return { kind: "parameter", name, operator, word, quoted, line };
   }
 

@@ -41,6 +41,9 @@ const STATEFUL = new Set(
 /** Special builtins keep the assignments before them (POSIX XCU 2.14). */
 const SPECIAL = new Set([":", ".", "export", "readonly", "unset", "return"]);
 
+/** Longest value, in characters: each line could double the one before. */
+const MAX_VALUE = 1 << 20;
+
 /** Files that name each other in a circle end here. */
 const MAX_SOURCED = 5;
 
@@ -96,12 +99,17 @@ class Evaluation implements Evaluated {
 
   /** Each program of a pipe has a shell of its own, so no variable changes. */
   #pipe(commands: readonly SimpleCommand[]): undefined {
-    for (const { words, line } of commands) this.#report(line, this.#text(words[0] ?? []));
+    for (const { words, line } of commands) this.#report(line, this.#text(words[0] ?? [], line));
     return undefined;
   }
 
-  #command({ assignments, words, line }: SimpleCommand): boolean | undefined {
-    const [program, ...args] = this.#arguments(words);
+  #command({ assignments, words, input, line }: SimpleCommand): boolean | undefined {
+    const [program, ...args] = this.#arguments(words, line);
+    const file = input === undefined ? undefined : this.#text(input, line);
+    if (file !== undefined && this.#programs.readFile(file) === undefined) {
+      if (program === undefined || !SPECIAL.has(program)) return false;
+      throw new ShellError(line, `Cannot read "${file}", and the shell would end here`);
+    }
     if (program === undefined || SPECIAL.has(program)) for (const one of assignments) this.#assign(one);
     switch (program) {
       case undefined:
@@ -136,10 +144,10 @@ class Evaluation implements Evaluated {
   }
 
   /** Of `export` and `readonly` dash splits no argument, since they are assignments. */
-  #arguments(words: readonly Word[]): string[] {
+  #arguments(words: readonly Word[], line: number): string[] {
     const [name] = words[0] === undefined ? [] : this.#fields(words[0]);
     if (name !== "export" && name !== "readonly") return words.flatMap((word) => this.#fields(word));
-    return words.map((word) => this.#text(word));
+    return words.map((word) => this.#text(word, line));
   }
 
   #report(line: number, program: string, assignments: readonly Assignment[] = []): void {
@@ -155,11 +163,14 @@ class Evaluation implements Evaluated {
   }
 
   #assign({ name, value, line }: Assignment): void {
-    this.variables.set(name, { value: this.#text(value), line });
+    this.variables.set(name, { value: this.#text(value, line), line });
   }
 
   #export(arg: string, line: number): void {
     const equals = arg.indexOf("=");
+    if (!/^[A-Za-z_][A-Za-z0-9_]*(?:=|$)/.test(arg)) {
+      throw new ShellError(line, `"${arg}" is no name of a variable, and the shell would end here`);
+    }
     if (equals > 0) this.variables.set(arg.slice(0, equals), { value: arg.slice(equals + 1), line });
   }
 
@@ -191,8 +202,13 @@ class Evaluation implements Evaluated {
   }
 
   /** The value of a word as it is assigned: neither split nor matched with files. */
-  #text(word: Word): string {
-    return word.map((part) => this.#expand(part)).join("");
+  #text(word: Word, line: number): string {
+    let text = "";
+    for (const part of word) {
+      text += this.#expand(part);
+      if (text.length > MAX_VALUE) throw new ShellError(line, "a value is too long");
+    }
+    return text;
   }
 
   /** The arguments that a word becomes: what was expanded outside of quotes is split at blanks. */
@@ -230,10 +246,10 @@ class Evaluation implements Evaluated {
     if (operator === "#") return String((value ?? "").length);
     const isThere = value !== undefined && !(operator.startsWith(":") && value === "");
     const kind = operator.at(-1);
-    if (kind === "+") return isThere ? this.#text(word) : "";
+    if (kind === "+") return isThere ? this.#text(word, line) : "";
     if (isThere) return value;
     if (kind === "?") throw new ShellError(line, `${name} is not set, and the shell would end here`);
-    const text = this.#text(word);
+    const text = this.#text(word, line);
     if (kind === "=") this.variables.set(name, { value: text, line });
     return text;
   }
@@ -247,7 +263,7 @@ class Evaluation implements Evaluated {
       let input = "";
       for (const { assignments, words, input: file } of commands) {
         const argv = words.flatMap((word) => this.#fields(word));
-        const path = file === undefined ? undefined : this.#text(file);
+        const path = file === undefined ? undefined : this.#text(file, line);
         const given = path === undefined ? input : this.#programs.readFile(path);
         const ran =
           given === undefined || assignments.length > 0

@@ -108,6 +108,7 @@ describe("readPostsrsd1", () => {
     ["SRS_EXTRA_OPTIONS=-q", "-q is none"],
     ["SRS_EXTRA_OPTIONS='-X a.example'", '"a.example" is none'],
     ["SRS_EXTRA_OPTIONS=-t", "an argument for -t"],
+    [`A=${"x".repeat(1000)}\n${"A=$A$A\n".repeat(20)}`, "default:12: a value is too long"],
     ['SRS_DOMAIN="a', 'default:1: the closing " is missing'],
     ["if true; then SRS_DOMAIN=a; fi", 'default:1: Cannot read "if"'],
     ["SRS_EXCLUDE_DOMAINS=$(mysql x)", 'default:1: Cannot tell what "mysql x" prints'],
@@ -127,6 +128,14 @@ describe("readPostsrsd1", () => {
     expect(toml).toContain('domain = "srs.example"  # SRS_DOMAIN (default:2)\n');
     expect(toml).toContain('domains = ["a.example"]  # SRS_EXCLUDE_DOMAINS (default:3)\n');
     expect(toml).toContain("hash_length = 4  # SRS_HASHLENGTH is not set in default\n");
+  });
+
+  test("a list of many thousand domains takes no time, and bad ones are not all told", () => {
+    const names = Array.from({ length: 30_000 }, (_, index) => `d${index}.example`).join(",");
+    const findings = read(`SRS_EXCLUDE_DOMAINS=${names},${names.replaceAll("d", "*.d")}`);
+    expect(findings.ownDomains.size).toBe(30_000);
+    expect(findings.notes).toHaveLength(101);
+    expect(findings.notes.at(-1)).toBe("and 29900 more like these");
   });
 
   test("knows its file by the variables, also by those in comments", () => {

@@ -64,8 +64,7 @@ const TEXTS: readonly { readonly text: string; readonly keys?: object; readonly 
 
 describe("readPostsrsd2", () => {
   test.each(TEXTS)("$text", ({ text, keys = {}, says }) => {
-    const named = /domain|socketmap/.test(text) ? "" : "\ndomains = my.example socketmap = inet:10003";
-    const findings = read(text + (/domain/.test(text) ? "" : named || "\ndomains = my.example"));
+    const findings = read(/domain/.test(text) ? text : `${text}\ndomains = my.example`);
     const { config, problems } = readBack([findings]);
     expect(problems).toEqual([]);
     expect(config).toMatchObject(keys);

@@ -67,6 +67,7 @@ const FILES: Readonly<Record<string, string>> = {
   "a sign of another shell": "SRS_DOMAIN+=x\nSRS_SECRET=$'a'\nCHROOT=$\"b\"\nRUN_AS={a,b}\n",
   "line ends of Windows": 'SRS_DOMAIN=a.example\r\nSRS_SECRET="/s"\r\n\r\n# x\r\n',
   "letters beyond ASCII": "SRS_EXCLUDE_DOMAINS='bücher.example'\nCHROOT=\"ü\"\n",
+  "input that is not there": "SRS_DOMAIN=a </nowhere/at/all\nCHROOT=/c; echo </nowhere/at/all || RUN_AS=r\n",
   "an early return": "SRS_DOMAIN=a.example\nreturn\nSRS_DOMAIN=b.example\n",
   "stars and question marks": "SRS_EXCLUDE_DOMAINS=*.example\nCHROOT='?'\nRUN_AS=\"[a]\"\n",
   "extra options": 'SRS_EXTRA_OPTIONS="-A  -t600\t-Xa.example"\n',
@@ -133,6 +134,9 @@ describe.skipIf(missing !== undefined)(`a file is read as the launcher's shell r
     ["a substitution without end", "SRS_DOMAIN=$(cat /etc/mailname\n", "the closing ) is missing"],
     ["braces without end", "SRS_DOMAIN=${A:-b\n", "the closing } is missing"],
     ["a file that is not there", ". /nowhere/at/all\n", 'Cannot read "/nowhere/at/all", and the shell would end'],
+    ["a name that is none", "export a-b=c\n", '"a-b=c" is no name of a variable'],
+    ["the input of a builtin that is not there", ": </nowhere/at/all\n", "and the shell would end here"],
+    ["a lone exclamation mark", "!", "the end of the file unexpected"],
     ["a variable that must be set", "SRS_DOMAIN=${NOPE:?}\n", "NOPE is not set"],
   ])("no shell reads %s, and neither do we", (_name, text, says) => {
     using dir = laidOut(text);
