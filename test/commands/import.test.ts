@@ -250,6 +250,32 @@ SRS_EXTRA_OPTIONS=-A
     });
   });
 
+  test.each([
+    {
+      name: "a table that answers",
+      table: "inline:{ {tab.example=x}, {more.example=x} }",
+      domains: ["else.example"],
+      classes: true,
+      says: "what inline:{ {tab.example=x}, {more.example=x} } has",
+    },
+    {
+      name: "a table that does not",
+      table: "hash:/nowhere/at/all",
+      domains: ["tab.example", "else.example"],
+      classes: false,
+      says: "Postfix's lists cannot be used now, so that the domains are named",
+    },
+  ])("asks Postfix's own tables for own domains: $name", async ({ table, domains, classes, says }) => {
+    using place = host(CLASSIC, {
+      "etc/postfix/main.cf": `${MAIN_CF}virtual_mailbox_domains = ${table}\n`,
+      "etc/default/postsrsd": 'SRS_EXCLUDE_DOMAINS="tab.example else.example"\n',
+    });
+    const { status, stderr } = await place.run(place.root);
+    expect({ status, stderr }).toMatchObject({ status: 0, stderr: expect.stringContaining(says) });
+    const { config } = parseConfig(readFileSync(place.config, "utf8"), "written");
+    expect([config["srs.own_domains.domains"], config["srs.own_domains.postfix_classes"]]).toEqual([domains, classes]);
+  });
+
   test("says if OpenDMARC would not believe our results", async () => {
     const conf = {
       "etc/postfix-policyd-spf-python/policyd-spf.conf": "Header_Type = AR\nAuthserv_Id = spf.example.org\n",
@@ -281,7 +307,11 @@ SRS_EXTRA_OPTIONS=-A
       "etc/postfix/exempt_spf_addresses": "192.0.2.0/24 # a net\n",
       "etc/postfix/exempt_spf_domains": "a.example\n",
     });
-    expect((await place.run(place.root)).status).toBe(0);
+    const { status, stdout } = await place.run(place.root);
+    expect({ status, stdout }).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("/etc/default/postsrsd, postfix-policyd-spf-perl\n"),
+    });
     expect(parseConfig(readFileSync(place.config, "utf8"), "written").config).toMatchObject({
       "policy.allow.addresses": [{ address: "192.0.2.0" }],
       "policy.helo.temperror": { kind: "defer" },
@@ -333,6 +363,48 @@ SRS_EXTRA_OPTIONS=-A
   });
 });
 
+describe.skipIf(missing !== undefined || !isRoot)(`postvouch import on the host itself ${missing ?? ""}`, () => {
+  /** Runs a shell script with the place's etc and var in place of the machine's. */
+  function within(place: Place, script: string): Ran {
+    const bind = `mount --bind ${place.root}/etc /etc; mount --bind ${place.root}/var /var`;
+    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", POSTVOUCH_NOW: NOW };
+    const args = ["--mount", "sh", "-euc", `${bind}\npostvouch() { ${process.execPath} ${MAIN} "$@"; }\n${script}`];
+    const { status, stdout, stderr } = spawnSync("unshare", args, { encoding: "utf8", env });
+    return { status, stdout, stderr };
+  }
+
+  const users = Object.fromEntries(["etc/passwd", "etc/group"].map((name) => [name, readFileSync(`/${name}`, "utf8")]));
+  const both = { ...users, "var/lib/x": "", "etc/default/postsrsd": "SRS_SECRET=/etc/postsrsd.secret\n" };
+
+  test("finds and writes everything in its usual place", () => {
+    using place = host(CLASSIC, both);
+    const ran = within(place, "postvouch import; postvouch check-config; postvouch srs forward bob@elsewhere.example");
+    expect(ran).toMatchObject({ status: 0, stdout: expect.stringContaining("/etc/postvouch/postvouch.toml: ok\n") });
+    expect(ran.stdout).toContain("secrets: 1 in /var/lib/postvouch/srs.secrets\n");
+    expect(ran.stdout).toMatch(/^SRS0=.{4}=2W=elsewhere\.example=bob@example\.org$/m);
+    const secrets = join(place.root, "var/lib/postvouch/srs.secrets");
+    expect([readFileSync(secrets, "latin1"), statSync(secrets).mode & 0o777]).toEqual(["tops3cr3t", 0o600]);
+    expect(readFileSync(join(place.root, "etc/postvouch/postvouch.toml"), "utf8")).not.toContain("secrets_file");
+  });
+
+  test("gives the secrets to the owner of the state", () => {
+    using place = host(CLASSIC, both);
+    const ran = within(place, "install -d -o nobody -g nogroup -m 0700 /var/lib/postvouch; postvouch import");
+    expect(ran.status).toBe(0);
+    expect(statSync(join(place.root, "var/lib/postvouch/srs.secrets")).uid).toBe(65_534);
+    expect(statSync(join(place.root, "etc/postvouch/postvouch.toml")).uid).toBe(0);
+  });
+
+  test("copies the secrets into the credential of the unit, if it loads one", () => {
+    const unit = "[Service]\n#LoadCredential=srs.secrets:/no\nLoadCredential=srs.secrets:/etc/postvouch/own.secrets\n";
+    using place = host(CLASSIC, both);
+    place.write("etc/systemd/system/postvouch.service.d/secrets.conf", unit);
+    expect(within(place, "postvouch import").stdout).toContain("/etc/postvouch/own.secrets: the secrets, copied\n");
+    expect(readFileSync(join(place.root, "etc/postvouch/own.secrets"), "latin1")).toBe("tops3cr3t");
+    expect(existsSync(join(place.root, "var/lib/postvouch"))).toBe(false);
+  });
+});
+
 describe.skipIf(missing !== undefined)(`domains that signed before ${missing ?? ""}`, () => {
   /** An address that the secret has signed under a domain. */
   function sign(place: Place, domain: string, secret = "tops3cr3t", now = NOW): string {
@@ -360,6 +432,17 @@ describe.skipIf(missing !== undefined)(`domains that signed before ${missing ?? 
     expect([...config["srs.former_domains"]].sort()).toEqual(["old.example", "older.example"]);
     expect(stderr).toContain("mail.log.3.xz was not searched");
     expect(readFileSync(place.config, "utf8")).toContain("until 22 days have passed: seen in ");
+  });
+
+  test("are read from whole lines, wherever a piece of the file ends", async () => {
+    using place = host();
+    const line = `from=<${sign(place, "former-domain.example")}>, relay\n`;
+    // Node reads pieces of 64 KiB: one of them ends within the domain of each of these lines.
+    const filled = (bytes: number): string => `${"x".repeat(bytes - 1)}\n`;
+    place.write("var/log/mail.log", filled(65_536 - line.indexOf("ample>")) + line.repeat(4000));
+    await place.run(place.root);
+    const { config } = parseConfig(readFileSync(place.config, "utf8"), "written");
+    expect(config["srs.former_domains"]).toEqual(["former-domain.example"]);
   });
 
   const journalRemote = "/lib/systemd/systemd-journal-remote";

@@ -12,7 +12,7 @@ import { readSecrets, type Secrets } from "./secrets.ts";
 const DAY_MS = 86_400_000;
 
 export interface Gathered extends Plan {
-  /** The files that were read. */
+  /** What was imported: files, and the program that has none. */
   readonly sources: readonly string[];
   /** The peer's secrets; `undefined` if none of the peers signs. */
   readonly secrets: Secrets | undefined;
@@ -26,7 +26,7 @@ export interface Gathered extends Plan {
  */
 export async function gather(operands: readonly string[], secretsFile: string, timeMs: number): Promise<Gathered> {
   const located = await locate(operands);
-  const found = refusing(() => readAll(located));
+  const { found, sources } = refusing(() => readAll(located));
   const [peer] = found.flatMap((findings) => findings.secretsFile ?? []);
   const secrets = peer === undefined ? undefined : readSecrets(located.tree.at(peer.path));
   const domains = await domainCircumstances(found, located, secrets, timeMs);
@@ -35,7 +35,7 @@ export async function gather(operands: readonly string[], secretsFile: string, t
   const circumstances: Circumstances = { postfixDomains, formerDomains, secretsFile, date };
   const notes = [...located.notes, ...uses(found, located.postfix), ...domains.notes, ...databaseNotes(found)];
   const plan = refusing(() => planImport(found, circumstances, notes));
-  return { ...plan, sources: located.files.map(({ source }) => source.path), secrets };
+  return { ...plan, sources, secrets };
 }
 
 /** Turns what a reader cannot read into the end of the command. */
@@ -48,24 +48,28 @@ function refusing<T>(read: () => T): T {
   }
 }
 
-function readAll(located: Located): Findings[] {
+function readAll(located: Located): { readonly found: readonly Findings[]; readonly sources: readonly string[] } {
   const host = hostOf(located);
+  const read = ({ reader, source }: Located["files"][number]): Findings => reader.read(source, host);
   const isPerl = asked(located.postfix, /policyd-spf-perl$/) !== undefined;
-  const files = located.files.filter(({ reader }) => !(isPerl && reader.role === "SPF"));
-  const found = files
-    .filter(({ reader }) => reader.role !== "DMARC")
-    .map(({ reader, source }) => reader.read(source, host));
-  if (isPerl) found.push(readPolicydSpfPerl({ path: "master.cf", text: "" }, host));
+  const files = located.files.filter(({ reader }) => reader.role === "SRS" || (reader.role === "SPF" && !isPerl));
+  const found = files.map(read);
+  const sources = files.map(({ source }) => source.path);
+  if (isPerl) {
+    found.push(readPolicydSpfPerl({ path: "master.cf", text: "" }, host));
+    sources.push("postfix-policyd-spf-perl");
+  }
   if (found.length === 0) {
     throw new Failure(EXIT.config, [
       "Cannot import: found no configuration of postsrsd and none of policyd-spf; a new host needs none (docs/install.md)",
     ]);
   }
   // A filter that rejects adds to a policy service. It is none itself.
-  const isFiltered = located.postfix === undefined || (located.postfix.expanded.get("smtpd_milters") ?? "") !== "";
-  const filters = files.filter(({ reader }) => reader.role === "DMARC" && isFiltered);
-  const checksSpf = found.some(({ parts }) => parts.has("policy"));
-  return checksSpf ? [...found, ...filters.map(({ reader, source }) => reader.read(source, host))] : found;
+  const isAsked = located.postfix === undefined || (located.postfix.expanded.get("smtpd_milters") ?? "") !== "";
+  if (isAsked && found.some(({ parts }) => parts.has("policy"))) {
+    found.push(...located.files.filter(({ reader }) => reader.role === "DMARC").map(read));
+  }
+  return { found, sources };
 }
 
 /** The name of a service that a restriction asks and that runs such a program. */

@@ -20,8 +20,8 @@ const DAY_MS = 86_400_000;
 
 /** How much of the log is read, uncompressed, the newest first. */
 const MAX_LOG_BYTES = 512 * 1024 * 1024;
-/** Longest address that is split between two pieces of a file. */
-const OVERLAP = 1024;
+/** Longest line, in bytes. Of a longer one the end is searched. */
+const MAX_LINE_BYTES = 65_536;
 const QUEUE_TIMEOUT_MS = 30_000;
 const JOURNAL_TIMEOUT_MS = 120_000;
 
@@ -165,11 +165,14 @@ class Search {
     let rest = "";
     for await (const chunk of stream as AsyncIterable<Buffer>) {
       const text = rest + chunk.toString("latin1");
-      this.look(text, from);
-      rest = text.slice(-OVERLAP);
+      // Only whole lines: a domain that is cut off would be taken for another one, because the hash does not cover it.
+      const end = text.lastIndexOf("\n") + 1;
+      this.look(text.slice(0, end), from);
+      rest = text.slice(end).slice(-MAX_LINE_BYTES);
       bytes += chunk.length;
-      if (bytes > maxBytes) break;
+      if (bytes > maxBytes) return bytes;
     }
+    this.look(rest, from);
     return bytes;
   }
 
