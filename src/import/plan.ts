@@ -102,12 +102,8 @@ function addDomains(
   const rest = others === 0 ? "" : `; ${others} more of it Postfix has too`;
   if (named.length > 0) add("srs.own_domains.domains", named, `${list?.ownDomainsFrom}${rest}`);
   if (!postfixDomains.isUsable) return;
-  const origin = others === 0 ? "" : `: the list of ${list?.ownDomainsFrom} is there`;
-  add(
-    "srs.own_domains.postfix_classes",
-    true,
-    `mydestination, virtual_*_domains and relay_domains of main.cf${origin}`,
-  );
+  const origin = others === 0 ? "" : `; ${others} of ${list?.ownDomainsFrom} are there`;
+  add("srs.own_domains.postfix_classes", true, `mydestination, virtual_*_domains, relay_domains of main.cf${origin}`);
 }
 
 /** Says if a filter would not believe the field that it gets its results from. */

@@ -569,6 +569,16 @@ describe.skipIf(missing !== undefined)(`what cannot be imported is said, and not
     expect(place.written()).toEqual([]);
   });
 
+  test("a postconf that says nothing", () => {
+    using place = host();
+    place.write("bin/postconf", "#!/bin/sh\n");
+    chmodSync(join(place.root, "bin/postconf"), 0o755);
+    const env = { PATH: `${place.root}/bin:${process.env.PATH}` };
+    const ran = postvouch(["import", "--config", place.config, place.root], { env });
+    expect(ran).toMatchObject({ status: 69, stderr: expect.stringContaining('printed no "mydomain"') });
+    expect(place.written()).toEqual([]);
+  });
+
   test("a file that is in the way of the directory", async () => {
     using place = host();
     writeFileSync(dirname(dirname(place.config)), "");

@@ -24,6 +24,9 @@ export async function readPostfix(command: PostfixCommand): Promise<PostfixFacts
   const first = await runPostfix("postconf", [], "", command);
   if (first.status === "failed" && first.reason.includes("no such program")) return { absent: first.reason };
   const written = parameters(output(first));
+  if (!written.has("mydomain")) {
+    throw new Failure(EXIT.unavailable, ['Cannot ask Postfix: postconf ended well and printed no "mydomain"']);
+  }
   const [expanded, services] = await Promise.all(
     ["-x", "-M"].map((option) => runPostfix("postconf", [option], "", command)),
   );

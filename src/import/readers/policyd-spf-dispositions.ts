@@ -82,12 +82,22 @@ export function variantsOf(options: Options): Variant[] {
   if (domains.length === 0) return variants;
   const kind = rejection(options);
   const strict: Change = { fail: kind, softfail: kind, neutral: kind };
+  // An identity that is not checked stays so.
+  const helo = isNull || optionValue(options, "HELO_reject") === "No_Check" ? {} : { helo: strict };
+  const mailFrom = optionValue(options, "Mail_From_reject") === "No_Check" ? {} : { mail_from: strict };
   const option = "Reject_Not_Pass_Domains";
-  const both = isNull ? { mail_from: strict } : { helo: strict, mail_from: strict };
-  variants.push({ option, match: { sender_domain: domains, helo_name: domains }, change: both });
-  variants.push({ option, match: { sender_domain: domains }, change: { mail_from: strict } });
-  if (!isNull) variants.push({ option, match: { helo_name: domains }, change: { helo: strict } });
-  return variants;
+  const both = { ...helo, ...mailFrom };
+  const domainVariants: Variant[] = [
+    // With one identity left alone, this would be the same as one of the others.
+    {
+      option,
+      match: { sender_domain: domains, helo_name: domains },
+      change: Object.keys(both).length === 2 ? both : {},
+    },
+    { option, match: { sender_domain: domains }, change: mailFrom },
+    { option, match: { helo_name: domains }, change: helo },
+  ];
+  return [...variants, ...domainVariants.filter(({ change }) => Object.keys(change).length > 0)];
 }
 
 /** The keys in which one identity differs from another. */
