@@ -1,17 +1,23 @@
 /**
- * docs/config.md and deploy/postvouch.toml from the table of parameters: `npm run docs` writes them, and a test
- * compares what stands there with what would be written.
+ * The documents that come from tables: docs/config.md and deploy/postvouch.toml from that of the parameters,
+ * docs/troubleshooting.md from those of bounces. `npm run docs` writes them, and a test compares what stands there with
+ * what would be written.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Parameter } from "../src/config/parameter.ts";
 import { PARAMETERS } from "../src/config/parameters.ts";
+import { troubleshootingMarkdown } from "./troubleshooting-docs.ts";
 
 const ROOT = join(import.meta.dirname, "..");
 
-/** The files that come from the table, and their contents. */
+/** The files that come from tables, and their contents. */
 export function documents(): Record<string, string> {
-  return { "docs/config.md": configMarkdown(), "deploy/postvouch.toml": exampleToml() };
+  return {
+    "docs/config.md": configMarkdown(),
+    "deploy/postvouch.toml": exampleToml(),
+    "docs/troubleshooting.md": troubleshootingMarkdown(),
+  };
 }
 
 /** Keys by section, in the order of the table; the keys before the first section come under "". */

@@ -57,6 +57,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   milter: { imports: ["mail/text.ts", "net/session.ts"], isPure: true },
   policy: { imports: ["mail", "dns/types.ts", "net/session.ts", "spf/verdict.ts"], isPure: true },
 
+  bounce: { imports: [], isPure: true },
+
   domains: { imports: ["mail", "postfix", "srs/seams.ts"] },
   store: { imports: ["srs/seams.ts"] },
   metrics: {
@@ -131,6 +133,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   commands: {
     imports: [
+      "bounce",
       "config",
       "daemon",
       "dkim",

@@ -151,6 +151,19 @@ with main.cf, or one like / or /etc of another host.
     operands: "[PATH...]",
     load: async () => (await import("./import.ts")).runImport,
   },
+  "explain-bounce": {
+    usage: "explain-bounce [--json] [TEXT]",
+    summary: "say what a bounce means and what to do",
+    help: `Explains a line of the mail log, a reply of a server or a whole notification
+(DSN), from TEXT or from standard input: what it means, what to do, and who can
+mend it. It knows the replies of Gmail, Microsoft, Yahoo and Apple, and what
+Postfix, postvouch and postsrsd say. --json prints one object per cause: id, by,
+code, recipients, means, todo, mends, who.
+Exits 1 if it does not know the reply; then it says what the codes mean.`,
+    options: ["json"],
+    operands: "[TEXT]",
+    load: async () => (await import("./explain-bounce.ts")).explain,
+  },
   "help config": {
     usage: "help config",
     summary: "list every key of the configuration",

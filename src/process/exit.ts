@@ -3,6 +3,8 @@ export const EXIT = {
   ok: 0,
   /** An address was not rewritten. This code is our own. */
   notRewritten: 1,
+  /** A bounce is not known. This code is our own. */
+  notExplained: 1,
   usage: 64,
   dataError: 65,
   unavailable: 69,

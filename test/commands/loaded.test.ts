@@ -73,6 +73,17 @@ describe("what is loaded", () => {
     { args: ["--version"], more: [], heavy: [] },
     { args: ["--help"], more: ["collections/nearest.ts", "commands/usage.ts", "commands/wrap.ts"], heavy: [] },
     { args: ["help", "spf"], more: ["collections/nearest.ts", "commands/usage.ts", "commands/wrap.ts"], heavy: [] },
+    {
+      args: ["explain-bounce", "550 5.1.1 x"],
+      more: [
+        ..."apple example explain gmail microsoft ours reports rule speakers status yahoo"
+          .split(" ")
+          .map((name) => `bounce/${name}.ts`),
+        "commands/explain-bounce.ts",
+        "commands/wrap.ts",
+      ],
+      heavy: [],
+    },
     { args: ["srs", "secret"], more: ["commands/srs-secret.ts", "setup/new-secret.ts"], heavy: [] },
   ])("for $args is what it uses", ({ args, more, heavy }) => {
     expect(load(...args)).toEqual({ status: 0, files: [...CLI, ...more].sort(), heavy });

@@ -15,7 +15,14 @@ import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
 import { importTarget } from "./targets/imports.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
-import { configTarget, headerTarget, logLineTarget, secretsTarget, storeUrlTarget } from "./targets/texts.ts";
+import {
+  bounceTarget,
+  configTarget,
+  headerTarget,
+  logLineTarget,
+  secretsTarget,
+  storeUrlTarget,
+} from "./targets/texts.ts";
 
 export const TARGETS: readonly Target[] = [
   tcpTableTarget,
@@ -37,6 +44,7 @@ export const TARGETS: readonly Target[] = [
   secretsTarget,
   storeUrlTarget,
   importTarget,
+  bounceTarget,
   spfRecordTarget,
   spfZoneTarget,
   dkimSignatureTarget,

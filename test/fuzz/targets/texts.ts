@@ -1,4 +1,5 @@
 /** Fuzzes texts: header fields, log lines, configuration, secrets, store URLs. */
+import { explainBounce } from "../../../src/bounce/explain.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
 import { authenticationResults } from "../../../src/mail/authentication-results.ts";
 import { asciiHeaderValue, comment, headerValue } from "../../../src/mail/header-text.ts";
@@ -191,5 +192,41 @@ export const storeUrlTarget: Target = {
       if (!(error instanceof TypeError) || !error.message.startsWith("Cannot use store")) throw error;
       return "refused";
     }
+  },
+};
+
+export const bounceTarget: Target = {
+  name: "bounce",
+  modules: ["bounce"],
+  words: [
+    ..."550 5.7.26 |550-5.7.26 |451-4.7.650 |421 |\n|\r\n|\n\n|> |=\n|to=<bob@x.example>, |relay=|dsn=5.0.0, |Remote-MTA: dns; ".split(
+      "|",
+    ),
+    ..."host gmail-smtp-in.l.google.com[192.0.2.1] said: |mx.outlook.com|mta5.am0.yahoodns.net|mx01.mail.icloud.com".split(
+      "|",
+    ),
+    ..."Nov 26 08:00:00 mx postfix/smtp[1]: |Content-Type: message/rfc822\n|unauthenticated |SPF [x.example] with ip: [192.0.2.1]".split(
+      "|",
+    ),
+    ..."DMARC policy |PTR record |<SRS0=a=b=c=d@x>: Relay access denied|outcome=bad_hash |warn srs map=reverse ".split(
+      "|",
+    ),
+  ],
+  seeds: [
+    "550 5.7.25 x",
+    "host x[1] said: 550-5.1.1 a 550 5.1.1 b",
+    "Remote-MTA: dns; x\nDiagnostic-Code: smtp; 552 5.2.2 c",
+  ],
+  maxBytes: 3000,
+  run(input) {
+    const { explanations, unknown } = explainBounce(input);
+    must(explanations.length === 0 || unknown.length === 0, "known and unknown at once");
+    must(new Set(unknown).size === unknown.length, "a thing said twice", unknown);
+    for (const { means, todo, code, id } of explanations) {
+      must(!/\{\w+:|undefined/.test(means + todo), "a place that was not filled", id);
+      mustBeOneLine(means + todo, "a sentence");
+      must(/^(?:[245]\d\d)?(?:(?:^| )[245]\.\d{1,3}\.\d{1,3})?$/.test(code), "no code", code);
+    }
+    return explanations.map(({ id }) => id).join() || `${unknown.length > 0}`;
   },
 };
