@@ -18,6 +18,7 @@ import { Rewriter } from "../src/srs/rewriter.ts";
 import { Signer } from "../src/srs/signer.ts";
 import { dayOf } from "../src/srs/stamp.ts";
 import { forwardTable, reverseTable, type SrsTables } from "../src/srs/table.ts";
+import { Activity } from "../src/status/activity.ts";
 import { TcpTableDecoder } from "../src/tcptable/protocol.ts";
 import { tcpTableService } from "../src/tcptable/service.ts";
 import { POLICY_REQUEST } from "./policy-request.ts";
@@ -75,6 +76,8 @@ const metrics = createMetrics({
   storeUp: () => undefined,
 });
 
+const activity = new Activity();
+
 const KEYS = 1024;
 const senders = Array.from({ length: KEYS }, (_, i) => `user${i}@d${i}.example.net`);
 const day = dayOf(Date.now());
@@ -111,13 +114,16 @@ function answers<R>(
 }
 
 function tcp(table: LookupTable, keys: readonly string[]): (i: number) => unknown {
-  const service = tcpTableService(table, lookupObserver("tcp_table", metrics, logger));
+  const service = tcpTableService(table, lookupObserver("tcp_table", metrics, logger, activity));
   return answers(tcpPackets(keys), new TcpTableDecoder(), (request) => service.answer(request));
 }
 
 const hmac = new HmacSha1(secret);
 const text = "2Wd512.example.netuser512";
-const maps = socketmapService([forwardTable(srs), reverseTable(srs)], lookupObserver("socketmap", metrics, logger));
+const maps = socketmapService(
+  [forwardTable(srs), reverseTable(srs)],
+  lookupObserver("socketmap", metrics, logger, activity),
+);
 const fields = { map: "forward", from: senders[7], to: signed[7] };
 const policyPacket = [Buffer.from(POLICY_REQUEST, "latin1")];
 

@@ -36,6 +36,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/share/perl5/JSON.pm": "libjson-perl",
   "/usr/share/doc/libdbd-mysql-perl": "libdbd-mysql-perl",
   "/lib/systemd/systemd-journal-remote": "systemd-journal-remote",
+  "/usr/bin/chromium": "chromium",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */

@@ -35,7 +35,7 @@ SRS keeps SPF green for *your* domain. What the receiver does with the domain in
 | Bounces never come back, and postvouch logs nothing | Postfix refuses them without asking: the SRS domain is in no list of Postfix, or the map reverse is not asked for it. Look for \`SRS0\` in Postfix's log |
 | From: shows \`SRS0=...\` | \`sender_canonical_classes = envelope_sender\` is missing in main.cf |
 | Mail that is delivered here has \`SRS0=\` in Return-Path, with the forward-only set-up | \`sender_canonical_maps\` of the classic set-up is still there |
-| Nothing is rewritten | The status page or \`srs_last_lookup_timestamp_seconds\` says when Postfix last asked. If it asks: the sender's domain is an own domain, or the mail does not leave this host |
+| Nothing is rewritten | The status page (http://127.0.0.1:9797/) says when Postfix last asked each map. If it asks: the sender's domain is an own domain, or the mail does not leave this host |
 | SPF fails for all mail | The clients have private addresses (\`hidden_client\` in the log): a proxy or a container hides the real ones |
 | The daemon ends at once | Its last line names the cause. Exit code 78: the configuration (\`postvouch check-config\`), 69: a port is taken, 77: a permission |
 `;

@@ -64,7 +64,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   metrics: {
     imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts"],
   },
-  status: { imports: [] },
+  status: { imports: ["metrics/plain.ts", "net/lookup.ts"] },
   config: {
     imports: [
       "dkim/sign.ts",
@@ -125,6 +125,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "setup",
       "socketmap",
       "spf",
+      "spf/explain",
       "srs",
       "status",
       "store",
@@ -144,7 +145,6 @@ const RULES: Readonly<Record<string, Rule>> = {
       "policy",
       "setup",
       "spf",
-      "spf/explain",
       "srs",
       "store",
     ],

@@ -1,24 +1,24 @@
 /** `postvouch spf`: makes one check as the policy service would, for a person or a program. */
 import { policySettings, resolverSettings } from "../config/settings.ts";
+import {
+  type Explained,
+  explainSpf,
+  fromLatin1,
+  reportLines,
+  toLatin1,
+  traceLines,
+} from "../daemon/spf-explanation.ts";
 import { createResolver } from "../dns/resolver.ts";
 import { evaluatePolicy, type PolicyReport } from "../policy/report.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import { readSetup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
-import { renderTrace } from "../spf/explain/render.ts";
 import { spfRecords } from "../spf/record.ts";
-import type { Trace } from "../spf/trace.ts";
 import { withTrialRecord } from "../spf/trial-record.ts";
-import type { SpfQuery, SpfVerdict } from "../spf/verdict.ts";
+import type { SpfVerdict } from "../spf/verdict.ts";
 import type { Call } from "./call.ts";
 import { type Output, printable } from "./output.ts";
 import { wrap } from "./wrap.ts";
-
-/** One identity's verdict and its trace. */
-interface Explained {
-  readonly verdict: SpfVerdict;
-  readonly trace: Trace;
-}
 
 /**
  * Checks HELO and MAIL FROM and prints the results.
@@ -48,26 +48,17 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
     const checker = createChecker(setup, resolver);
     const sender = toLatin1(givenSender.replace(/^<(.*)>$/, "$1"));
     const heloName = toLatin1(helo);
-    const all: Explained[] = [];
     const query = { client_address: ip, helo_name: heloName, sender };
-    // Traced at the first evaluation, because a second one would show the times of the cache and not of the servers.
-    const explain = async (asked: SpfQuery): Promise<SpfVerdict> => {
-      const found = await checker.explain(asked);
-      all.push(found);
-      return found.verdict;
+    const sources = {
+      settings: policySettings(setup.config, setup.hostname),
+      hostname: setup.hostname,
+      resolver,
+      clockMs: () => performance.now(),
     };
-    const report = await evaluatePolicy(
-      {
-        settings: policySettings(setup.config, setup.hostname),
-        hostname: setup.hostname,
-        checkHost: options.explain === true ? explain : checker.checkHost,
-        resolver,
-        clockMs: () => performance.now(),
-      },
-      query,
-    );
-    // Checks for an allow list are not shown, even if they are for the same names.
-    const explained = all.filter(({ verdict }) => verdict === report.helo || verdict === report.mailFrom);
+    const { report, explained } =
+      options.explain === true
+        ? await explainSpf(sources, checker, query)
+        : { report: await evaluatePolicy({ ...sources, checkHost: checker.checkHost }, query), explained: [] };
     if (options.json === true) output.json(toJson(report, explained), readable);
     else printReport(report, explained, output);
     return EXIT.ok;
@@ -77,16 +68,6 @@ export async function runSpf({ around, options, output }: Call): Promise<number>
   } finally {
     await stub.close();
   }
-}
-
-/** Converts text to the form of Postfix and DNS: one character for each byte of UTF-8. */
-function toLatin1(text: string): string {
-  return Buffer.from(text, "utf8").toString("latin1");
-}
-
-/** Converts text back for terminals and JSON. */
-function fromLatin1(text: string): string {
-  return Buffer.from(text, "latin1").toString("utf8");
 }
 
 function toJson(report: PolicyReport, explained: readonly Explained[]): Record<string, unknown> {
@@ -138,19 +119,8 @@ function printReport(report: PolicyReport, explained: readonly Explained[], outp
     const lines = explained.length === 0 ? [text] : wrap(text, COLUMNS, "  ");
     for (const one of lines) output.line(one);
   };
-  for (const { verdict, trace } of explained) {
-    for (const line of renderTrace(trace, verdict, COLUMNS).split("\n")) output.line(line);
-    output.line("");
-  }
-  for (const [name, verdict] of [["HELO", report.helo] as const, ["MAIL FROM", report.mailFrom] as const]) {
-    if (verdict === undefined) continue;
-    const by = verdict.mechanism === undefined ? "" : ` by ${verdict.mechanism}`;
-    print(`${name}: ${verdict.result}${by} (${verdict.domain}): ${verdict.problem ?? verdict.explanation}`);
-  }
-  if (report.receivedSpf !== undefined) print(`header: ${report.receivedSpf}`);
-  if (report.unchecked !== undefined) print(`the service does not check this client: ${report.unchecked}`);
-  if (report.wouldAction !== undefined) print(`would be: ${report.wouldAction}`);
-  print(`Postfix is answered: ${report.action}`);
+  for (const line of traceLines(explained, COLUMNS)) output.line(line);
+  for (const line of reportLines(report)) print(line);
   if (explained.length > 0) {
     print("All answers are new from DNS. A running daemon may still use older ones until their TTL ends.");
   }

@@ -52,7 +52,7 @@ export const LISTENERS = {
   "metrics.listen": {
     service: "status",
     default: ["127.0.0.1:9797"],
-    help: "HTTP endpoints with /metrics, /healthz and /readyz.",
+    help: "HTTP endpoints with the status page at /, /metrics, /healthz and /readyz.",
     mainCf: {},
   },
 } as const satisfies Readonly<Record<string, Listener>>;

@@ -313,6 +313,11 @@ export const PARAMETERS = {
   ),
 
   "metrics.listen": listener("metrics.listen"),
+  "metrics.status_page": parameter(
+    flag,
+    true,
+    "Shows the status page at /. It has addresses of refused mail: turn it off where strangers reach the listener.",
+  ),
 
   "limits.buffered": parameter(
     byteSize("256KiB", "16GiB"),

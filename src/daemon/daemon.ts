@@ -11,10 +11,13 @@ import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
+import { Activity } from "../status/activity.ts";
 import { createStatusServer } from "../status/server.ts";
 import { ownDomainsLog, refusedLog, serveHooks } from "./event-log.ts";
 import { type Generation, type Lasting, type PreparedGeneration, prepareGeneration } from "./generation.ts";
 import type { Services } from "./services.ts";
+import { statusView } from "./status-view.ts";
+import { Traffic } from "./traffic.ts";
 
 export interface DaemonOptions {
   /** Called when all endpoints are open, before the first request is answered. */
@@ -43,8 +46,9 @@ export class Daemon {
   readonly #retired = new Set<Generation>();
   /** Cache hits and misses of closed resolvers, so that the counters never decrease. */
   readonly #dnsBefore = { hits: 0, misses: 0 };
-  /** True while the current configuration sets nothing. */
-  #isDefault = false;
+  readonly #traffic: Traffic;
+  /** When the secrets in use were first read, in milliseconds since 1970. */
+  #secretsSinceMs = Date.now();
   #isStopping = false;
 
   /**
@@ -60,6 +64,7 @@ export class Daemon {
       daemon.#takeOver(prepared, setup);
       return daemon;
     } catch (error) {
+      daemon.#traffic.close();
       daemon.#lasting.ownDomains.close();
       throw error;
     }
@@ -76,7 +81,7 @@ export class Daemon {
       connections: () => listeners.connections(),
       ownDomains: () => ownDomains.counts(),
       ownDomainsLastSuccess: () => ownDomains.lastSuccess(),
-      secrets: () => this.#current?.secrets ?? 0,
+      secrets: () => this.#current?.setup.secrets.length ?? 0,
       storeUp: () => this.#current?.storeUp,
     });
     const onRefused = refusedLog(metrics, logger, maxConnections);
@@ -91,12 +96,25 @@ export class Daemon {
       policy: follow("policy", "policy"),
       status: createStatusServer({
         scrape: () => metrics.scrape(),
-        notReady: () => (this.#isStopping ? "stopping" : this.#current?.notReady()),
+        notReady: () => this.#notReady(),
+        view: () =>
+          statusView(this.#generation(), this.#lasting, {
+            version,
+            traffic: this.#traffic.groups(),
+            notReady: this.#notReady(),
+            secretsSinceMs: this.#secretsSinceMs,
+            dns: this.#dnsStats(),
+          }),
+        explainSpf: (question, limitMs) => this.#generation().explainSpf(question, limitMs),
+        hasPage: () => this.#generation().setup.config["metrics.status_page"],
+        hostname: () => this.#generation().setup.hostname,
       }),
     };
+    this.#traffic = new Traffic(metrics);
     this.#lasting = {
       logger,
       metrics,
+      activity: new Activity(),
       ownDomains,
       listeners,
       inherited,
@@ -114,7 +132,7 @@ export class Daemon {
    */
   async reload(setup: Setup): Promise<void> {
     // The file may be half written, or the disk was full. The defaults would sign with another secret.
-    if (setup.isDefault && !this.#isDefault) throw new Failure(EXIT.config, [emptied(setup)]);
+    if (setup.isDefault && !this.#generation().setup.isDefault) throw new Failure(EXIT.config, [emptied(setup)]);
     const prepared = await prepareGeneration(setup, this.#lasting);
     if (this.#isStopping) {
       await prepared.close();
@@ -132,6 +150,7 @@ export class Daemon {
   async stop(): Promise<void> {
     this.#isStopping = true;
     await this.#lasting.listeners.drain(DRAIN_MS);
+    this.#traffic.close();
     this.#lasting.ownDomains.close();
     await Promise.all([this.#current, ...this.#retired].map((generation) => generation?.close()));
   }
@@ -145,6 +164,10 @@ export class Daemon {
     };
   }
 
+  #notReady(): string | undefined {
+    return this.#isStopping ? "stopping" : this.#current?.notReady();
+  }
+
   #generation(): Generation {
     if (this.#current === undefined) throw new Error("Cannot serve: nothing is in force yet");
     return this.#current;
@@ -155,7 +178,7 @@ export class Daemon {
     const { config } = setup;
     const before = this.#current;
     this.#current = prepared.generation;
-    this.#isDefault = setup.isDefault;
+    if (before !== undefined && !areSame(before.setup.secrets, setup.secrets)) this.#secretsSinceMs = Date.now();
     const opened = prepared.commit();
     const { logger } = this.#lasting;
     for (const warning of prepared.warnings) logger.log("warn", "own_domains", { warning });
@@ -195,6 +218,12 @@ export class Daemon {
     return { cacheEntries, cacheHits: this.#dnsBefore.hits + hits, cacheMisses: this.#dnsBefore.misses + misses };
   }
 }
+
+function areSame(before: readonly Uint8Array[], now: readonly Uint8Array[]): boolean {
+  return before.length === now.length && before.every((secret, i) => Buffer.compare(secret, now[i] ?? EMPTY) === 0);
+}
+
+const EMPTY = new Uint8Array();
 
 function emptied({ configFile }: Setup): string {
   const what =

@@ -4,7 +4,7 @@
  * all are closed again. The start makes the first generation, each reload the next.
  */
 import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
-import { resolverSettings } from "../config/settings.ts";
+import { policySettings, resolverSettings } from "../config/settings.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import type { OwnDomainSources } from "../domains/sources.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -14,16 +14,25 @@ import type { Messages } from "../policy/messages.ts";
 import { EXIT, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import { ownDomainSettings, type Setup } from "../setup/setup.ts";
+import { createChecker } from "../setup/spf-checker.ts";
+import type { SpfChecker } from "../spf/checker.ts";
 import type { AddressStore } from "../srs/seams.ts";
+import type { Activity } from "../status/activity.ts";
+import type { SpfQuestion } from "../status/view.ts";
 import { openStore } from "../store/open.ts";
 import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
 import { StoreWatch } from "./event-log.ts";
 import { createServices, type Services } from "./services.ts";
+import { explainSpf, fromLatin1, reportLines, toLatin1, traceLines } from "./spf-explanation.ts";
+
+/** Width of the lines of an explanation on the status page. */
+const EXPLANATION_COLUMNS = 78;
 
 /** The parts that survive a reload. */
 export interface Lasting {
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly activity: Activity;
   readonly ownDomains: OwnDomainSources;
   readonly listeners: Listeners;
   /** Sockets that systemd has passed to us, by name. */
@@ -53,10 +62,11 @@ export interface PreparedGeneration {
 }
 
 interface GenerationParts {
+  readonly setup: Setup;
+  readonly checker: SpfChecker;
   readonly resolver: StubResolver;
   readonly store: AddressStore | undefined;
   readonly watch: StoreWatch;
-  readonly secrets: number;
 }
 
 export class Generation {
@@ -76,9 +86,8 @@ export class Generation {
     return this.#parts.resolver;
   }
 
-  /** Number of secrets in use. */
-  get secrets(): number {
-    return this.#parts.secrets;
+  get setup(): Setup {
+    return this.#parts.setup;
   }
 
   /** True while the store answers; `undefined` without a store. */
@@ -103,6 +112,31 @@ export class Generation {
     return reply;
   }
 
+  /**
+   * Explains a check for the status page. It asks the DNS cache as a mail would, and counts as no check.
+   *
+   * @throws {RangeError} when the client's address is none
+   */
+  explainSpf({ ip, helo, sender }: SpfQuestion, limitMs: number): Promise<string[]> {
+    const { setup, checker, resolver } = this.#parts;
+    const settings = policySettings(setup.config, setup.hostname);
+    const explaining = explainSpf(
+      {
+        settings: { ...settings, timeLimitMs: Math.min(settings.timeLimitMs, limitMs) },
+        hostname: setup.hostname,
+        resolver,
+        clockMs: () => performance.now(),
+      },
+      checker,
+      { client_address: ip, helo_name: toLatin1(helo), sender: toLatin1(sender) },
+    ).then(({ report, explained }) => [
+      ...traceLines(explained, EXPLANATION_COLUMNS),
+      ...reportLines(report).map(fromLatin1),
+    ]);
+    this.#await(explaining);
+    return explaining;
+  }
+
   /** Closes the parts when all requests are answered. No request may come after this call. */
   async retire(): Promise<void> {
     if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
@@ -119,7 +153,7 @@ export class Generation {
     await this.#parts.store?.close();
   }
 
-  #await(reply: Promise<string>): void {
+  #await(reply: Promise<unknown>): void {
     this.#pending++;
     const settled = (): void => {
       if (--this.#pending === 0) this.#onIdle?.();
@@ -150,12 +184,13 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   const store = url === "" ? undefined : await openStore(url, watch, timeMs);
   undo.defer(() => store?.close());
   watch.onOpened();
-  const services = createServices(setup, { ...lasting, resolver, store });
+  const checker = createChecker(setup, resolver);
+  const services = createServices(setup, { ...lasting, checker, resolver, store });
   const listeners = await prepareListeners(setup, lasting);
   undo.defer(() => listeners.close());
   const opened = undo.move();
   return {
-    generation: new Generation(services, { resolver, store, watch, secrets: setup.secrets.length }),
+    generation: new Generation(services, { setup, checker, resolver, store, watch }),
     warnings: ownDomains.report.warnings,
     commit() {
       lasting.budget.limitBytes = config["limits.buffered"];

@@ -1,4 +1,5 @@
 /** Counts and logs the decisions of the policy service. */
+import { detached } from "../collections/detached.ts";
 import { hiddenClientText } from "../mail/special-use.ts";
 import { shorten } from "../mail/text.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -9,13 +10,14 @@ import type { PolicyRequest } from "../policy/protocol.ts";
 import type { PolicyObserver } from "../policy/service.ts";
 import type { LogFields, Logger } from "../process/log.ts";
 import { SPF_RESULTS } from "../spf/verdict.ts";
+import type { Activity } from "../status/activity.ts";
 import { limitedLog } from "./limited-log.ts";
 
 /** The result in the log for an identity that was not checked, or not needed for the decision. */
 const NOT_CHECKED = "not-checked";
 
 /** Creates the observer of the policy service. */
-export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver {
+export function policyObserver(metrics: Metrics, logger: Logger, activity: Activity): PolicyObserver {
   const kindSlots = ACTION_KINDS.map((kind) => [kind, metrics.policyRequests.slot(kind)] as const);
   const kinds = Object.fromEntries(kindSlots) as Record<ActionKind, number>;
   const checks = slotTable(["helo", "mailfrom"], SPF_RESULTS, (identity, result) =>
@@ -37,6 +39,7 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       metrics.policyDuration.observeMs(elapsedMs);
       metrics.policyLastRequest.clockMs = performance.now();
       if (outcome.would !== undefined) metrics.policyWould.inc(outcome.would.kind);
+      if (outcome.would !== undefined || REFUSED.has(kind)) keep(activity, request, outcome);
       const level = kind === "error" ? "error" : "info";
       if (!logger.enabled(level)) return;
       // Limited, because any program that reaches the port can send thousands of empty requests in one packet.
@@ -45,6 +48,24 @@ export function policyObserver(metrics: Metrics, logger: Logger): PolicyObserver
       log(level, "spf", logFields(request, outcome, elapsedMs));
     },
   };
+}
+
+/** Answers after which a mail is not, or may not be, delivered. */
+const REFUSED: ReadonlySet<ActionKind> = new Set(["reject", "defer", "other", "error"]);
+
+/** Keeps a refusal for the status page. The texts are copied, because they would keep the whole packet. */
+function keep(activity: Activity, request: PolicyRequest, outcome: Outcome): void {
+  const { action, kind } = outcome.would ?? outcome.answer;
+  const slot = activity.mails.next();
+  slot.clockMs = performance.now();
+  slot.client = detached(field(request.client_address));
+  slot.helo = detached(field(request.helo_name));
+  slot.sender = detached(field(request.sender));
+  slot.recipient = detached(field(request.recipient));
+  slot.action = kind;
+  slot.reply = action;
+  slot.reason = problemText(outcome) ?? outcome.judgement?.deciding.explanation ?? "";
+  slot.isReport = outcome.would !== undefined;
 }
 
 /** Longest name in a log line: more than RFC 5321 lets an address have (254). */

@@ -7,10 +7,11 @@ import type { Messages } from "../policy/messages.ts";
 import { createPolicyService } from "../policy/service.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
-import { createChecker } from "../setup/spf-checker.ts";
 import { createSrsTables, type SrsParts } from "../setup/srs-tables.ts";
 import { socketmapService } from "../socketmap/service.ts";
+import type { SpfChecker } from "../spf/checker.ts";
 import { forwardTable, forwardTransportTable, reverseTable } from "../srs/table.ts";
+import type { Activity } from "../status/activity.ts";
 import { tcpTableService } from "../tcptable/service.ts";
 import { lookupObserver } from "./lookup-observer.ts";
 import { policyObserver } from "./policy-observer.ts";
@@ -19,6 +20,8 @@ import { policyObserver } from "./policy-observer.ts";
 export interface Parts extends SrsParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly activity: Activity;
+  readonly checker: SpfChecker;
   readonly resolver: StubResolver;
   /** The memory of messages, kept so that no message gets a header twice because of a reload. */
   readonly messages: Messages;
@@ -28,11 +31,11 @@ export interface Parts extends SrsParts {
 export type Services = Readonly<Record<"forward" | "reverse" | "socketmap" | "policy", RequestService>>;
 
 export function createServices(setup: Setup, parts: Parts): Services {
-  const { logger, metrics, resolver, messages } = parts;
+  const { logger, metrics, activity, checker, resolver, messages } = parts;
   const srs = createSrsTables(setup, parts);
   const [forward, reverse] = [forwardTable(srs), reverseTable(srs)];
-  const overTcpTable = lookupObserver("tcp_table", metrics, logger);
-  const overSocketmap = lookupObserver("socketmap", metrics, logger);
+  const overTcpTable = lookupObserver("tcp_table", metrics, logger, activity);
+  const overSocketmap = lookupObserver("socketmap", metrics, logger, activity);
   return {
     forward: tcpTableService(forward, overTcpTable),
     reverse: tcpTableService(reverse, overTcpTable),
@@ -40,11 +43,11 @@ export function createServices(setup: Setup, parts: Parts): Services {
     policy: createPolicyService({
       settings: policySettings(setup.config, setup.hostname),
       hostname: setup.hostname,
-      checkHost: createChecker(setup, resolver).checkHost,
+      checkHost: checker.checkHost,
       resolver,
       clockMs: () => performance.now(),
       messages,
-      observe: policyObserver(metrics, logger),
+      observe: policyObserver(metrics, logger, activity),
     }),
   };
 }

@@ -54,6 +54,8 @@ export interface ResolverStats {
 
 export interface StubResolver extends Resolver {
   stats(): ResolverStats;
+  /** The servers in their order; `isAnswering` is false for one that was silent when it was last asked. */
+  servers(): { readonly name: string; readonly isAnswering: boolean }[];
   /** Answers queries in flight with `aborted`, and closes all sockets, timers and watches. */
   close(): Promise<void>;
 }
@@ -135,6 +137,10 @@ class CachingResolver implements StubResolver, ResolutionOwner {
       coalesced: this.#coalesced,
       inFlight: this.#resolutions.size,
     };
+  }
+
+  servers(): { name: string; isAnswering: boolean }[] {
+    return this.#upstreams.states;
   }
 
   close(): Promise<void> {

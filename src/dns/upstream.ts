@@ -109,6 +109,10 @@ export class Upstreams {
     this.#tcp = new TcpQueries(ids);
   }
 
+  get states(): { name: string; isAnswering: boolean }[] {
+    return this.#upstreams.map(({ name, isAnswering }) => ({ name, isAnswering }));
+  }
+
   get names(): string[] {
     return this.#upstreams.map(({ name }) => name);
   }

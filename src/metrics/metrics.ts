@@ -36,6 +36,8 @@ export type Metrics = {
   Readonly<Record<keyof typeof LAST_TIMES, LastTime>> & {
     /** Sets the result and the time (unix seconds) of the last reload. */
     reloaded(successful: boolean, unixSeconds: number): void;
+    /** The result of the last reload (or of the start), and the time of the last good one in unix seconds. */
+    lastReload(): { readonly successful: boolean; readonly unixSeconds: number };
     /** The text of a scrape. */
     scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
   };
@@ -175,7 +177,7 @@ function registerSources(registry: Registry, sources: MetricSources): void {
   }).set({ version: sources.version, node: process.versions.node }, 1);
 }
 
-function registerReload(registry: Registry): Pick<Metrics, "reloaded"> {
+function registerReload(registry: Registry): Pick<Metrics, "reloaded" | "lastReload"> {
   let successful = 1;
   let at = Date.now() / 1000;
   const gauge = (name: string, help: string, read: () => number): void =>
@@ -187,5 +189,6 @@ function registerReload(registry: Registry): Pick<Metrics, "reloaded"> {
       successful = wasSuccessful ? 1 : 0;
       if (wasSuccessful) at = unixSeconds;
     },
+    lastReload: () => ({ successful: successful === 1, unixSeconds: at }),
   };
 }

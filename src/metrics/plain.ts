@@ -34,6 +34,11 @@ export class PlainCounter<Values extends readonly string[]> {
     this.add(this.slot(...values));
   }
 
+  /** What a combination was counted so far. */
+  count(slot: number): number {
+    return this.#counts[slot] ?? 0;
+  }
+
   values(): { labels: Readonly<Record<string, string>>; value: number }[] {
     return this.#labels.map((labels, slot) => ({ labels, value: this.#counts[slot] ?? 0 }));
   }

@@ -112,7 +112,7 @@ function escapeChar(char: string): string {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Decodes bytes that are valid UTF-8. Other bytes stay one character each. */
-function decode(value: string): string {
+export function decode(value: string): string {
   if (!/[\x80-\xff]/.test(value) || /[^\0-\xff]/.test(value)) return value;
   try {
     return utf8.decode(Buffer.from(value, "latin1"));

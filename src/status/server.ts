@@ -1,13 +1,30 @@
-/** The HTTP server of GET /metrics, /healthz and /readyz. */
+/** The HTTP server of the status page, GET /metrics, /healthz and /readyz. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { setImmediate } from "node:timers/promises";
+import { isOurHost } from "./host.ts";
+import { statusPage } from "./page.ts";
+import { type ExplainSpf, readQuestion, SpfForm } from "./spf-form.ts";
+import { STYLE } from "./style.ts";
+import type { StatusView } from "./view.ts";
 
 export interface Status {
   /** The text of a scrape. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
   /** The reason why the daemon cannot serve, for /readyz; `undefined` while it can. */
   notReady(): string | undefined;
+  /** What the page shows now. */
+  view(): StatusView;
+  readonly explainSpf: ExplainSpf;
+  /** False where the page is turned off. */
+  hasPage(): boolean;
+  /** The name of this host, under which browsers may open the page. */
+  hostname(): string;
+}
+
+/** What a request is answered from. */
+interface Answers extends Pick<Status, "notReady" | "view" | "hasPage" | "hostname" | "scrape"> {
+  readonly form: SpfForm;
 }
 
 /** Longest time from the connection to a whole request, and from there until its answer is taken, in milliseconds. */
@@ -41,7 +58,14 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     );
   };
   const answering = new WeakSet<Socket>();
-  const scrape = sharedInATurn(() => status.scrape());
+  const answers: Answers = {
+    notReady: () => status.notReady(),
+    view: () => status.view(),
+    hasPage: () => status.hasPage(),
+    hostname: () => status.hostname(),
+    scrape: sharedInATurn(() => status.scrape()),
+    form: new SpfForm(status.explainSpf),
+  };
   const server = createServer((request, response) => {
     const { socket } = request;
     // No scraper asks again before it is answered. Thousands of requests in one packet would stop everything else.
@@ -55,7 +79,7 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       answering.delete(socket);
       end(socket, IDLE_MS);
     });
-    answer({ ...status, scrape }, request, response).catch((error: unknown) => {
+    answer(answers, request, response).catch((error: unknown) => {
       response.writeHead(500, TEXT).end(`${error instanceof Error ? error.message : String(error)}\n`);
     });
   });
@@ -101,17 +125,30 @@ function sharedInATurn<T>(work: () => Promise<T>): () => Promise<T> {
   return () => (result ??= begin());
 }
 
-const TEXT = { "content-type": "text/plain; charset=utf-8" };
+/** Text of ours is never shown as anything else. */
+const TEXT = { "content-type": "text/plain; charset=utf-8", "x-content-type-options": "nosniff" };
 
-async function answer(status: Status, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** The page loads its style and nothing else, runs no script, and is shown in no frame. */
+const PAGE = {
+  "content-security-policy":
+    "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-resource-policy": "same-origin",
+  "cache-control": "no-store",
+};
+
+async function answer(answers: Answers, request: IncomingMessage, response: ServerResponse): Promise<void> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     response.writeHead(405, { ...TEXT, allow: "GET, HEAD" }).end("want GET\n");
     return;
   }
-  const [path] = (request.url ?? "/").split("?");
+  const [path, query = ""] = (request.url ?? "/").split(/\?(.*)/s);
   switch (path) {
     case "/metrics": {
-      const { contentType, body } = await status.scrape();
+      const { contentType, body } = await answers.scrape();
       response.writeHead(200, { "content-type": contentType }).end(body);
       return;
     }
@@ -119,11 +156,37 @@ async function answer(status: Status, request: IncomingMessage, response: Server
       response.writeHead(200, TEXT).end("ok\n");
       return;
     case "/readyz": {
-      const reason = status.notReady();
+      const reason = answers.notReady();
       response.writeHead(reason === undefined ? 200 : 503, TEXT).end(`${reason ?? "ok"}\n`);
       return;
     }
+    case "/":
+    case "/style.css":
+      if (!answers.hasPage()) {
+        response.writeHead(404, TEXT).end("the status page is off (metrics.status_page)\n");
+      } else if (!isOurHost(request.headers.host, answers.hostname())) {
+        response.writeHead(421, TEXT).end(`want this host's address, localhost or ${answers.hostname()} as Host\n`);
+      } else if (path === "/style.css") {
+        response.writeHead(200, { ...PAGE, "content-type": "text/css; charset=utf-8" }).end(STYLE);
+      } else await answerPage(answers, query, request, response);
+      return;
     default:
-      response.writeHead(404, TEXT).end("want /metrics, /healthz or /readyz\n");
+      response.writeHead(404, TEXT).end("want /, /metrics, /healthz or /readyz\n");
   }
 }
+
+async function answerPage(
+  { form, view }: Answers,
+  query: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const asked = readQuestion(query);
+  // A page elsewhere may link to a check, but not have the browsers of its visitors make them.
+  const isForeign = request.headers["sec-fetch-site"] === "cross-site";
+  const spf =
+    asked === undefined ? undefined : isForeign ? { asked, problem: FROM_ELSEWHERE } : await form.answer(asked);
+  response.writeHead(200, { ...PAGE, "content-type": "text/html; charset=utf-8" }).end(statusPage(view(), spf));
+}
+
+const FROM_ELSEWHERE = "Another site has filled in this form: press the button to run the check";

@@ -5,6 +5,7 @@ import { explainBounce, RULES } from "../../src/bounce/explain.ts";
 import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
 import { answerLookup } from "../../src/net/lookup.ts";
 import { reverseTable } from "../../src/srs/table.ts";
+import { Activity } from "../../src/status/activity.ts";
 import { postvouch } from "../helpers/daemon.ts";
 import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
 import { answers, identity } from "../policy/answers.ts";
@@ -80,7 +81,7 @@ describe("a reply that a receiver lists on its page", () => {
 describe("what these programs say themselves", () => {
   test("postvouch's log of refused lookups", async () => {
     const { logger, lines } = keepingLogger("info");
-    const observer = lookupObserver("tcp_table", idleMetrics(), logger);
+    const observer = lookupObserver("tcp_table", idleMetrics(), logger, new Activity());
     const broken = { ...memoryStore(), get: () => Promise.reject(new Error("connect ECONNREFUSED")) };
     const table = reverseTable(srsTables({ store: broken }));
     const tables = srsTables();

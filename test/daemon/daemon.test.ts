@@ -466,6 +466,35 @@ describe("what the daemon counts", () => {
     await using d = await start();
     expect(await d.http("/healthz")).toEqual({ status: 200, text: "ok\n" });
     expect(await d.http("/readyz")).toEqual({ status: 200, text: "ok\n" });
-    expect((await d.http("/")).status).toBe(404);
+    expect((await d.http("/nothing")).status).toBe(404);
+  });
+
+  test("show on the status page what was asked, a reload that failed, and when the secrets changed", async () => {
+    await using d = await start();
+    const page = async (): Promise<string> =>
+      (await d.http("/")).text.replaceAll(/<[^>]*>/g, " ").replaceAll(/\s+/g, " ");
+    expect(await page()).toContain("Nothing has asked yet.");
+    using forward = new Peer(d.forward);
+    await forward.ask("get alice@example.org\n");
+    expect(await page()).toMatch(/map forward \d seconds? ago .* map reverse not since the start /);
+    const since = async (): Promise<string> =>
+      /Secrets (\d, the same since) .*?(\(.*?\))/.exec(await page())?.[0] ?? "";
+    const first = (await since()).replace(/.*\(/, "(");
+    d.dir.write("secrets", "");
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said("failed, the old state stays");
+    expect(await page()).toContain("the last reload failed, the old one is in force");
+    await new Promise((resolve) => setTimeout(resolve, 1_100));
+    d.dir.write("secrets", "tops3cr3t\n");
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said("result=ok");
+    expect(await page()).toContain("Configuration in force");
+    expect(await since()).toContain(first);
+    d.dir.write("secrets", "new\ntops3cr3t\n");
+    d.daemon.signal("SIGHUP");
+    await d.daemon.said("result=ok", 2);
+    expect(await since()).toContain("2, the same since");
+    expect(await since()).not.toContain(first);
+    expect(await page()).not.toContain("tops3cr3t");
   });
 });

@@ -2,16 +2,18 @@ import { describe, expect, test } from "vitest";
 import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
 import type { LookupResult, MapName } from "../../src/net/lookup.ts";
 import type { LogLevel } from "../../src/process/log.ts";
+import { Activity } from "../../src/status/activity.ts";
 import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
 
 function setUp(level: LogLevel = "info") {
   const { logger, lines } = keepingLogger(level);
   const metrics = idleMetrics();
+  const activity = new Activity();
   const counted = (): string[] =>
     [...metrics.srsLookups.values(), ...metrics.protocolErrors.values()]
       .filter(({ value }) => value > 0)
       .map(({ labels, value }) => `${Object.values(labels).join(" ")} ${value}`);
-  return { lines, counted, metrics, observer: lookupObserver("tcp_table", metrics, logger) };
+  return { lines, counted, metrics, activity, observer: lookupObserver("tcp_table", metrics, logger, activity) };
 }
 
 const rewritten: LookupResult = { status: "found", outcome: "rewritten", value: "SRS0=a=b=c=d@x" };
@@ -77,6 +79,20 @@ describe("A lookup", () => {
     expect(metrics.srsLastLookup.unixSeconds()).toBe(0);
     observer.clockMs();
     expect(Math.abs(metrics.srsLastLookup.unixSeconds() - Date.now() / 1000)).toBeLessThan(5);
+  });
+
+  test("leaves the time of its map, and if it was refused or put off, what it was about", () => {
+    const { observer, activity } = setUp();
+    observer.clockMs();
+    observer.looked("reverse", "SRS0=x@y", notFound("bad_hash"), 1);
+    observer.looked("reverse", "a@b", notFound("own"), 1);
+    observer.looked("reverse", "c@d", { status: "tempFail", outcome: "tempfail", part: "store", reason: "down" }, 1);
+    expect(activity.lookups.newest()).toMatchObject([
+      { map: "reverse", key: "c@d", outcome: "tempfail", reason: "down" },
+      { map: "reverse", key: "SRS0=x@y", outcome: "bad_hash", reason: "it is bad_hash" },
+    ]);
+    expect(activity.asked.reverse.unixSeconds()).toBeGreaterThan(0);
+    expect(activity.asked.forward.unixSeconds()).toBe(0);
   });
 
   test("that was rewritten is not logged above info", () => {

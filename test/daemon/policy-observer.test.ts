@@ -3,13 +3,15 @@ import { policyObserver } from "../../src/daemon/policy-observer.ts";
 import { ACTION_KINDS } from "../../src/policy/action.ts";
 import type { Outcome } from "../../src/policy/evaluate.ts";
 import type { LogLevel } from "../../src/process/log.ts";
+import { Activity } from "../../src/status/activity.ts";
 import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
 import { policyRequest, verdict } from "../policy/fixtures.ts";
 
 function setUp(level: LogLevel = "info") {
   const { logger, lines } = keepingLogger(level);
   const metrics = idleMetrics();
-  return { lines, metrics, observer: policyObserver(metrics, logger) };
+  const activity = new Activity();
+  return { lines, metrics, activity, observer: policyObserver(metrics, logger, activity) };
 }
 
 const dunno: Outcome = { answer: { kind: "dunno", action: "DUNNO" } };
@@ -41,6 +43,23 @@ describe("A policy request", () => {
     expect(lines).toEqual([
       "info spf client=192.0.2.10 helo=mail.sender.test sender=<> recipient=bob@rcpt.test queue_id=NOQUEUE " +
         'instance=1001.68f0.1.0 helo_result=none mailfrom_result=fail action=reject reply="550 no" ms=1.23 lookups=3',
+    ]);
+  });
+
+  test("is kept if it was refused, or would have been, with its reason, and shortened", () => {
+    const { observer, activity } = setUp("error");
+    const mailFrom = verdict("fail", { problem: "why" });
+    const judgement = { helo: undefined, mailFrom, ruling: { kind: "reject" }, deciding: mailFrom } as const;
+    observer.decided(policyRequest(), dunno, 1);
+    observer.decided(
+      policyRequest({ helo_name: "x".repeat(9_000) }),
+      { answer: dunno.answer, would: { kind: "reject", action: "550 no" }, judgement },
+      1,
+    );
+    observer.decided(policyRequest({ sender: "" }), { answer: { kind: "defer", action: "DEFER later" } }, 1);
+    expect(activity.mails.newest()).toMatchObject([
+      { sender: "", action: "defer", reply: "DEFER later", reason: "", isReport: false },
+      { helo: `${"x".repeat(509)}...`, action: "reject", reply: "550 no", reason: "why", isReport: true },
     ]);
   });
 

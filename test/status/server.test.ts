@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { createStatusServer } from "../../src/status/server.ts";
+import type { ExplainSpf } from "../../src/status/spf-form.ts";
+import { quietView } from "./views.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -11,11 +13,19 @@ afterEach(async () => {
 });
 
 /** A status server on sockets that somebody else accepts, as the daemon's. */
-async function start(body = "a_metric 1\n") {
+async function start(
+  body = "a_metric 1\n",
+  explainSpf: ExplainSpf = () => Promise.resolve(["explained"]),
+  hasPage = true,
+) {
   const scrape = vi.fn(() => Promise.resolve({ contentType: "text/plain", body }));
   const accept = createStatusServer({
     scrape,
     notReady: () => undefined,
+    view: () => quietView(),
+    explainSpf,
+    hasPage: () => hasPage,
+    hostname: () => "mx.example.org",
   });
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     const connection = accept(socket);
@@ -134,5 +144,112 @@ describe("The status server", () => {
     await once(late, "close");
     sockets[0]?.destroy();
     await expect.poll(async () => ask(await open(), REQUEST)).toContain("200 OK");
+  });
+});
+
+describe("The status page", () => {
+  const get = (path: string, headers = "Host: localhost\r\n", method = "GET"): string =>
+    `${method} ${path} HTTP/1.1\r\n${headers}\r\n`;
+
+  test.each(["/", "/style.css", "/?ip=192.0.2.1"])("comes at %s with headers that let it do nothing", async (path) => {
+    const { open } = await start();
+    const answer = await ask(await open(), get(path));
+    expect(answer).toContain("200 OK");
+    const csp = /content-security-policy: (.*)\r/.exec(answer)?.[1] ?? "";
+    expect(csp).toContain("default-src 'none'");
+    expect(csp).toContain("frame-ancestors 'none'");
+    expect(csp).not.toMatch(/unsafe|script|\*|https?:/);
+    for (const header of [
+      "x-content-type-options: nosniff",
+      "referrer-policy: no-referrer",
+      "x-frame-options: DENY",
+      "cache-control: no-store",
+    ])
+      expect(answer).toContain(header);
+    expect(answer).not.toContain("access-control-allow-origin");
+  });
+
+  test.each([
+    ["/", "evil.example", "421"],
+    ["/style.css", "evil.example:9797", "421"],
+    ["/?ip=192.0.2.1", "evil.example", "421"],
+    ["/", "mx.example.org:9797", "200"],
+    ["/metrics", "scraped.example", "200"],
+    ["/healthz", "probe.example", "200"],
+  ])("at %s under Host %s answers %s", async (path, host, status) => {
+    const { open } = await start();
+    const answer = await ask(await open(), get(path, `Host: ${host}\r\n`));
+    expect(answer).toContain(`HTTP/1.1 ${status} `);
+    if (status === "421") expect(answer).toContain("want this host's address, localhost or mx.example.org as Host");
+  });
+
+  test("is not there where it is turned off, but metrics are", async () => {
+    const { open } = await start("a_metric 1\n", undefined, false);
+    for (const path of ["/", "/?ip=192.0.2.1", "/style.css"]) {
+      const answer = await ask(await open(), get(path));
+      expect(answer).toContain("404 ");
+      expect(answer).toContain("the status page is off (metrics.status_page)");
+    }
+    expect(await ask(await open(), get("/metrics"))).toContain("a_metric 1");
+  });
+
+  test("takes no POST, and knows no other path", async () => {
+    const { open } = await start();
+    expect(await ask(await open(), get("/", "Host: localhost\r\n", "POST"))).toContain("405 ");
+    expect(await ask(await open(), get("/index.html"))).toContain("want /, /metrics, /healthz or /readyz");
+    expect(await ask(await open(), get("/", "Host: localhost\r\n", "HEAD"))).toMatch(/200 OK(?:.*\r\n)+\r\n$/);
+  });
+
+  test("explains a check that the form asks for", async () => {
+    const explain = vi.fn<ExplainSpf>(() => Promise.resolve(["pass: <ok>"]));
+    const { open } = await start("", explain);
+    const answer = await ask(await open(), get("/?ip=192.0.2.1&helo=a.example&sender=%3Cjoe@b.example%3E"));
+    expect(explain).toHaveBeenCalledWith({ ip: "192.0.2.1", helo: "a.example", sender: "joe@b.example" }, 8_000);
+    expect(answer).toContain("pass: &lt;ok&gt;");
+  });
+
+  test("makes no check because a page elsewhere says so, but shows what it would be", async () => {
+    const explain = vi.fn<ExplainSpf>(() => Promise.resolve([]));
+    const { open } = await start("", explain);
+    const answer = await ask(await open(), get("/?ip=192.0.2.1", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"));
+    expect(explain).not.toHaveBeenCalled();
+    expect(answer).toContain('value="192.0.2.1"');
+    expect(answer).toContain("press the button");
+  });
+
+  test.each([
+    { query: `ip=${"1".repeat(46)}`, says: "Cannot check the client address: want at most 45 characters" },
+    { query: `ip=192.0.2.1&sender=${"a".repeat(321)}`, says: "Cannot check the sender: want at most 320" },
+    { query: "ip=nonsense", says: "an error &amp; its text" },
+  ])("says what is wrong with ?$query", async ({ query, says }) => {
+    const { open } = await start("", () => Promise.reject(new RangeError("an error & its text")));
+    expect(await ask(await open(), get(`/?${query}`))).toContain(says);
+  });
+
+  test("runs two checks at once, and takes another when one has ended, not when its asker has gone", async () => {
+    const ends: (() => void)[] = [];
+    const { open } = await start("", () => new Promise((resolve) => ends.push(() => resolve(["done"]))));
+    const first = await open();
+    first.write(get("/?ip=192.0.2.1"));
+    const second = ask(await open(), get("/?ip=192.0.2.2"));
+    await vi.waitUntil(() => ends.length === 2);
+    first.destroy();
+    expect(await ask(await open(), get("/?ip=192.0.2.3"))).toContain("Other checks are running");
+    ends[1]?.();
+    expect(await second).toContain("<pre>done</pre>");
+    const third = ask(await open(), get("/?ip=192.0.2.3"));
+    await vi.waitUntil(() => ends.length === 3);
+    ends[2]?.();
+    expect(await third).toContain("<pre>done</pre>");
+  });
+
+  test("gives up on a check that does not end, before the server gives up on the request", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const explain = vi.fn<ExplainSpf>(() => new Promise(() => {}));
+    const { open } = await start("", explain);
+    const answer = ask(await open(), get("/?ip=192.0.2.1"));
+    await vi.waitUntil(() => explain.mock.calls.length === 1);
+    vi.advanceTimersByTime(8_600);
+    expect(await answer).toContain("The check took too long");
   });
 });
