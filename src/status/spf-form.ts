@@ -38,19 +38,26 @@ export class SpfForm {
   async answer(asked: SpfQuestion): Promise<SpfAnswer> {
     const problem = problemOf(asked) ?? (this.#running < MAX_RUNNING ? undefined : BUSY);
     if (problem !== undefined) return { asked, problem };
-    this.#running++;
-    const running = this.#explain(asked, LIMIT_MS).finally(() => this.#running--);
     let timer: NodeJS.Timeout | undefined;
     // The check has the same limit. This one holds if it does not keep it, and then the check still counts as running.
     const late = new Promise<readonly string[]>((_, reject) => {
       timer = setTimeout(() => reject(new Error(LATE)), LIMIT_MS + 500);
     });
     try {
-      return { asked, lines: await Promise.race([running, late]) };
+      return { asked, lines: await Promise.race([this.#run(asked), late]) };
     } catch (error) {
       return { asked, problem: errorText(error) };
     } finally {
       clearTimeout(timer);
+    }
+  }
+
+  async #run(asked: SpfQuestion): Promise<readonly string[]> {
+    this.#running++;
+    try {
+      return await this.#explain(asked, LIMIT_MS);
+    } finally {
+      this.#running--;
     }
   }
 }
