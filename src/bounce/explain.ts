@@ -5,7 +5,7 @@ import { MICROSOFT } from "./microsoft.ts";
 import { ANYBODY, OURS } from "./ours.ts";
 import { type Report, readReports } from "./reports.ts";
 import { fill, MENDERS, type Rule } from "./rule.ts";
-import { SPEAKERS } from "./speakers.ts";
+import { SPEAKERS, type Speaker } from "./speakers.ts";
 import { describeReply, describeStatus } from "./status.ts";
 import { YAHOO } from "./yahoo.ts";
 
@@ -68,7 +68,7 @@ function toExplanation(rule: Rule, report: Report): Explanation {
   const { reply, status, recipient } = report;
   return {
     id: rule.id,
-    by: rule.by === "any" ? (report.host ?? "A receiver") : SPEAKERS[rule.by].name,
+    by: speakerName(rule.by, report.host),
     code: [reply, status].filter((code) => code !== undefined).join(" "),
     recipients: recipient === undefined ? [] : [recipient],
     means: fill(rule.means, values),
@@ -76,6 +76,12 @@ function toExplanation(rule: Rule, report: Report): Explanation {
     mends: rule.mends,
     who: MENDERS[rule.mends],
   };
+}
+
+/** A receiver by its name, another host by its own, and a line of this host by the program. */
+function speakerName(by: Rule["by"], host: string | undefined): string {
+  if (isReceiver(by) || (by !== "any" && host === undefined)) return SPEAKERS[by as Speaker].name;
+  return host ?? "A receiver";
 }
 
 function merged(known: Explanation, again: Explanation): Pick<Explanation, "code" | "recipients"> {

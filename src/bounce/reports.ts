@@ -57,10 +57,14 @@ function pieces(text: string): string[] {
 /** The code that begins each line but the last of a long reply, as Postfix joins them. */
 const CONTINUED = / ([245]\d\d)-(?:[245]\.\d{1,3}\.\d{1,3}(?= |$))?/g;
 
+/** A reply code, with or without its enhanced status code, where Postfix, other servers and our log have it. */
+const WHOLE_CODE = /[ (:;"]([245]\d\d)[ -]#?([245]\.\d{1,3}\.\d{1,3})(?=[ :;,)]|$)/;
+const REPLY_CODE = /[ (:;"]([245]\d\d)(?=[ -]|$)/;
+
 function toReport(piece: string): Report {
   const joined = ` ${piece.slice(0, MAX_REPORT_CHARS).replace(/\s+/g, " ").trim()}`;
   const host = hostOf(joined);
-  const [, reply, , status] = /[ (:]([245]\d\d)([ -]#?([245]\.\d{1,3}\.\d{1,3}))?(?=[ -]|$)/.exec(joined) ?? [];
+  const [, reply, status] = WHOLE_CODE.exec(joined) ?? REPLY_CODE.exec(joined) ?? [];
   const [, field] = /(?:dsn=|\bStatus: )([245]\.\d{1,3}\.\d{1,3})\b/i.exec(joined) ?? [];
   const [, alone] = /(?:^| )#?([245]\.\d{1,3}\.\d{1,3})(?=[ :;,)]|$)/.exec(joined) ?? [];
   const [, recipient] = /\b(?:to=<|Final-Recipient: *rfc822; *<?)([^>\s]+)/i.exec(joined) ?? [];

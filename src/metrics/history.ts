@@ -40,12 +40,14 @@ export class History {
     }
   }
 
-  /** The increase of a counter in each of the last `minutes`, the oldest first, as of the last sample. */
+  /** The increase of a counter in each of the last `minutes` (a day at most), the oldest first, as of the last sample. */
   last(index: number, minutes: number): number[] {
-    return Array.from(
-      { length: minutes },
-      (_, i) => this.#increases[this.#slot(index, this.#minute - minutes + 1 + i)] ?? 0,
-    );
+    const [begin, end] = [index * MINUTES_PER_DAY, this.#slot(index, this.#minute) + 1];
+    const beforeMidnight = Math.max(0, minutes - (end - begin));
+    return [
+      ...this.#increases.subarray(begin + MINUTES_PER_DAY - beforeMidnight, begin + MINUTES_PER_DAY),
+      ...this.#increases.subarray(end - minutes + beforeMidnight, end),
+    ];
   }
 
   #slot(index: number, minute: number): number {

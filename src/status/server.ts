@@ -24,6 +24,8 @@ export interface Status {
 
 /** What a request is answered from. */
 interface Answers extends Pick<Status, "notReady" | "view" | "hasPage" | "hostname" | "scrape"> {
+  /** The page without an answer of the form. */
+  page(): Promise<string>;
   readonly form: SpfForm;
 }
 
@@ -64,6 +66,7 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     hasPage: () => status.hasPage(),
     hostname: () => status.hostname(),
     scrape: sharedInATurn(() => status.scrape()),
+    page: sharedInATurn(async () => statusPage(status.view())),
     form: new SpfForm(status.explainSpf),
   };
   const server = createServer((request, response) => {
@@ -176,7 +179,7 @@ async function answer(answers: Answers, request: IncomingMessage, response: Serv
 }
 
 async function answerPage(
-  { form, view }: Answers,
+  { form, view, page }: Answers,
   query: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -184,9 +187,13 @@ async function answerPage(
   const asked = readQuestion(query);
   // A page elsewhere may link to a check, but not have the browsers of its visitors make them.
   const isForeign = request.headers["sec-fetch-site"] === "cross-site";
-  const spf =
-    asked === undefined ? undefined : isForeign ? { asked, problem: FROM_ELSEWHERE } : await form.answer(asked);
-  response.writeHead(200, { ...PAGE, "content-type": "text/html; charset=utf-8" }).end(statusPage(view(), spf));
+  if (asked === undefined) return sendPage(response, await page());
+  const answered = isForeign ? { asked, problem: FROM_ELSEWHERE } : await form.answer(asked);
+  sendPage(response, statusPage(view(), answered));
+}
+
+function sendPage(response: ServerResponse, body: string): void {
+  response.writeHead(200, { ...PAGE, "content-type": "text/html; charset=utf-8" }).end(body);
 }
 
 const FROM_ELSEWHERE = "Another site has filled in this form: press the button to run the check";

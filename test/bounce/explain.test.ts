@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -6,8 +7,10 @@ import { lookupObserver } from "../../src/daemon/lookup-observer.ts";
 import { answerLookup } from "../../src/net/lookup.ts";
 import { reverseTable } from "../../src/srs/table.ts";
 import { Activity } from "../../src/status/activity.ts";
-import { postvouch } from "../helpers/daemon.ts";
+import { blocks, commandsOf } from "../e2e/lab/pages.ts";
+import { postvouch, scratch } from "../helpers/daemon.ts";
 import { idleMetrics, keepingLogger } from "../helpers/observed.ts";
+import { programPath, requirePrograms } from "../helpers/requires.ts";
 import { answers, identity } from "../policy/answers.ts";
 import { readRecording } from "../srs/recorded.ts";
 import { memoryStore, srsTables } from "../srs/tables.ts";
@@ -132,6 +135,18 @@ describe("what these programs say themselves", () => {
   });
 });
 
+const postfix = requirePrograms("postmap");
+
+test.skipIf(postfix !== undefined).each(["socketmap:inet:127.0.0.1:1:forward", "socketmap:unix:/nowhere:forward"])(
+  `what Postfix says of a map that nobody serves: %s ${postfix ?? ""}`,
+  (map) => {
+    const { stderr } = spawnSync(programPath("postmap") ?? "", ["-q", "a@b.example", map], { encoding: "utf8" });
+    expect(stderr).toContain("lookup error");
+    expect(stderr.trim().split("\n").map(ids)).toEqual([["map-unreachable"], ["map-unreachable"], ["map-unreachable"]]);
+    expect(ids(stderr)).toEqual(["map-unreachable"]);
+  },
+);
+
 describe("a text however it was pasted", () => {
   const reply =
     "550-5.7.26 Your email has been blocked because the sender is unauthenticated. 550-5.7.26 Gmail requires all senders to authenticate with either SPF or DKIM. 550-5.7.26 550-5.7.26  Authentication results: 550-5.7.26  DKIM = did not pass 550-5.7.26  SPF [srs.example.org] with ip: [192.0.2.10] = did not pass 550-5.7.26 550 5.7.26  https://support.google.com/mail/answer/81126 x-gsmtp";
@@ -169,6 +184,33 @@ Subject: mailbox full
     expect(others).toEqual([]);
     expect(one).toMatchObject({ id: "gmail-unauthenticated", by: "Gmail", code: "550 5.7.26", mends: "you" });
     expect(one?.means).toContain("SPF was checked for srs.example.org from 192.0.2.10");
+  });
+
+  test.each([
+    ["Diagnostic-Code: smtp;550 5.7.25 no PTR", "550 5.7.25", "ptr"],
+    [
+      "Remote host said: 554 delivery error: dd This user doesn't have a yahoo.com account [-5] - mta1.mail.mud.yahoo.com, see https://senders.yahooinc.com",
+      "554",
+      "yahoo-no-user",
+    ],
+    ["#< #5.7.25 smtp;550 5.7.25 no reverse DNS> #SMTP#", "550 5.7.25", "ptr"],
+    ["550-5.1.1 no\n550 5.1.1 such user", "550 5.1.1", "no-user"],
+    [
+      'info spf client=192.0.2.1 helo=x sender=a@b action=reject reply="550 5.7.23 Message rejected due to: SPF fail: x" ms=1',
+      "550 5.7.23",
+      "policy-reject",
+    ],
+  ])("by another program: %s", (text, code, id) => {
+    expect(explainBounce(text).explanations).toMatchObject([{ id, code }]);
+  });
+
+  test("tells whose words they are: a receiver's, a host's or a program's of this one", () => {
+    const by = (text: string): string[] => explainBounce(text).explanations.map((one) => one.by);
+    const refusal = "550 5.7.23 <bob@dest.example>: Recipient address rejected: SPF fail";
+    expect(by(said(GMAIL, "552 5.2.2 full"))).toEqual(["Gmail"]);
+    expect(by(said("mx.dest.example[192.0.2.1]", refusal))).toEqual(["mx.dest.example"]);
+    expect(by(`postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.1]: ${refusal}`)).toEqual(["postvouch"]);
+    expect(by("552 5.2.2 full")).toEqual(["A receiver"]);
   });
 
   test("with several causes and recipients gives each cause once", () => {
@@ -223,12 +265,20 @@ describe("postvouch explain-bounce", () => {
   });
 
   test("runs as docs/troubleshooting.md shows", () => {
-    const { status, stdout } = postvouch(["explain-bounce", "550 5.7.25 Reverse DNS validation failed"]);
-    expect({ status, stdout }).toEqual({
-      status: 0,
-      stdout: expect.stringMatching(/^A receiver, 550 5\.7\.25\n {2}means: /),
-    });
-    expect(stdout.split("\n").every((line) => line.length <= 80)).toBe(true);
+    using dir = scratch();
+    const main = join(import.meta.dirname, "../../src/main.js");
+    dir.write("postvouch", `#!/bin/sh\nexec ${process.execPath} ${main} "$@"\n`, 0o755);
+    dir.write("mail.log", `${said("mx.a.example[192.0.2.1]", "552 5.2.2 Quota exceeded")}\n`);
+    const env = { ...process.env, PATH: `${dir.path}:${process.env.PATH}` };
+    const commands = blocks("troubleshooting.md", "# Troubleshooting", "sh", { "/var/log": dir.path }).flatMap(
+      commandsOf,
+    );
+    const ran = commands.map((line) => spawnSync("sh", ["-c", line], { encoding: "utf8", env }));
+    expect(ran.map(({ status }) => status)).toEqual([0, 0]);
+    const [one, fromLog] = ran.map(({ stdout }) => stdout);
+    expect(fromLog).toContain("The recipient's mailbox is full.");
+    expect(one).toMatch(/^A receiver, 550 5\.7\.25\n {2}means: /);
+    expect(one?.split("\n").every((line) => line.length <= 80)).toBe(true);
   });
 
   test("says plainly what no forwarder can mend", () => {

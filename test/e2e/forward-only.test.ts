@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { explainBounce } from "../../src/bounce/explain.ts";
 import { forwarder, forwardOnly, type SrsDomain, srsDomainRecords, startForwarderDaemon } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";
 import { Lab } from "./lab/lab.ts";
@@ -9,6 +10,9 @@ import { LAB_TEST, requireLab } from "./lab/requires.ts";
 const missing = requireLab();
 
 const FWD = "10.77.0.20";
+
+/** What postvouch explain-bounce makes of it. */
+const explained = (text: string): string[] => explainBounce(text).explanations.map(({ id }) => id);
 
 describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missing ?? ""}`, LAB_TEST, () => {
   describe.each<{ what: string; srsDomain: SrsDomain }>([
@@ -101,12 +105,16 @@ describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missi
       const session = ["EHLO mail.origin.test", "MAIL FROM:<>", `RCPT TO:<${local}@${srsDomain}>`, "QUIT"];
       const replies = await host.origin.smtp(FWD, 25, ...session);
       expect(replies[3]).toMatch(/^550 5\.1\.1 /);
+      const line = await host.fwd.logged(new RegExp(`reject: RCPT .*to=<${local}@`));
+      expect(explained(line)).toEqual([local.startsWith("SRS0=") ? "srs-user-unknown" : "no-user"]);
     });
 
     test("an outside domain in transport_maps goes past the second pass, as the manual warns", async () => {
       await host.fwd.set("transport_maps = inline:{ {dest.test = smtp:} }");
       const tag = await host.origin.send({ from: "bob@origin.test", to: "alice@fwd.test" });
-      expect((await host.origin.arrived("bob", tag, "bounce")).text).toMatch(/said: 550\s+5\.7\.23 /);
+      const { text } = await host.origin.arrived("bob", tag, "bounce");
+      expect(text).toMatch(/said: 550\s+5\.7\.23 /);
+      expect(explained(text)).toEqual(["policy-reject"]);
       await host.fwd.set("transport_maps =");
     });
 
@@ -114,10 +122,13 @@ describe.skipIf(missing !== undefined)(`rewriting only what is forwarded ${missi
       expect(await postvouch.stop()).toBe(0);
       const tag = await host.origin.send({ from: "bob@origin.test", to: "team@fwd.test" });
       expect((await host.fwd.arrived("dave", tag)).returnPath).toBe("bob@origin.test");
-      await host.fwd.logged(/to=<alice@dest\.test>.* status=deferred \(address resolver failure\)/);
+      const deferred = /to=<alice@dest\.test>.* status=deferred \(address resolver failure\)/;
+      expect(explained(await host.fwd.logged(deferred))).toEqual(["resolver-failure"]);
+      expect(explained(await host.fwd.logged(/socketmap:\S+ lookup error/))).toEqual(["map-unreachable"]);
 
       const session = ["EHLO mail.origin.test", "MAIL FROM:<>", `RCPT TO:<SRS0=AAAA=AA=a.test=b@${srsDomain}>`, "QUIT"];
       expect((await host.origin.smtp(FWD, 25, ...session))[3]).toMatch(/^451 4\.3\.0 /);
+      expect(explained(await host.fwd.logged(/reject: RCPT .* 451 4\.3\.0 /))).toEqual(["lookup-failure"]);
 
       postvouch = await startForwarderDaemon(lab, srsDomain);
       // qmgr remembers the last address that it asked about for 30 s: another one makes it forget.

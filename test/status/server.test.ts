@@ -19,10 +19,11 @@ async function start(
   hasPage = true,
 ) {
   const scrape = vi.fn(() => Promise.resolve({ contentType: "text/plain", body }));
+  const view = vi.fn(() => quietView());
   const accept = createStatusServer({
     scrape,
     notReady: () => undefined,
-    view: () => quietView(),
+    view,
     explainSpf,
     hasPage: () => hasPage,
     hostname: () => "mx.example.org",
@@ -42,7 +43,7 @@ async function start(
     await once(socket, "connect");
     return socket;
   };
-  return { port, open, scrape };
+  return { port, open, scrape, view };
 }
 
 const REQUEST = "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -198,6 +199,15 @@ describe("The status page", () => {
     expect(await ask(await open(), get("/", "Host: localhost\r\n", "POST"))).toContain("405 ");
     expect(await ask(await open(), get("/index.html"))).toContain("want /, /metrics, /healthz or /readyz");
     expect(await ask(await open(), get("/", "Host: localhost\r\n", "HEAD"))).toMatch(/200 OK(?:.*\r\n)+\r\n$/);
+  });
+
+  test("is made once for all that ask in a turn of the event loop", async () => {
+    const { open, view } = await start();
+    const sockets = await Promise.all(Array.from({ length: 30 }, open));
+    await Promise.all(sockets.map((socket) => ask(socket, REQUEST)));
+    const answers = await Promise.all(sockets.map((socket) => ask(socket, get("/"))));
+    expect(answers.every((answer) => answer.includes("200 OK"))).toBe(true);
+    expect(view.mock.calls.length).toBeLessThan(5);
   });
 
   test("explains a check that the form asks for", async () => {
