@@ -84,7 +84,7 @@ export const APPLE: readonly Rule[] = [
   {
     id: "apple-full",
     by: "apple",
-    codes: ["2.2"],
+    sure: ["2.2"],
     line: bounced("5.2.2", "552 5.2.2 <bob@icloud.com>: user is over quota", "RCPT TO"),
     means: "The recipient's mailbox is full.",
     todo: "Tell the owner of the mailbox, in another way than by mail there.",

@@ -53,10 +53,10 @@ export function explainBounce(text: string): Explained {
 }
 
 function matches(rule: Rule, report: Report): boolean {
-  const { receiver, status } = report;
-  if (isReceiver(rule.by) && rule.by !== receiver) return false;
-  if (rule.codes !== undefined && !(status !== undefined && rule.codes.includes(status.slice(2)))) return false;
-  return rule.text?.test(report.text) ?? true;
+  if (isReceiver(rule.by) && rule.by !== report.receiver) return false;
+  const code = report.status?.slice(2) ?? "";
+  if (rule.sure?.includes(code) === true) return true;
+  return rule.text?.test(report.text) === true && (rule.codes?.includes(code) ?? true);
 }
 
 function isReceiver(by: Rule["by"]): boolean {

@@ -8,7 +8,8 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-ptr",
     by: "gmail",
-    codes: ["7.23", "7.25", "7.0", "7.1"],
+    sure: ["7.23", "7.25"],
+    codes: ["7.0", "7.1"],
     text: /PTR record/,
     line: bounced(
       "5.7.25",
@@ -21,7 +22,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-spf-entries",
     by: "gmail",
-    codes: ["7.24"],
+    sure: ["7.24"],
     line: bounced(
       "5.7.24",
       "550-5.7.24 The SPF record of the sending domain has one or more suspicious entries. 550 5.7.24 For more information, go to https://support.google.com/a/answer/81126 4fX1-gsmtp",
@@ -73,7 +74,8 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-unauthenticated",
     by: "gmail",
-    codes: ["7.26", "7.1"],
+    sure: ["7.26"],
+    codes: ["7.1"],
     text: /unauthenticated.*?(?:SPF \[?(?<domain>[\w.-]+)\]? with ip: \[?(?<ip>[\da-fA-F.:]+)\]?|$)/,
     line: bounced(
       "5.7.26",
@@ -86,8 +88,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-spf",
     by: "gmail",
-    codes: ["7.27"],
-    text: /SPF/,
+    sure: ["7.27"],
     line: deferred(
       "4.7.27",
       "421-4.7.27 Your email has been rate limited because SPF authentication didn't pass for this message. Gmail requires all bulk email senders to authenticate their email with SPF. 421-4.7.27 Authentication results: SPF srs.example.org with IP address: 192.0.2.10 = Did not pass. 421 4.7.27 https://support.google.com/mail/answer/81126#authentication 4fX1-gsmtp",
@@ -112,7 +113,8 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-rate",
     by: "gmail",
-    codes: ["7.28", "7.0"],
+    sure: ["7.28"],
+    codes: ["7.0"],
     text: /unusual (?:rate|amount) of/,
     line: deferred(
       "4.7.28",
@@ -126,7 +128,8 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-tls",
     by: "gmail",
-    codes: ["7.29", "7.0"],
+    sure: ["7.29"],
+    codes: ["7.0"],
     text: /TLS/,
     line: deferred(
       "4.7.29",
@@ -139,8 +142,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-dkim",
     by: "gmail",
-    codes: ["7.30"],
-    text: /DKIM/,
+    sure: ["7.30"],
     line: bounced(
       "5.7.30",
       "550-5.7.30 This message was blocked because it didn't pass DKIM authentication. Gmail requires bulk email senders to authenticate their email with DKIM. 550-5.7.30 Authentication results: DKIM = did not pass. 550 5.7.30 https://support.google.com/mail/answer/81126 4fX1-gsmtp",
@@ -152,7 +154,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-alignment",
     by: "gmail",
-    codes: ["7.32"],
+    sure: ["7.32"],
     line: bounced(
       "5.7.32",
       "421-5.7.32 Your email was blocked because the From: header (RFC5322) in this message isn't aligned with either the authenticated SPF or DKIM organizational domain. 421 5.7.32 https://support.google.com/mail/answer/81126 4fX1-gsmtp",
@@ -229,7 +231,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-full",
     by: "gmail",
-    codes: ["2.2"],
+    sure: ["2.2"],
     line: deferred(
       "4.2.2",
       "452-4.2.2 The recipient's inbox is out of storage space. 452 4.2.2 https://support.google.com/mail/?p=OverQuotaTemp 4fX1-gsmtp",
@@ -289,7 +291,7 @@ export const GMAIL: readonly Rule[] = [
   {
     id: "gmail-sender-syntax",
     by: "gmail",
-    codes: ["1.7"],
+    sure: ["1.7"],
     line: bounced(
       "5.1.7",
       "553-5.1.7 The sender address <SRS0=Ab1d=EF=elsewhere.example=newsletter-bounce-0123456789012345678901234567890123456789@srs.example.org> is not a valid RFC 5321 address. 553 5.1.7 https://support.google.com/a/answer/3221692 4fX1-gsmtp",

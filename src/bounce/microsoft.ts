@@ -30,6 +30,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-bulk",
     by: "microsoft",
+    sure: ["7.515"],
     codes: ["7.515"],
     text: /sending domain \[?(?<domain>[\w.-]+)/,
     line: bounced(
@@ -44,6 +45,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-dmarc",
     by: "microsoft",
+    sure: ["7.509"],
     codes: ["7.509"],
     text: /sending domain \[?(?<domain>[\w.-]+)/,
     line: bounced(
@@ -58,7 +60,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-spf",
     by: "microsoft",
-    codes: ["7.23"],
+    sure: ["7.23"],
     line: bounced(
       "5.7.23",
       "550 5.7.23 The message was rejected because of Sender Policy Framework violation -> 550 5.7.23 SPF check failed. [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -70,7 +72,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-ptr",
     by: "microsoft",
-    codes: ["7.25"],
+    sure: ["7.25"],
     line: bounced(
       "5.7.25",
       "550 5.7.25 Access denied, the sending IPv6 address [2001:db8::10] must have a reverse DNS record [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -83,7 +85,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-ipv6",
     by: "microsoft",
-    codes: ["7.26"],
+    sure: ["7.26"],
     line: bounced(
       "5.7.26",
       "550 5.7.26 Access denied, a message sent over IPv6 [2001:db8::10] must pass either SPF or DKIM validation, this message is not signed. [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -95,7 +97,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-no-ipv6",
     by: "microsoft",
-    codes: ["7.510"],
+    sure: ["7.510"],
     line: bounced(
       "5.7.510",
       "550 5.7.510 Access denied, outlook.com does not accept email over IPv6 [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -121,7 +123,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-rate",
     by: "microsoft",
-    codes: ["7.650"],
+    sure: ["7.650"],
     line: deferred(
       "4.7.650",
       "451 4.7.650 The mail server [192.0.2.10] has been temporarily rate limited due to IP reputation. For e-mail delivery information, see https://postmaster.live.com (S775) [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -134,7 +136,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-banned",
     by: "microsoft",
-    codes: ["7.511", "7.708", ...range(606, 649)],
+    sure: ["7.511", "7.708", ...range(606, 649)],
     line: bounced(
       "5.7.606",
       "550 5.7.606 Access denied, banned sending IP [192.0.2.10]. To request removal from this list please visit https://sender.office.com/ and follow the directions. [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -161,7 +163,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-helo",
     by: "microsoft",
-    codes: ["7.506"],
+    sure: ["7.506"],
     line: bounced(
       "5.7.506",
       "550 5.7.506 Access Denied, Bad HELO [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -174,7 +176,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-blocked-by-recipient",
     by: "microsoft",
-    codes: ["7.507", "7.513"],
+    sure: ["7.507", "7.513"],
     line: bounced(
       "5.7.513",
       "550 5.7.513 Service unavailable, Client host [192.0.2.10] blocked by example.com using Customer Block list (AS16012607) [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -187,7 +189,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-no-from",
     by: "microsoft",
-    codes: ["7.512"],
+    sure: ["7.512"],
     line: bounced(
       "5.7.512",
       "550 5.7.512 Access denied, message must be RFC 5322 section 3.6.2 compliant [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",
@@ -212,7 +214,7 @@ export const MICROSOFT: readonly Rule[] = [
   {
     id: "microsoft-full",
     by: "microsoft",
-    codes: ["2.2"],
+    sure: ["2.2"],
     line: bounced(
       "5.2.2",
       "552 5.2.2 Mailbox full [AM3PEPF0000A790.eurprd04.prod.outlook.com 2026-11-26T08:00:00.000Z]",

@@ -204,7 +204,7 @@ const POSTFIX: readonly Rule[] = [
   {
     id: "loop",
     by: "any",
-    codes: ["4.6", "4.14"],
+    sure: ["4.6", "4.14"],
     line: bounced("5.4.6", "554 5.4.6 Error: too many hops"),
     means: "The message went round in a loop, or through too many hosts.",
     todo: "Look for two aliases that forward to each other, and for a second pass (port 12526) whose service is not the one of docs/postfix.md.",
@@ -226,7 +226,7 @@ const POSTFIX: readonly Rule[] = [
   {
     id: "sender-syntax",
     by: "any",
-    codes: ["1.7"],
+    sure: ["1.7"],
     line: bounced("5.1.7", "501 5.1.7 Bad sender address syntax", "MAIL FROM"),
     means:
       "The receiver does not accept the envelope sender. A rewritten local part is over 64 bytes if the sender's was long.",
@@ -263,7 +263,7 @@ const ANY: readonly Rule[] = [
   {
     id: "ptr",
     by: "any",
-    codes: ["7.25"],
+    sure: ["7.25"],
     line: bounced("5.7.25", "550 5.7.25 Reverse DNS validation failed", "MAIL FROM"),
     means: "The address of this host has no name in DNS, or that name does not lead back to the address (RFC 7372).",
     todo: "Have who gave you the address set its PTR record to the host's name, and give that name an A or AAAA record with this address.",
@@ -281,7 +281,7 @@ const ANY: readonly Rule[] = [
   {
     id: "unauthenticated",
     by: "any",
-    codes: ["7.26"],
+    sure: ["7.26"],
     line: bounced("5.7.26", "550 5.7.26 Multiple authentication checks failed"),
     means: "Neither SPF nor DKIM passed (RFC 7372).",
     todo: "Add the addresses of this host to the SPF record of the SRS domain, and see that forwarded mail is rewritten.",
@@ -313,7 +313,7 @@ const ANY: readonly Rule[] = [
   {
     id: "full",
     by: "any",
-    codes: ["2.2"],
+    sure: ["2.2"],
     line: bounced("5.2.2", "552 5.2.2 <bob@dest.example> Quota exceeded", "RCPT TO"),
     means: "The recipient's mailbox is full.",
     todo: "Tell the owner of the mailbox, in another way than by mail there.",
@@ -322,7 +322,7 @@ const ANY: readonly Rule[] = [
   {
     id: "no-user",
     by: "any",
-    codes: ["1.1", "1.10", "2.1"],
+    sure: ["1.1", "1.10", "2.1"],
     line: bounced("5.1.1", "550 5.1.1 <bob@dest.example>: Recipient address rejected: User unknown", "RCPT TO"),
     means: "There is no such mailbox, or it was closed.",
     todo: "Correct or remove the address in the alias that forwards there.",

@@ -18,7 +18,9 @@ export interface Rule {
   readonly id: string;
   /** Whose words they are. `any`: those of more than one program. */
   readonly by: Speaker | "any";
-  /** Enhanced status codes without their class, `7.26` for 4.7.26 and 5.7.26. One of them must be there. */
+  /** Enhanced status codes without their class, `7.26` for 4.7.26 and 5.7.26, that say it whatever the words are. */
+  readonly sure?: readonly string[];
+  /** Codes of which one must be there beside the words. */
   readonly codes?: readonly string[];
   /** The words, in a text whose white space is single blanks. Its named groups fill `{name:otherwise}` in the sentences. */
   readonly text?: RegExp;

@@ -186,7 +186,7 @@ async function answerPage(
 ): Promise<void> {
   const asked = readQuestion(query);
   // A page elsewhere may link to a check, but not have the browsers of its visitors make them.
-  const isForeign = request.headers["sec-fetch-site"] === "cross-site";
+  const isForeign = !OUR_SITES.has(request.headers["sec-fetch-site"] ?? "none");
   if (asked === undefined) return sendPage(response, await page());
   const answered = isForeign ? { asked, problem: FROM_ELSEWHERE } : await form.answer(asked);
   sendPage(response, statusPage(view(), answered));
@@ -195,5 +195,8 @@ async function answerPage(
 function sendPage(response: ServerResponse, body: string): void {
   response.writeHead(200, { ...PAGE, "content-type": "text/html; charset=utf-8" }).end(body);
 }
+
+/** Where a browser says that a request comes from (Fetch Metadata): this page, or its address line. Programs say nothing. */
+const OUR_SITES: ReadonlySet<unknown> = new Set(["same-origin", "none"]);
 
 const FROM_ELSEWHERE = "Another site has filled in this form: press the button to run the check";

@@ -55,6 +55,9 @@ describe("a reply that a receiver lists on its page", () => {
     [GMAIL, "421 4.7.40 the sending domain doesn't have a DMARC record", "gmail-no-dmarc"],
     [GMAIL, "550 5.2.1 The email account that you tried to reach is inactive.", "gmail-no-user"],
     [GMAIL, "450 4.2.1 receiving email at a rate that prevents additional messages", "gmail-user-rate"],
+    [GMAIL, "421 4.7.28 something new", "gmail-rate"],
+    [GMAIL, "550 5.7.26 something new", "gmail-unauthenticated"],
+    ["mx.outlook.com[192.0.2.1]", "550 5.7.515 something new", "microsoft-bulk"],
     [GMAIL, "554 5.4.6 Message exceeded 50 hops, this may indicate an email loop.", "loop"],
     ["mx.outlook.com[192.0.2.1]", "550 5.7.636 Access denied, banned sending IP [192.0.2.10]", "microsoft-banned"],
     ["mx.outlook.com[192.0.2.1]", "451 4.7.860 Access denied, please try again later", "microsoft-later"],
@@ -292,7 +295,12 @@ describe("postvouch explain-bounce", () => {
 
   test.each([
     { text: "599 5.9.99 Nope", code: 1, says: "599 is a permanent failure" },
-    { text: "454 4.4.99 Nope", code: 1, says: "4.4.99 is a temporary failure: Postfix tries again, about the network" },
+    {
+      text: "454 4.4.99 Nope",
+      code: 1,
+      says: "4.4.99 is a temporary failure, so Postfix tries again, about the network",
+    },
+    { text: "550 5.7.30 Nope", code: 1, says: "about security or a policy: TLS is required" },
     { text: "the weather", code: 1, says: "want a line of the mail log, a reply of a server or a whole notification" },
     { text: " \n", code: 65, says: "it is empty, want a log line or a notification" },
     { text: "", code: 65, says: "it is empty" },

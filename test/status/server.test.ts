@@ -218,14 +218,17 @@ describe("The status page", () => {
     expect(answer).toContain("pass: &lt;ok&gt;");
   });
 
-  test("makes no check because a page elsewhere says so, but shows what it would be", async () => {
-    const explain = vi.fn<ExplainSpf>(() => Promise.resolve([]));
-    const { open } = await start("", explain);
-    const answer = await ask(await open(), get("/?ip=192.0.2.1", "Host: localhost\r\nSec-Fetch-Site: cross-site\r\n"));
-    expect(explain).not.toHaveBeenCalled();
-    expect(answer).toContain('value="192.0.2.1"');
-    expect(answer).toContain("press the button");
-  });
+  test.each(["cross-site", "same-site"])(
+    "makes no check for a page elsewhere (%s), but shows what it would be",
+    async (site) => {
+      const explain = vi.fn<ExplainSpf>(() => Promise.resolve([]));
+      const { open } = await start("", explain);
+      const answer = await ask(await open(), get("/?ip=192.0.2.1", `Host: localhost\r\nSec-Fetch-Site: ${site}\r\n`));
+      expect(explain).not.toHaveBeenCalled();
+      expect(answer).toContain('value="192.0.2.1"');
+      expect(answer).toContain("press the button");
+    },
+  );
 
   test.each([
     { query: `ip=${"1".repeat(46)}`, says: "Cannot check the client address: want at most 45 characters" },
