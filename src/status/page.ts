@@ -78,7 +78,7 @@ function traffic(groups: readonly TrafficGroup[]): Html {
     const lines = rows.map(({ name, hour, day }) => {
       const bars = grouped(day, BAR_MINUTES);
       return html`<tr><th scope="row">${name}</th>
-<td>${count(hour)} ${plot(hour, `${name}, last hour: ${describe(hour, "minute")}`)}</td>
+<td>${count(hour)} ${plot(hour, `${name}, last hour: ${describe(hour, "a minute")}`)}</td>
 <td>${count(day)} ${plot(bars, `${name}, last day: ${describe(bars, `${BAR_MINUTES} minutes`)}`)}</td></tr>\n`;
     });
     return html`<tbody>
@@ -107,7 +107,7 @@ function describe(values: readonly number[], period: string): string {
   const sum = total(values);
   if (sum === 0) return "none";
   const most = Math.max(...values);
-  return `${sum.toLocaleString("en")}, at most ${most.toLocaleString("en")} in ${period === "minute" ? "a minute" : period}`;
+  return `${sum.toLocaleString("en")}, at most ${most.toLocaleString("en")} in ${period}`;
 }
 
 function refused({ refusedMails, refusedLookups, clockMs, nowMs }: StatusView): Html {
