@@ -29,7 +29,11 @@ function srsConfig(dir: ReturnType<typeof scratch>, more = ""): string {
 
 describe("the command line", () => {
   test.each([
-    { name: "no command", args: [], says: "want a command: serve, check-config, srs, spf, dkim, mail, import, explain-bounce or help; "postvouch help" lists the commands" },
+    {
+      name: "no command",
+      args: [],
+      says: "want a command: serve, check-config, srs, spf, dkim, mail, import, explain-bounce or help",
+    },
     { name: "an unknown command", args: ["milter"], says: 'no such command: "milter"; "postvouch help" lists' },
     { name: "the name of an object's own", args: ["constructor"], says: 'no such command: "constructor"' },
     { name: "a command misspelt", args: ["chekc-config"], says: "(is check-config meant?)" },
