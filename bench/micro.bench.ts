@@ -74,6 +74,7 @@ const metrics = createMetrics({
   ownDomainsLastSuccess: () => none,
   secrets: () => 1,
   storeUp: () => undefined,
+  dkimKeys: () => new Map(),
 });
 
 const activity = new Activity();

@@ -27,7 +27,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   mailauth: { imports: ["dns/types.ts", "mail/ip.ts"], isPure: true },
 
   srs: { imports: ["mail", "net/lookup.ts"], isPure: true },
-  spf: { imports: ["mailauth", "dns/types.ts", "mail/address-groups.ts", "mail/ip.ts", "mail/text.ts"], isPure: true },
+  spf: {
+    imports: [
+      "mailauth",
+      "dns/types.ts",
+      "mail/address-groups.ts",
+      "mail/authentication-results.ts",
+      "mail/ip.ts",
+      "mail/text.ts",
+    ],
+    isPure: true,
+  },
   dkim: {
     imports: [
       "mailauth",
@@ -55,18 +65,45 @@ const RULES: Readonly<Record<string, Rule>> = {
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   milter: { imports: ["mail/text.ts", "net/session.ts"], isPure: true },
-  policy: { imports: ["mail", "dns/types.ts", "net/session.ts", "spf/verdict.ts"], isPure: true },
+  policy: {
+    imports: ["mail", "dns/types.ts", "net/session.ts", "spf/method-results.ts", "spf/verdict.ts"],
+    isPure: true,
+  },
+
+  authentication: {
+    imports: [
+      "dkim",
+      "dmarc",
+      "dns/name.ts",
+      "dns/types.ts",
+      "mail",
+      "milter/application.ts",
+      "spf/checker.ts",
+      "spf/method-results.ts",
+      "spf/verdict.ts",
+    ],
+    isPure: true,
+  },
 
   bounce: { imports: [], isPure: true },
 
   domains: { imports: ["mail", "postfix", "srs/seams.ts"] },
   store: { imports: ["srs/seams.ts"] },
   metrics: {
-    imports: ["dns/types.ts", "net/lookup.ts", "net/session.ts", "policy/action.ts", "spf/verdict.ts"],
+    imports: [
+      "authentication/report.ts",
+      "authentication/role.ts",
+      "dns/types.ts",
+      "net/lookup.ts",
+      "net/session.ts",
+      "policy/action.ts",
+      "spf/verdict.ts",
+    ],
   },
   status: { imports: ["metrics/plain.ts", "net/lookup.ts"] },
   config: {
     imports: [
+      "authentication/settings.ts",
       "dkim/sign.ts",
       "dkim/verify.ts",
       "dns/resolver.ts",
@@ -98,9 +135,12 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   setup: {
     imports: [
+      "authentication/settings.ts",
       "config",
+      "dkim/key-record.ts",
       "dkim/keys.ts",
       "dkim/record.ts",
+      "dmarc/disposition.ts",
       "dns/resolver.ts",
       "dns/types.ts",
       "domains",
@@ -113,7 +153,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   daemon: {
     imports: [
+      "authentication",
       "config",
+      "dkim",
       "dns",
       "domains",
       "mail/special-use.ts",
@@ -134,10 +176,12 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   commands: {
     imports: [
+      "authentication",
       "bounce",
       "config",
       "daemon",
       "dkim",
+      "dmarc",
       "dns",
       "import/host",
       "mail",

@@ -42,7 +42,7 @@ describe("The dashboard", () => {
   });
 
   test("shows every metric of ours", async () => {
-    const { body } = await idleMetrics({ storeUp: () => true }).scrape();
+    const { body } = await idleMetrics({ storeUp: () => true, dkimKeys: () => new Map([["signing", 1]]) }).scrape();
     const named = QUERIES.map(({ expr }) => expr).join("\n");
     const metrics = [...body.matchAll(/^# TYPE (postvouch_\w+) /gm)].map(([, name = ""]) => name);
     expect(metrics.filter((name) => !named.includes(name))).toEqual([]);
@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)(`Each query of the dashboard on a real Pr
     const zone = zoneAuthority({ "sender.test": [{ TXT: "v=spf1 ip4:192.0.2.0/24 -all" }] });
     const dns = cleanups.use(await startDnsServer(zone));
     const dir = cleanups.use(scratch());
-    const [forward = 0, reverse = 0, policy = 0, metrics = 0, web = 0] = await freePorts(5);
+    const [forward = 0, reverse = 0, policy = 0, milter = 0, metrics = 0, web = 0] = await freePorts(6);
     dir.write("secrets", "tops3cr3t\n");
     const config = dir.write(
       "postvouch.toml",
@@ -79,6 +79,8 @@ reverse = ["127.0.0.1:${reverse}"]
 listen = []
 [policy]
 listen = ["127.0.0.1:${policy}"]
+[milter]
+listen = ["127.0.0.1:${milter}"]
 [metrics]
 listen = ["127.0.0.1:${metrics}"]
 [dns]
@@ -86,7 +88,7 @@ servers = ["${dns.address}"]
 `,
     );
     const daemon = cleanups.use(new RunningDaemon(["--config", config]));
-    await daemon.said("listening", 4);
+    await daemon.said("listening", 5);
     dir.write(
       "prometheus.yml",
       `global: { scrape_interval: 500ms, scrape_timeout: 500ms }

@@ -88,6 +88,7 @@ describe("docs/metrics.md", async () => {
     ownDomains: counts,
     ownDomainsLastSuccess: counts,
     storeUp: () => true,
+    dkimKeys: counts,
   }).scrape();
   const page = readFileSync(join(ROOT, "docs/metrics.md"), "utf8");
   const words = (cell: string): string[] => [...cell.matchAll(/`(\w+)`/g)].map((match) => match[1] ?? "");

@@ -1,20 +1,24 @@
 /** `postvouch mail verify` and `mail sign`: does with a message what the milter would. */
-import { dkimPolicy, resolverSettings, signSettings } from "../config/settings.ts";
+import { Checks, type Envelope } from "../authentication/checks.ts";
+import { MessageHeader } from "../authentication/header.ts";
+import { resolverSettings, signSettings } from "../config/settings.ts";
 import { BodyHashes } from "../dkim/body-hash.ts";
-import { KeyRecords } from "../dkim/key-record.ts";
 import { SigningKeys } from "../dkim/keys.ts";
 import { recordName } from "../dkim/record.ts";
 import { namesToSign, Signing } from "../dkim/sign.ts";
-import { dkimResults } from "../dkim/verdict.ts";
-import { Verification } from "../dkim/verify.ts";
+import { explainDmarc } from "../dmarc/explain.ts";
+import { readFrom } from "../dmarc/from.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
-import { authenticationResults } from "../mail/authentication-results.ts";
+import { foldedResults } from "../mail/authentication-results.ts";
 import { type HeaderField, type Message, splitMessage } from "../mail/header-field.ts";
+import { parseAddress } from "../mail/ip.ts";
 import { join, readFileSync } from "../process/builtins.ts";
 import { EXIT, Failure, fileTrouble, usageError } from "../process/exit.ts";
 import { readKeyFiles } from "../setup/dkim-keys.ts";
+import { createCheckParts } from "../setup/mail-checks.ts";
 import { readSeenKeys, SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
-import { readSetup, type Setup, stateDir } from "../setup/setup.ts";
+import { readSetup, type Setup } from "../setup/setup.ts";
+import { createChecker } from "../setup/spf-checker.ts";
 import type { Call } from "./call.ts";
 import type { Output } from "./output.ts";
 
@@ -22,27 +26,50 @@ import type { Output } from "./output.ts";
 const TIME_LIMIT_MS = 25_000;
 
 /**
- * Prints the Authentication-Results field of a message.
+ * Prints the Authentication-Results field of a message. Without --ip SPF is left out, and a DMARC result may be wrong.
  *
  * @throws {Failure} for a wrong configuration, or a file that cannot be read
  */
 export async function verifyMail({ around, operands, options, output, timeMs }: Call): Promise<number> {
   const message = readMessage(operands);
-  return await withSetup(around, async ({ config, hostname }, resolver) => {
-    const body = new BodyHashes();
-    const verification = new Verification(
-      { ...dkimPolicy(config), resolver, keys: new KeyRecords(), timeMs },
-      { fields: message.fields, authorDomains: domainsIn(message.fields), deadlineMs: deadline() },
-      body,
-    );
-    hashBody(message, body);
-    const verdicts = await verification.finish();
-    const authservId = config["policy.authserv_id"] || hostname;
-    const header = authenticationResults(authservId, dkimResults(verdicts));
-    if (options.json === true) output.json({ authservId, dkim: verdicts, header }, readable);
-    else output.line(header);
+  const envelope = readEnvelope(options);
+  return await withSetup(around, async (setup, resolver) => {
+    const parts = createCheckParts(setup, { resolver, checker: createChecker(setup, resolver), timeMs });
+    const { settings } = parts;
+    const header = new MessageHeader([]);
+    for (const field of message.fields) header.keep(field);
+    const checks = new Checks(parts, envelope);
+    checks.beginBody(header);
+    eachChunk(message.body, (chunk) => checks.body(chunk));
+    const { helo, mailFrom, signatures, dmarc, results } = await checks.finish();
+    const value = foldedResults(settings.authservId, results);
+    if (options.json === true) {
+      const spf = envelope === undefined ? null : { helo, mailFrom };
+      const action = settings.isReport ? "accept" : (dmarc?.disposition.action ?? "accept");
+      const { authservId } = settings;
+      output.json(
+        { authservId, spf, dkim: signatures, dmarc: dmarc?.verdict, action, header: `${FIELD}:${value}` },
+        readable,
+      );
+    } else {
+      output.bytes(Buffer.from(`${FIELD}:${value}\n`, "latin1"));
+      if (options.explain === true && dmarc !== undefined) output.bytes(Buffer.from(explainDmarc(dmarc.verdict)));
+    }
     return EXIT.ok;
   });
+}
+
+const FIELD = "Authentication-Results";
+
+/** @throws {Failure} for an address that is none, or options that mean nothing without one */
+function readEnvelope({ ip, helo, sender }: Call["options"]): Envelope | undefined {
+  if (ip === undefined) {
+    if (helo === undefined && sender === undefined) return undefined;
+    throw usageError("mail verify: want --ip beside --helo and --sender");
+  }
+  if (parseAddress(ip) === undefined)
+    throw new Failure(EXIT.dataError, [`Cannot check client address "${ip}": want an IP address`]);
+  return { clientAddress: ip, heloName: helo ?? "", sender: sender ?? "" };
 }
 
 /**
@@ -53,7 +80,7 @@ export async function verifyMail({ around, operands, options, output, timeMs }: 
  */
 export async function signMail({ around, operands, output, timeMs }: Call): Promise<number> {
   const message = readMessage(operands);
-  return await withSetup(around, async ({ config }, resolver) => {
+  return await withSetup(around, async ({ config, stateDir }, resolver) => {
     const refuse = (reason: string): number => {
       output.problem(`not signed: ${reason}`);
       return EXIT.notRewritten;
@@ -63,9 +90,10 @@ export async function signMail({ around, operands, output, timeMs }: Call): Prom
     const settings = signSettings(config);
     const found = namesToSign(message.fields, settings);
     if ("refusal" in found) return refuse(found.refusal);
-    const author = authorOf(message.fields);
-    if (author === undefined) return refuse("want one plain address in From");
-    const { seen } = readSeenKeys(join(stateDir(config, around, "skip"), SEEN_KEYS_FILE));
+    const from = readFrom(message.fields.flatMap(({ key, value }) => (key === "from" ? [value] : [])));
+    if (!from.isUsable) return refuse(`From has no author: ${from.problem}`);
+    const author = from.mailbox;
+    const { seen } = readSeenKeys(join(stateDir, SEEN_KEYS_FILE));
     const signing = new SigningKeys(keys, { requirePublished: config["dkim.sign.require_published"], seen });
     const deadlineMs = deadline();
     const candidates = signing.candidates(author.local, author.domain);
@@ -80,7 +108,8 @@ export async function signMail({ around, operands, output, timeMs }: Call): Prom
     }
     const body = new BodyHashes();
     const started = new Signing(settings, message.fields, found.names, chosen, body);
-    hashBody(message, body);
+    eachChunk(message.body, (chunk) => body.update(chunk));
+    body.end();
     const signatures = await started.finish(timeMs() / 1000);
     printMessage(signatures, message, output);
     return EXIT.ok;
@@ -121,27 +150,8 @@ function readMessage([file = "-", ...more]: readonly string[]): Message & { read
 /** Bytes of the body that are hashed at a time, as a milter gets them. */
 const CHUNK_BYTES = 65_535;
 
-function hashBody(message: Message, hashes: BodyHashes): void {
-  for (let at = 0; at < message.body.length; at += CHUNK_BYTES) {
-    hashes.update(message.body.subarray(at, at + CHUNK_BYTES));
-  }
-  hashes.end();
-}
-
-/** All domains that a From field names, in whatever way: they only order the signatures. */
-function domainsIn(fields: readonly HeaderField[]): string[] {
-  const from = fields.filter(({ key }) => key === "from").map(({ value }) => value);
-  return [...from.join(" ").matchAll(/@([A-Za-z0-9._-]{1,253})/g)].map(([, domain = ""]) => domain);
-}
-
-/** An address alone, or one in angle brackets behind a name without any "<", ">" and "@". */
-const PLAIN_AUTHOR = /^(?:[^<>@]*<)?([^\s<>@"(),:;\\]{1,64})@([A-Za-z0-9._-]{1,253})>?$/;
-
-function authorOf(fields: readonly HeaderField[]): { readonly local: string; readonly domain: string } | undefined {
-  const value = fields.find(({ key }) => key === "from")?.value.trim() ?? "";
-  const [, local, domain] = PLAIN_AUTHOR.exec(value) ?? [];
-  const isWhole = value.includes("<") === value.endsWith(">");
-  return local === undefined || domain === undefined || !isWhole ? undefined : { local, domain };
+function eachChunk(body: Buffer, take: (chunk: Buffer) => void): void {
+  for (let at = 0; at < body.length; at += CHUNK_BYTES) take(body.subarray(at, at + CHUNK_BYTES));
 }
 
 /** Prints the signatures and the message as it came, with its own line ends. */

@@ -112,13 +112,15 @@ prints for each what is there and what to do. Exits 1 if a key is not usable.`,
     load: async () => (await import("./dkim-check.ts")).checkKeys,
   },
   "mail verify": {
-    usage: "mail verify [--config FILE] [--json] [FILE]",
-    summary: "verify the DKIM signatures of a message",
-    help: `Reads a message from FILE or standard input, verifies its DKIM signatures, and
-prints the Authentication-Results field. --json prints one object: authservId,
-dkim (a list), header. Exits 0 for any result.
-POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
-    options: ["config", "json"],
+    usage: "mail verify [--config FILE] [--ip IP] [--helo NAME] [--sender ADDRESS] [--json] [--explain] [FILE]",
+    summary: "check a message as the milter would",
+    help: `Reads a message from FILE or standard input, and prints the
+Authentication-Results field that the milter would add. With the address of the
+client, its HELO name and the envelope sender it checks SPF too; without --ip a
+result of DMARC does not count SPF. --explain prints DMARC as a tree: the domain
+of From, its policy, and what each identifier came to. --json prints one object.
+Exits 0 for any result. POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
+    options: ["config", "ip", "helo", "sender", "json", "explain"],
     operands: "[FILE]",
     load: async () => (await import("./mail.ts")).verifyMail,
   },

@@ -49,6 +49,7 @@ const signingKey = withAll(tableOf({ domain: signerDomain, selector, file: keyFi
 ]);
 
 export const DKIM_PARAMETERS = {
+  "dkim.verify": parameter(flag, true, "Verifies the DKIM signatures of mail from outside."),
   "dkim.min_key_bits": parameter(
     integer(1024, 4096),
     1024,
@@ -89,6 +90,16 @@ export const DKIM_PARAMETERS = {
     absolutePath,
     "",
     "Directory with DOMAIN/SELECTOR.key or DOMAIN/SELECTOR.private for each key: PEM, RSA or ed25519. The newest file of a domain whose record is in DNS signs.",
+  ),
+  "dkim.sign.on_error": parameter(
+    oneOf("accept", "tempfail"),
+    "accept",
+    'What becomes of mail of ours whose key cannot be used: "accept" lets it go unsigned, and logs it.',
+  ),
+  "dkim.sign.list_mail": parameter(
+    flag,
+    true,
+    "Signs mail of foreign authors too if its List-Id or envelope sender is in a domain with a key: mailing lists.",
   ),
   "dkim.sign.require_published": parameter(
     flag,

@@ -6,7 +6,7 @@ import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 
 export interface Listener {
   /** The service that answers. */
-  readonly service: "forward" | "reverse" | "socketmap" | "policy" | "status";
+  readonly service: "forward" | "reverse" | "socketmap" | "policy" | "milter" | "status";
   readonly default: readonly string[];
   /** One or two sentences for an admin. */
   readonly help: string;
@@ -15,7 +15,12 @@ export interface Listener {
 }
 
 /** The parameters of main.cf that use our listeners. */
-export type MainCfParameter = "sender_canonical_maps" | "recipient_canonical_maps" | "smtpd_recipient_restrictions";
+export type MainCfParameter =
+  | "sender_canonical_maps"
+  | "recipient_canonical_maps"
+  | "smtpd_recipient_restrictions"
+  | "smtpd_milters"
+  | "non_smtpd_milters";
 
 export const LISTENERS = {
   "tcptable.forward": {
@@ -49,6 +54,12 @@ export const LISTENERS = {
         postfixEndpoint(endpoint, (where) => `check_policy_service { ${where}, timeout=30s }`),
     },
   },
+  "milter.listen": {
+    service: "milter",
+    default: [],
+    help: "Endpoints of the milter, which verifies and signs with DKIM and checks DMARC: for smtpd_milters. Empty: it is off.",
+    mainCf: { smtpd_milters: milter, non_smtpd_milters: milter },
+  },
   "metrics.listen": {
     service: "status",
     default: ["127.0.0.1:9797"],
@@ -80,4 +91,9 @@ function postfixEndpoint(endpoint: Endpoint, line: (where: string) => string): s
 /** The tcp_table(5) of an endpoint, which cannot be a unix-domain socket. */
 function tcpTable(endpoint: Endpoint): string | undefined {
   return endpoint.type === "inet" ? `tcp:${formatEndpoint(endpoint)}` : undefined;
+}
+
+/** A milter without options, for both parameters. */
+function milter(endpoint: Endpoint): string | undefined {
+  return postfixEndpoint(endpoint, (where) => where);
 }

@@ -19,6 +19,7 @@ import type { SpfResult } from "../spf/verdict.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import { DKIM_PARAMETERS } from "./dkim-parameters.ts";
 import { LISTENERS, type ListenerKey } from "./listeners.ts";
+import { DMARC_PARAMETERS, MILTER_PARAMETERS } from "./milter-parameters.ts";
 import { type Parameter, parameter } from "./parameter.ts";
 import {
   absolutePath,
@@ -295,7 +296,12 @@ export const PARAMETERS = {
     "Exceptions, of which only the first match applies. Each has conditions (recipient, sender, sender_domain, helo_name, client_address; one value or a list) and changes (mode, headers, reject_message, defer_message, helo, mail_from).",
   ),
 
+  "milter.listen": listener("milter.listen"),
+  ...MILTER_PARAMETERS,
+
   ...DKIM_PARAMETERS,
+
+  ...DMARC_PARAMETERS,
 
   "dns.servers": parameter(
     listOf(dnsServer),

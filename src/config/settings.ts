@@ -1,4 +1,5 @@
 /** Converts the keys of the configuration to the settings of the parts. */
+import type { AuthenticationSettings } from "../authentication/settings.ts";
 import type { SignSettings } from "../dkim/sign.ts";
 import type { VerifySettings } from "../dkim/verify.ts";
 import type { ResolverSettings } from "../dns/resolver.ts";
@@ -91,6 +92,42 @@ export function signSettings(config: Config): SignSettings {
 }
 
 type Form = SignSettings["headerForm"];
+
+/** The settings of mail authentication, from [milter], [dkim] and [dmarc]. */
+export function authenticationSettings(config: Config, hostname: string): AuthenticationSettings {
+  const policyId = config["policy.authserv_id"] || hostname;
+  return {
+    authservId: config["milter.authserv_id"] || policyId,
+    // What the policy service has added is taken into the one field.
+    removeIds: [policyId, ...config["milter.remove_authserv_ids"]],
+    internal: config["milter.internal"],
+    skip: config["milter.skip"],
+    submissionDaemons: config["milter.submission_daemons"],
+    forwardDaemons: config["milter.forward_daemons"],
+    skipDaemons: config["milter.skip_daemons"],
+    isReport: config["milter.mode"] === "report",
+    timeLimitMs: config["milter.time_limit"],
+    maxHeaderBytes: config["milter.max_header_bytes"],
+    onError: config["milter.on_error"],
+    verifiesDkim: config["dkim.verify"],
+    verifiesDmarc: config["dmarc.verify"],
+    dmarc: {
+      reject: config["dmarc.reject"],
+      quarantine: config["dmarc.quarantine"],
+      temperror: config["dmarc.temperror"],
+      malformed: config["milter.malformed"],
+      forwardFailed: config["dmarc.forward_failed"],
+      allowLists: config["dmarc.allow_lists"],
+      trustedSealers: [],
+    },
+    rejectMessage: config["dmarc.reject_message"],
+    sign: {
+      ...signSettings(config),
+      onError: config["dkim.sign.on_error"],
+      listMail: config["dkim.sign.list_mail"],
+    },
+  };
+}
 
 /** The settings of the resolver, from [dns]. */
 export function resolverSettings(config: Config): ResolverSettings {

@@ -4,7 +4,7 @@ import { createMetrics } from "../metrics/metrics.ts";
 import { BufferBudget } from "../net/buffer-budget.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { Listeners, serveWith, type Wanted } from "../net/listeners.ts";
-import { type Protocol, stateless } from "../net/session.ts";
+import { type Protocol, type Session, stateless } from "../net/session.ts";
 import { Messages } from "../policy/messages.ts";
 import { descriptorLimit } from "../process/descriptors.ts";
 import { EXIT, errorText, Failure } from "../process/exit.ts";
@@ -83,6 +83,7 @@ export class Daemon {
       ownDomainsLastSuccess: () => ownDomains.lastSuccess(),
       secrets: () => this.#current?.setup.secrets.length ?? 0,
       storeUp: () => this.#current?.storeUp,
+      dkimKeys: () => this.#current?.authentication?.keyCounts() ?? new Map(),
     });
     const onRefused = refusedLog(metrics, logger, maxConnections);
     const budget = new BufferBudget(Number.POSITIVE_INFINITY);
@@ -94,6 +95,7 @@ export class Daemon {
       reverse: follow("tcp_table", "reverse"),
       socketmap: follow("socketmap", "socketmap"),
       policy: follow("policy", "policy"),
+      milter: serveWith({ protocol: "milter", open: () => this.#openMilterSession() }, context),
       status: createStatusServer({
         scrape: () => metrics.scrape(),
         notReady: () => this.#notReady(),
@@ -166,6 +168,16 @@ export class Daemon {
 
   #notReady(): string | undefined {
     return this.#isStopping ? "stopping" : this.#current?.notReady();
+  }
+
+  /**
+   * Opens a session of the milter. Its next message gets the new rules after a reload; without a milter in them, those that
+   * it began with.
+   */
+  #openMilterSession(): Session<unknown> {
+    const first = this.#generation().authentication;
+    if (first === undefined) throw new Error("Cannot serve: there is no milter");
+    return first.openSession(() => (this.#current?.authentication ?? first).application) as Session<unknown>;
   }
 
   #generation(): Generation {

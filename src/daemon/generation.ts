@@ -22,6 +22,7 @@ import type { SpfQuestion } from "../status/view.ts";
 import { openStore } from "../store/open.ts";
 import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
 import { StoreWatch } from "./event-log.ts";
+import type { MailAuthentication } from "./mail-authentication.ts";
 import { createServices, type Services } from "./services.ts";
 import { explainSpf, fromLatin1, reportLines, toLatin1, traceLines } from "./spf-explanation.ts";
 
@@ -43,7 +44,7 @@ export interface Lasting {
   /** The clock of SRS and its store, in milliseconds since 1970. */
   readonly timeMs: () => number;
   /** Serves the connections of a listener, by the `service` of LISTENERS. */
-  readonly accept: Readonly<Record<keyof Services | "status", Wanted["accept"]>>;
+  readonly accept: Readonly<Record<keyof Services | "milter" | "status", Wanted["accept"]>>;
 }
 
 /** A prepared generation. Exactly one of its two methods must be called. */
@@ -61,9 +62,28 @@ export interface PreparedGeneration {
   close(): Promise<void>;
 }
 
+/** Counts what the parts of a generation are needed for: requests that wait for an answer, and messages under way. */
+class Pending {
+  #count = 0;
+  #onIdle: (() => void) | undefined;
+
+  /** @returns what ends the need; it may be called once */
+  hold(): () => void {
+    this.#count++;
+    return () => {
+      if (--this.#count === 0) this.#onIdle?.();
+    };
+  }
+
+  async idle(): Promise<void> {
+    if (this.#count > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+  }
+}
+
 interface GenerationParts {
   readonly setup: Setup;
   readonly checker: SpfChecker;
+  readonly authentication: MailAuthentication | undefined;
   readonly resolver: StubResolver;
   readonly store: AddressStore | undefined;
   readonly watch: StoreWatch;
@@ -72,14 +92,18 @@ interface GenerationParts {
 export class Generation {
   readonly #services: Services;
   readonly #parts: GenerationParts;
-  /** Number of requests that wait for an answer. */
-  #pending = 0;
-  #onIdle: (() => void) | undefined;
+  readonly #pending: Pending;
   #closed: Promise<void> | undefined;
 
-  constructor(services: Services, parts: GenerationParts) {
+  constructor(services: Services, parts: GenerationParts, pending: Pending) {
     this.#services = services;
     this.#parts = parts;
+    this.#pending = pending;
+  }
+
+  /** Mail authentication; `undefined` without a milter. */
+  get authentication(): MailAuthentication | undefined {
+    return this.#parts.authentication;
   }
 
   get resolver(): StubResolver {
@@ -139,7 +163,7 @@ export class Generation {
 
   /** Closes the parts when all requests are answered. No request may come after this call. */
   async retire(): Promise<void> {
-    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+    await this.#pending.idle();
     await this.close();
   }
 
@@ -149,15 +173,13 @@ export class Generation {
   }
 
   async #close(): Promise<void> {
+    this.#parts.authentication?.close();
     await this.resolver.close();
     await this.#parts.store?.close();
   }
 
   #await(reply: Promise<unknown>): void {
-    this.#pending++;
-    const settled = (): void => {
-      if (--this.#pending === 0) this.#onIdle?.();
-    };
+    const settled = this.#pending.hold();
     reply.then(settled, settled);
   }
 }
@@ -185,20 +207,39 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   undo.defer(() => store?.close());
   watch.onOpened();
   const checker = createChecker(setup, resolver);
-  const services = createServices(setup, { ...lasting, checker, resolver, store });
+  const services = createServices(setup, { ...lasting, resolver, checker, store });
+  const pending = new Pending();
+  const authentication = await prepareAuthentication(setup, {
+    ...lasting,
+    resolver,
+    checker,
+    hold: () => pending.hold(),
+  });
+  undo.defer(() => authentication?.close());
   const listeners = await prepareListeners(setup, lasting);
   undo.defer(() => listeners.close());
   const opened = undo.move();
   return {
-    generation: new Generation(services, { setup, checker, resolver, store, watch }),
+    generation: new Generation(services, { setup, checker, authentication, resolver, store, watch }, pending),
     warnings: ownDomains.report.warnings,
     commit() {
       lasting.budget.limitBytes = config["limits.buffered"];
       ownDomains.commit();
+      authentication?.start();
       return listeners.commit();
     },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** Without a milter nothing of it is loaded. */
+async function prepareAuthentication(
+  setup: Setup,
+  parts: Parameters<typeof import("./mail-authentication.ts")["createMailAuthentication"]>[1],
+): Promise<MailAuthentication | undefined> {
+  if (setup.config["milter.listen"].length === 0) return undefined;
+  const { createMailAuthentication } = await import("./mail-authentication.ts");
+  return createMailAuthentication(setup, parts);
 }
 
 async function prepareListeners(setup: Setup, { listeners, inherited, accept }: Lasting): Promise<PreparedListeners> {

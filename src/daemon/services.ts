@@ -21,6 +21,7 @@ export interface Parts extends SrsParts {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly activity: Activity;
+  /** Shared with the milter, so that no identity is checked twice. */
   readonly checker: SpfChecker;
   readonly resolver: StubResolver;
   /** The memory of messages, kept so that no message gets a header twice because of a reload. */

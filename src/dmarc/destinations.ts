@@ -10,13 +10,13 @@ import { type DmarcRecord, dmarcRecords, parseDmarcRecord } from "./record.ts";
 import type { ReportUri } from "./report-uri.ts";
 
 /** A mailbox that gets reports. */
-export interface Destination {
+interface Destination {
   readonly mailbox: string;
   readonly maxBytes: number | undefined;
 }
 
 /** An address that gets none. */
-export interface RefusedDestination {
+interface RefusedDestination {
   readonly uri: string;
   readonly reason: string;
   /** True if DNS did not answer: it may be asked again later. */

@@ -20,7 +20,7 @@ import type { Mailbox } from "../mail/mailbox.ts";
 import { authorDomain } from "./author-domain.ts";
 
 /** The field has one domain. */
-export interface UsableFrom {
+interface UsableFrom {
   readonly isUsable: true;
   /** Lower case, A-labels. */
   readonly domain: string;
@@ -39,7 +39,7 @@ export interface UsableFrom {
  */
 export type FromFault = "absent" | "repeated" | "empty" | "no-domain" | "literal" | "several" | "malformed";
 
-export interface UnusableFrom {
+interface UnusableFrom {
   readonly isUsable: false;
   readonly fault: FromFault;
   /** The fault in a few words of printable ASCII. */

@@ -43,6 +43,18 @@ export function authenticationResults(authservId: string, results: readonly Meth
   );
 }
 
+/**
+ * The value of a field with many results, one a line: all that follows the colon, folded with LF HTAB. A comment that would
+ * make a line too long is left out.
+ */
+export function foldedResults(authservId: string, results: readonly MethodResult[]): string {
+  const lines = results.map((one) => {
+    const line = resinfo(one, ` ${comment(one.comment)}`);
+    return line.length < MAX_HEADER_LINE_BYTES ? line : resinfo(one, "");
+  });
+  return ` ${[asciiHeaderValue(authservId), ...lines].join(";\n\t")}`;
+}
+
 /** The field for a message that was not checked, with the reason. */
 export function noAuthenticationResults(authservId: string, reason: string): string {
   return field(authservId, [`none ${comment(reason)}`]);

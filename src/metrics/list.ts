@@ -1,4 +1,6 @@
 /** The table of all metrics that the daemon updates. docs/metrics.md describes them for an admin. */
+import { MAIL_ACTIONS, METHOD_RESULTS, METHODS, SIGNATURE_ALGORITHMS } from "../authentication/report.ts";
+import { ROLES } from "../authentication/role.ts";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { MAPS, OUTCOMES, TEMPFAIL_PARTS } from "../net/lookup.ts";
 import { PROTOCOLS } from "../net/session.ts";
@@ -15,6 +17,7 @@ export interface CounterRow {
 }
 
 const LOOKUP_BUCKETS = [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.001, 0.01, 0.1, 1, 10];
+const MESSAGE_BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300];
 const REQUEST_BUCKETS = [0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 60];
 
 export const COUNTERS = {
@@ -50,6 +53,32 @@ export const COUNTERS = {
     help: "SRS lookups with a temporary failure, by the part that did not answer.",
     labels: [["part", TEMPFAIL_PARTS]],
   },
+  milterMessages: {
+    name: "milter_messages_total",
+    help: "Messages through the milter by role and action.",
+    labels: [
+      ["role", ROLES],
+      ["action", MAIL_ACTIONS],
+    ],
+  },
+  milterResults: {
+    name: "milter_results_total",
+    help: "Results of the milter by method.",
+    labels: [
+      ["method", METHODS],
+      ["result", METHOD_RESULTS],
+    ],
+  },
+  milterSignatures: {
+    name: "milter_signatures_total",
+    help: "Signatures that were added, by algorithm.",
+    labels: [["algorithm", SIGNATURE_ALGORITHMS]],
+  },
+  milterWould: {
+    name: "milter_would_total",
+    help: "In report mode: what would have become of a message.",
+    labels: [["action", MAIL_ACTIONS]],
+  },
   dnsQueries: {
     name: "dns_queries_total",
     help: "Queries sent to DNS servers, by type and outcome.",
@@ -74,6 +103,16 @@ export const COUNTERS = {
     labels: [],
   },
 } as const satisfies Readonly<Record<string, CounterRow>>;
+
+/** Histograms with a label: one for each of its values. */
+export const LABELLED_HISTOGRAMS = {
+  milterDuration: {
+    name: "milter_message_duration_seconds",
+    help: "Time from MAIL to the decision about a message.",
+    buckets: MESSAGE_BUCKETS,
+    label: ["role", ROLES],
+  },
+} as const;
 
 export const HISTOGRAMS = {
   policyDuration: {

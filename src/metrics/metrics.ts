@@ -1,6 +1,6 @@
 /** The registry: the table of metrics in prom-client's form. The only importer of prom-client. */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { COUNTERS, HISTOGRAMS, LAST_TIMES, type Label } from "./list.ts";
+import { COUNTERS, HISTOGRAMS, LABELLED_HISTOGRAMS, LAST_TIMES, type Label } from "./list.ts";
 import { LastTime, PlainCounter, PlainHistogram } from "./plain.ts";
 
 const PREFIX = "postvouch_";
@@ -22,6 +22,8 @@ export interface MetricSources {
   secrets(): number;
   /** True while the store answers; `undefined` without a store. */
   storeUp(): boolean | undefined;
+  /** Number of DKIM keys by state; empty without a milter. */
+  dkimKeys(): ReadonlyMap<string, number>;
 }
 
 /** The possible values of a counter's labels, in the order of the labels. */
@@ -34,6 +36,10 @@ export type Metrics = {
   readonly [Name in keyof typeof COUNTERS]: PlainCounter<Values<(typeof COUNTERS)[Name]["labels"]>>;
 } & Readonly<Record<keyof typeof HISTOGRAMS, PlainHistogram>> &
   Readonly<Record<keyof typeof LAST_TIMES, LastTime>> & {
+    readonly [Name in keyof typeof LABELLED_HISTOGRAMS]: Readonly<
+      Record<(typeof LABELLED_HISTOGRAMS)[Name]["label"][1][number], PlainHistogram>
+    >;
+  } & {
     /** Sets the result and the time (unix seconds) of the last reload. */
     reloaded(successful: boolean, unixSeconds: number): void;
     /** The result of the last reload (or of the start), and the time of the last good one in unix seconds. */
@@ -52,8 +58,13 @@ export function createMetrics(sources: MetricSources): Metrics {
   });
   const histograms = mapRows(HISTOGRAMS, ({ name, help, buckets }) => {
     const plain = new PlainHistogram(buckets);
-    registerHistogram(registry, name, help, plain);
+    registerHistogram(registry, name, help, [{ labels: {}, plain }]);
     return plain;
+  });
+  const labelled = mapRows(LABELLED_HISTOGRAMS, ({ name, help, buckets, label: [label, values] }) => {
+    const all = values.map((value) => ({ value, labels: { [label]: value }, plain: new PlainHistogram(buckets) }));
+    registerHistogram(registry, name, help, all);
+    return Object.fromEntries(all.map(({ value, plain }) => [value, plain]));
   });
   const lastTimes = mapRows(LAST_TIMES, ({ name, help }) => {
     const last = new LastTime();
@@ -66,7 +77,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   for (const name of MISNAMED) registry.removeSingleMetric(name);
   const scrape = async () => ({ contentType: registry.contentType, body: await registry.metrics() });
   // The type of each counter contains the labels of its row.
-  return { ...counters, ...histograms, ...lastTimes, ...reload, scrape } as unknown as Metrics;
+  return { ...counters, ...histograms, ...labelled, ...lastTimes, ...reload, scrape } as unknown as Metrics;
 }
 
 /** Converts each row of a table. */
@@ -121,28 +132,27 @@ function registerGauge(
 }
 
 /** Registers an object in the form of a Histogram, because prom-client's own class cannot use counts from elsewhere. */
-function registerHistogram(registry: Registry, shortName: string, help: string, plain: PlainHistogram): void {
+function registerHistogram(
+  registry: Registry,
+  shortName: string,
+  help: string,
+  all: readonly { readonly labels: Readonly<Record<string, string>>; readonly plain: PlainHistogram }[],
+): void {
   const name = PREFIX + shortName;
-  const get = async () => {
+  const samples = ({ labels, plain }: (typeof all)[number]) => {
     const { cumulative, sumSeconds } = plain.snapshot();
-    const values = cumulative.map((value, i) => ({
+    const buckets = cumulative.map((value, i) => ({
       metricName: `${name}_bucket`,
-      labels: { le: String(plain.boundsSeconds[i] ?? "+Inf") },
+      labels: { ...labels, le: String(plain.boundsSeconds[i] ?? "+Inf") },
       value,
     }));
-    const total = cumulative.at(-1) ?? 0;
-    return {
-      name,
-      help,
-      type: "histogram",
-      aggregator: "sum",
-      values: [
-        ...values,
-        { metricName: `${name}_sum`, labels: {}, value: sumSeconds },
-        { metricName: `${name}_count`, labels: {}, value: total },
-      ],
-    };
+    return [
+      ...buckets,
+      { metricName: `${name}_sum`, labels, value: sumSeconds },
+      { metricName: `${name}_count`, labels, value: cumulative.at(-1) ?? 0 },
+    ];
   };
+  const get = async () => ({ name, help, type: "histogram", aggregator: "sum", values: all.flatMap(samples) });
   registry.registerMetric({ name, get, reset: () => {} } as unknown as Counter);
 }
 
@@ -165,6 +175,7 @@ function registerSources(registry: Registry, sources: MetricSources): void {
     sources.ownDomainsLastSuccess(),
   );
   gauge("srs_secrets", "Secrets in force.", "", () => single(sources.secrets()));
+  gauge("dkim_keys", "DKIM keys by state; absent without a milter.", "state", () => sources.dkimKeys());
   gauge("store_up", "1 while the store of long addresses answers; absent without one.", "", () => {
     const isUp = sources.storeUp();
     return isUp === undefined ? new Map() : single(isUp ? 1 : 0);

@@ -1,12 +1,11 @@
 /** The header that a request adds to mail that passes, if it adds one. */
-import { authenticationResults, type MethodResult, noAuthenticationResults } from "../mail/authentication-results.ts";
-import type { SpfVerdict } from "../spf/verdict.ts";
+import { authenticationResults, noAuthenticationResults } from "../mail/authentication-results.ts";
+import { spfResults } from "../spf/method-results.ts";
 import { type Answer, DUNNO, toPrepend } from "./action.ts";
 import type { Check } from "./check.ts";
 import type { Judgement } from "./judge.ts";
 import type { Message } from "./messages.ts";
 import { receivedSpf, receivedSpfUnchecked } from "./received-spf.ts";
-import { explanationText } from "./reply-text.ts";
 import type { HeaderType } from "./settings.ts";
 
 /**
@@ -43,22 +42,6 @@ export function addUncheckedHeader(check: Check, message: Message, list: string,
     case undefined:
       return DUNNO;
   }
-}
-
-/**
- * The results for each identity. A HELO result in the place of MAIL FROM's would be CVE-2019-20790. MAIL FROM comes
- * first: once OpenDMARC has seen it, no HELO result replaces it. `smtp.mailfrom` is the bare domain, because OpenDMARC
- * compares nothing else.
- */
-function spfResults(...verdicts: readonly (SpfVerdict | undefined)[]): MethodResult[] {
-  return verdicts
-    .filter((verdict) => verdict !== undefined)
-    .map((verdict) => ({
-      method: "spf",
-      result: verdict.result,
-      comment: explanationText(verdict),
-      properties: [{ ptype: "smtp", property: verdict.identity, value: verdict.domain }],
-    }));
 }
 
 /** The type of header that this request adds, if any. */

@@ -11,9 +11,9 @@
  */
 
 import { asciiHeaderValue, comment, headerValue, MAX_HEADER_LINE_BYTES } from "../mail/header-text.ts";
+import { explanationText } from "../spf/method-results.ts";
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { Transaction } from "./check.ts";
-import { explanationText } from "./reply-text.ts";
 
 /** The parts of a verdict that the field contains beside the comment. */
 type Result = Pick<SpfVerdict, "result" | "identity" | "mechanism" | "problem">;

@@ -1,6 +1,7 @@
 /** The texts of 5xx and 4xx replies, from the templates of the configuration. */
 
 import { asciiLine, shorten } from "../mail/text.ts";
+import { explanationText } from "../spf/method-results.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
 import type { Transaction } from "./check.ts";
 import { PLACEHOLDERS } from "./settings.ts";
@@ -33,13 +34,4 @@ export function replyText(template: string, verdict: SpfVerdict, transaction: Tr
 
 function isPlaceholder(name: string): name is Placeholder {
   return (PLACEHOLDERS as readonly string[]).includes(name);
-}
-
-/**
- * The reason for a verdict in one sentence. The domain's own text (exp=) is marked as such (RFC 7208 section 6.2),
- * because anyone may have written it.
- */
-export function explanationText(verdict: SpfVerdict): string {
-  if (!verdict.explanationFromDomain) return verdict.explanation;
-  return `The domain ${verdict.domain} explains: ${verdict.explanation}`;
 }

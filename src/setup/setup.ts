@@ -27,6 +27,8 @@ export interface Setup {
   readonly origin: string;
   readonly isPostfixSender: (address: string) => boolean;
   readonly secretsFile: string;
+  /** The directory of what the daemon keeps. */
+  readonly stateDir: string;
   /** The secrets: at least one, unless there are problems or absent secrets were skipped. */
   readonly secrets: readonly Uint8Array[];
   /** Problems that prevent a start. */
@@ -73,6 +75,7 @@ export async function readSetup(
     origin,
     isPostfixSender,
     secretsFile,
+    stateDir: stateDir(config, around, mode),
     secrets: file.secrets,
     problems: [...problems, ...file.problems, ...(isProblem ? absence.map((line) => line + WHERE_SECRETS_ARE) : [])],
     warnings: [

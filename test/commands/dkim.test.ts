@@ -305,7 +305,7 @@ describe("A key that was just made", () => {
     expect(signed.stdout.match(/^DKIM-Signature: /gm)).toHaveLength(2);
     const verified = await postvouchAsync(["mail", "verify", "--config", file, dir.write("signed", signed.stdout)]);
     expect(verified.stdout).toMatch(
-      /^Authentication-Results: mx\.example; dkim=pass \(.*\) header\.d=example\.net .*; dkim=pass \(.*\) header\.d=example\.net .*\n$/,
+      /^Authentication-Results: mx\.example;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tdmarc=none .*\n$/,
     );
     if (requirePrograms("opendkim") === undefined)
       expect(opendkimResults(signed.stdout, records)).toEqual(["pass", "pass"]);
@@ -345,10 +345,10 @@ describe("A key that was just made", () => {
     ["To: bob@example.org\n\nHi\n", "want one From field, got 0"],
     ["From: a@example.net\nFrom: b@example.net\n\nHi\n", "want one From field, got 2"],
     ["From: a@example.org\n\nHi\n", "no key for a@example.org"],
-    ["From: a@example.net, b@example.org\n\nHi\n", "want one plain address in From"],
-    ["From: <a@example.net\n\nHi\n", "want one plain address in From"],
-    ["From: <a@example.net>@example.org\n\nHi\n", "want one plain address in From"],
-    ['From: "a@example.net" <b@example.org>\n\nHi\n', "want one plain address in From"],
+    ["From: a@example.net, b@example.org\n\nHi\n", "From has no author: 2 domains"],
+    ["From: <a@example.net\n\nHi\n", "From has no author: an address without >"],
+    ["From: <a@example.net>@example.org\n\nHi\n", "From has no author: text after an address"],
+    ['From: "a@example.net" <b@example.org>\n\nHi\n', "no key for b@example.org"],
   ])("does not sign %j", (input, reason) => {
     using dir = scratch();
     const file = withDirectory(dir, "127.0.0.1:1", "require_published = false");
@@ -375,11 +375,11 @@ describe("mail verify", () => {
         ...args,
       ]);
     expect((await verify("")).stdout).toMatch(
-      /^Authentication-Results: mx\.example; dkim=policy \(2 bytes of the body are not signed\) header\.d=example\.com/,
+      /^Authentication-Results: mx\.example;\n\tdkim=policy \(2 bytes of the body are not signed\) header\.d=example\.com/,
     );
-    expect((await verify('[dkim]\nbody_length = "accept"')).stdout).toMatch(/ dkim=pass /);
+    expect((await verify('[dkim]\nbody_length = "accept"')).stdout).toMatch(/\tdkim=pass /);
     expect((await verify("[dkim]\nmin_key_bits = 3072")).stdout).toMatch(
-      / dkim=policy \(RSA key of 2048 bits is shorter/,
+      /\tdkim=policy \(RSA key of 2048 bits is shorter/,
     );
     const json = JSON.parse((await verify("", "--json")).stdout) as Record<string, unknown>;
     expect(json).toMatchObject({
@@ -389,10 +389,58 @@ describe("mail verify", () => {
     });
   });
 
-  test("reads standard input, and says that a message has no signature", () => {
+  test("reads standard input, and says that a message has no signature", async () => {
     using dir = scratch();
-    const ran = postvouch(["mail", "verify", "--config", config(dir)], { input: "From: a@b.example\n\nHi\n" });
-    expect(ran).toMatchObject({ status: 0, stdout: "Authentication-Results: mx.example; dkim=none (no signature)\n" });
+    const off = config(dir, "[dmarc]\nverify = false");
+    const ran = postvouch(["mail", "verify", "--config", off], { input: "From: a@b.example\n\nHi\n" });
+    expect(ran).toMatchObject({
+      status: 0,
+      stdout: "Authentication-Results: mx.example;\n\tdkim=none (no signature)\n",
+    });
+  });
+
+  test("checks SPF for a client, and explains DMARC as a tree", async () => {
+    using dir = scratch();
+    const records = {
+      "shop.example": [{ SPF: "v=spf1 ip4:192.0.2.1 -all" }],
+      "_dmarc.shop.example": [{ TXT: "v=DMARC1; p=reject" }],
+    };
+    await using dns = await startDnsServer(zoneAuthority(records));
+    const message = dir.write("message", "From: Ann <ann@shop.example>\n\nHi\n");
+    const file = config(dir, `[dns]\nservers = ["${dns.address}"]`);
+    const verify = (ip: string, ...more: string[]): Promise<Ran> =>
+      postvouchAsync([
+        "mail",
+        "verify",
+        "--config",
+        file,
+        "--ip",
+        ip,
+        "--sender",
+        "ann@shop.example",
+        ...more,
+        message,
+      ]);
+    expect((await verify("192.0.2.1")).stdout).toMatch(
+      /\n\tspf=pass \(.*\) smtp\.mailfrom=shop\.example;\n\tdkim=none .*;\n\tdmarc=pass \(p=reject dis=none\) header\.from=shop\.example\n$/,
+    );
+    const { stdout } = await verify("192.0.2.9", "--explain");
+    expect(stdout).toContain("From: shop.example\n  tree walk\n    _dmarc.shop.example: v=DMARC1; p=reject\n");
+    expect(stdout).toMatch(/\ndmarc=fail: .*SPF/);
+    expect(JSON.parse((await verify("192.0.2.9", "--json")).stdout)).toMatchObject({
+      spf: { mailFrom: { result: "fail" } },
+      dmarc: { result: "fail", domain: "shop.example" },
+      action: "accept",
+    });
+  });
+
+  test.each([
+    { args: ["--helo", "x.example"], status: 64, says: "want --ip beside --helo and --sender" },
+    { args: ["--ip", "mail.example"], status: 65, says: 'Cannot check client address "mail.example"' },
+  ])("says what is wrong with $args", ({ args, status, says }) => {
+    using dir = scratch();
+    const ran = postvouch(["mail", "verify", "--config", config(dir), ...args], { input: "\n" });
+    expect(ran).toMatchObject({ status, stdout: "", stderr: expect.stringContaining(says) });
   });
 
   test("says which file it cannot read", () => {

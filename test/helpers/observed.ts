@@ -12,6 +12,7 @@ export function idleMetrics(sources: Partial<MetricSources> = {}): Metrics {
     ownDomainsLastSuccess: () => new Map(),
     secrets: () => 1,
     storeUp: () => undefined,
+    dkimKeys: () => new Map(),
     ...sources,
   });
 }

@@ -14,6 +14,7 @@ export function setupOf(toml: string, found: Pick<Setup, "hostname" | "srsDomain
     origin: "",
     isPostfixSender: () => false,
     secretsFile: "",
+    stateDir: "/nonexistent",
     secrets: [],
     problems: [],
     warnings: [],

@@ -1,0 +1,139 @@
+/**
+ * The checks of one message from outside: SPF from its envelope on, DKIM while the body comes in, DMARC at its end.
+ *
+ *     const checks = new Checks(parts, envelope);      // SPF begins
+ *     checks.beginBody(header);                        // keys are asked for
+ *     checks.body(chunk); ...
+ *     const results = await checks.finish();
+ */
+import type { Eventual } from "../collections/eventual.ts";
+import { BodyHashes } from "../dkim/body-hash.ts";
+import { dkimResults, type SignatureVerdict } from "../dkim/verdict.ts";
+import { Verification } from "../dkim/verify.ts";
+import { type Disposition, dmarcResult } from "../dmarc/disposition.ts";
+import { evaluateDmarc } from "../dmarc/evaluate.ts";
+import { type From, readFrom } from "../dmarc/from.ts";
+import type { DmarcVerdict, Identifier } from "../dmarc/verdict.ts";
+import type { MethodResult } from "../mail/authentication-results.ts";
+import { spfResults } from "../spf/method-results.ts";
+import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
+import type { MessageHeader } from "./header.ts";
+import type { CheckParts } from "./settings.ts";
+
+/** Who sent the message, as SMTP tells it. */
+export interface Envelope {
+  /** The address of the client; any text if it is not known. */
+  readonly clientAddress: string;
+  readonly heloName: string;
+  /** "" is the null sender. */
+  readonly sender: string;
+}
+
+export interface CheckResults {
+  /** `undefined` without a name. */
+  readonly helo: SpfVerdict | undefined;
+  /** `undefined` for the null sender. */
+  readonly mailFrom: SpfVerdict | undefined;
+  /** `undefined` if DKIM is off; so is `dmarc`. */
+  readonly signatures: readonly SignatureVerdict[] | undefined;
+  readonly dmarc: { readonly verdict: DmarcVerdict; readonly disposition: Disposition } | undefined;
+  /** For Authentication-Results, in its order. */
+  readonly results: readonly MethodResult[];
+}
+
+type SpfVerdicts = Pick<CheckResults, "helo" | "mailFrom">;
+
+export class Checks {
+  readonly #parts: CheckParts;
+  readonly #envelope: Envelope | undefined;
+  readonly #spf: Promise<SpfVerdicts>;
+  readonly #body = new BodyHashes();
+  #from: From = readFrom([]);
+  #listId = "";
+  #verification: Verification | undefined;
+
+  /** @param envelope `undefined` if it is not known: then SPF is left out */
+  constructor(parts: CheckParts, envelope: Envelope | undefined) {
+    this.#parts = parts;
+    this.#envelope = envelope;
+    this.#spf = this.#checkSpf();
+    // Wanted at the end, where an error is told.
+    this.#spf.catch(() => {});
+  }
+
+  /** Takes the whole header. */
+  beginBody(header: MessageHeader): void {
+    const { dkim, settings } = this.#parts;
+    this.#from = header.isExcessive ? EXCESSIVE : readFrom(header.valuesOf("from"));
+    this.#listId = header.valuesOf("list-id").at(-1) ?? "";
+    if (!settings.verifiesDkim) return;
+    const authorDomains = this.#from.isUsable ? [this.#from.domain] : this.#from.domains;
+    const deadlineMs = this.#deadlineMs();
+    this.#verification = new Verification(dkim, { fields: header.fields, authorDomains, deadlineMs }, this.#body);
+  }
+
+  body(chunk: Buffer): void {
+    this.#body.update(chunk);
+  }
+
+  async finish(): Promise<CheckResults> {
+    this.#body.end();
+    const signatures = await this.#verification?.finish();
+    const { helo, mailFrom } = await this.#spf;
+    const dmarc = this.#parts.settings.verifiesDmarc
+      ? await this.#judge(signatures ?? [], mailFrom ?? helo)
+      : undefined;
+    const results = [
+      ...spfResults(mailFrom, helo),
+      ...(signatures === undefined ? [] : dkimResults(signatures)),
+      ...(dmarc === undefined ? [] : [dmarcResult(dmarc.verdict, dmarc.disposition)]),
+    ];
+    return { helo, mailFrom, signatures, dmarc, results };
+  }
+
+  async #judge(
+    signatures: readonly SignatureVerdict[],
+    spf: SpfVerdict | undefined,
+  ): Promise<NonNullable<CheckResults["dmarc"]>> {
+    const { resolver, disposer } = this.#parts;
+    const identifiers: Identifier[] = [
+      ...(spf === undefined ? [] : [{ method: "spf" as const, domain: spf.domain, result: spf.result }]),
+      ...signatures.map(({ domain, selector, result, reason }) => {
+        return { method: "dkim" as const, domain, selector, result, cause: reason };
+      }),
+    ];
+    const verdict = await evaluateDmarc({ from: this.#from, identifiers, deadlineMs: this.#deadlineMs() }, resolver);
+    const sender = this.#envelope?.sender ?? "";
+    const senderDomain = sender.slice(sender.lastIndexOf("@") + 1);
+    return {
+      verdict,
+      disposition: disposer.dispose(verdict, { listId: this.#listId, senderDomain, sealer: undefined }),
+    };
+  }
+
+  async #checkSpf(): Promise<SpfVerdicts> {
+    if (this.#envelope === undefined) return { helo: undefined, mailFrom: undefined };
+    const { clientAddress, heloName, sender } = this.#envelope;
+    const deadlineMs = this.#deadlineMs();
+    const check = (identity: SpfIdentity): Eventual<SpfVerdict> =>
+      this.#parts.checker.checkHost({ identity, clientAddress, heloName, sender, deadlineMs });
+    const [helo, mailFrom] = await Promise.all([
+      heloName === "" ? undefined : check("helo"),
+      sender === "" ? undefined : check("mailfrom"),
+    ]);
+    return { helo, mailFrom };
+  }
+
+  /** The time at which the lookups that begin now are given up. */
+  #deadlineMs(): number {
+    return this.#parts.clockMs() + this.#parts.settings.timeLimitMs;
+  }
+}
+
+/** A header that is longer than what is kept may hide a second From field. */
+const EXCESSIVE: From = {
+  isUsable: false,
+  fault: "malformed",
+  problem: "the header is longer than this host reads",
+  domains: [],
+};

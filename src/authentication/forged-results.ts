@@ -1,0 +1,88 @@
+/**
+ * Finds the Authentication-Results fields that claim to be ours (RFC 8601 section 5). They are removed from each message,
+ * whatever else happens to it: who reads them believes whoever wrote our name.
+ *
+ *     Authentication-Results: authserv-id [version]; ...
+ *
+ * A field that cannot be read, but begins with our name, is one of them.
+ */
+import { lowerCase } from "../dns/name.ts";
+import type { HeaderField } from "../mail/header-field.ts";
+import type { FieldIndex } from "../milter/application.ts";
+
+const NAME = "Authentication-Results";
+const KEY = lowerCase(NAME);
+
+/** Collects the indices of such fields while the header comes in. */
+export class ForgedResults {
+  readonly #ids: readonly string[];
+  readonly #indices: number[] = [];
+  #count = 0;
+  #areBelowReceived = false;
+  /** Number of the first ones that stand above the first Received: field. */
+  #above = 0;
+
+  /** @param ids our names, in lower case and without a trailing dot */
+  constructor(ids: readonly string[]) {
+    this.#ids = ids;
+  }
+
+  /** Takes the next field of the header. */
+  note({ key, value }: HeaderField): void {
+    if (key === "received") this.#areBelowReceived = true;
+    if (key !== KEY) return;
+    this.#count += 1;
+    if (!this.#ids.some((id) => claims(value, id))) return;
+    this.#indices.push(this.#count);
+    if (!this.#areBelowReceived) this.#above += 1;
+  }
+
+  /** All of them. */
+  all(): FieldIndex[] {
+    return this.#indices.map(toIndex);
+  }
+
+  /**
+   * Those below the first Received: field. On the second pass this host has written that field, and all that stands above
+   * it.
+   */
+  belowReceived(): FieldIndex[] {
+    return this.#indices.slice(this.#above).map(toIndex);
+  }
+}
+
+function toIndex(index: number): FieldIndex {
+  return { name: NAME, index };
+}
+
+/** Tells if a field begins with the name `id`. */
+export function claims(value: string, id: string): boolean {
+  const start = skipComments(value);
+  // Some readers take no notice of a comment or a quote that is never closed.
+  return beginsWith(value.slice(start), id) || beginsWith(value.replace(/^[\s("]+/, ""), id);
+}
+
+function beginsWith(text: string, id: string): boolean {
+  const quoted = /^"((?:[^"\\]|\\.)*)"/s.exec(text)?.[1];
+  const plain = lowerCase(quoted === undefined ? text.slice(0, id.length + 2) : quoted.replace(/\\(.)/gs, "$1"));
+  if (!plain.startsWith(id)) return false;
+  const rest = plain.slice(id.length);
+  return !TOKEN_CHAR.test(rest.startsWith(".") ? rest.slice(1) : rest);
+}
+
+/** A character that goes on with a token (RFC 2045 section 5.1): then it is another, longer name. */
+const TOKEN_CHAR = /^[!#$%&'*+.0-9A-Z^_`a-z{|}~-]/;
+
+/** The place after blanks and comments (CFWS, RFC 5322 section 3.2.2), which may be nested. */
+function skipComments(text: string): number {
+  let depth = 0;
+  let at = 0;
+  for (; at < text.length; at++) {
+    const char = text.charAt(at);
+    if (char === "(") depth += 1;
+    else if (depth === 0 && !/\s/.test(char)) return at;
+    else if (char === ")") depth -= 1;
+    else if (char === "\\") at += 1;
+  }
+  return at;
+}

@@ -1,0 +1,63 @@
+/** What all handlers of messages share: the header, the removal of forged results, and the report at the end. */
+import type { FieldIndex, HeaderEdits, HeaderField, MessageHandler, SmtpSession } from "../milter/application.ts";
+import { MessageHeader } from "./header.ts";
+import type { MailAction, MessageReport } from "./report.ts";
+import type { Origin } from "./role.ts";
+import type { AuthenticationParts } from "./settings.ts";
+
+/** One message, as Postfix tells it at MAIL. */
+export interface Arrival {
+  readonly parts: AuthenticationParts;
+  readonly smtp: SmtpSession;
+  readonly origin: Origin;
+  /** The envelope sender without brackets; "" is the null sender. */
+  readonly sender: string;
+  /** Our names in Authentication-Results, in lower case. */
+  readonly ids: readonly string[];
+}
+
+/** The part of a report that a handler knows. */
+type Told = Partial<Pick<MessageReport, "authorDomain" | "results" | "would" | "signed" | "problem">>;
+
+/** A message that is handled. Whatever becomes of it, results that claim to be ours are removed. */
+export abstract class Handled implements MessageHandler {
+  protected readonly arrival: Arrival;
+  protected readonly head: MessageHeader;
+  readonly #startMs: number;
+
+  constructor(arrival: Arrival) {
+    this.arrival = arrival;
+    this.head = new MessageHeader(arrival.ids);
+    this.#startMs = arrival.parts.clockMs();
+  }
+
+  header(field: HeaderField, isExcess: boolean): void {
+    this.head.add(field, isExcess);
+  }
+
+  abstract eom(): ReturnType<MessageHandler["eom"]>;
+
+  abort(): void {
+    this.report("aborted", {});
+  }
+
+  rescue(): HeaderEdits {
+    return { remove: this.forged() };
+  }
+
+  /** The fields that are removed. */
+  protected forged(): FieldIndex[] {
+    return this.head.forged.all();
+  }
+
+  /** The time at which the lookups that begin now are given up. */
+  protected deadlineMs(): number {
+    return this.arrival.parts.clockMs() + this.arrival.parts.settings.timeLimitMs;
+  }
+
+  protected report(action: MailAction, told: Told): void {
+    const { parts, origin, smtp, sender } = this.arrival;
+    const ms = parts.clockMs() - this.#startMs;
+    parts.observe({ role: origin.role, smtp, sender, authorDomain: "", results: [], signed: [], ...told, action, ms });
+  }
+}

@@ -1,0 +1,106 @@
+/** The configuration keys of the milter and of DMARC: the sections [milter] and [dmarc] of the table. */
+import { parseReplyText } from "../policy/settings.ts";
+import { parameter } from "./parameter.ts";
+import { cidr, domainName, domainPattern, duration, flag, integer, kind, listOf, oneOf } from "./value.ts";
+
+const daemonName = kind("the value of milter_macro_daemon_name of a service in master.cf", (value) =>
+  typeof value === "string" && /^[!-~]{1,100}$/.test(value) ? value : undefined,
+);
+
+/** A name in Authentication-Results, which need not be a domain name. */
+const authservId = kind('a name as in Authentication-Results, such as "mx.example.net"', (value) =>
+  typeof value === "string" && /^[!-~]{1,253}$/.test(value) ? value : undefined,
+);
+
+const rejectMessage = kind("one line of printable ASCII; {domain} stands for the author's domain", (value) =>
+  typeof value === "string" && parseReplyText(value.replaceAll("{domain}", "")) !== undefined ? value : undefined,
+);
+
+export const MILTER_PARAMETERS = {
+  "milter.mode": parameter(
+    oneOf("enforce", "report"),
+    "enforce",
+    'What becomes of decisions: "enforce", or "report" to reject, hold and defer nothing, and log and count what would have been.',
+  ),
+  "milter.authserv_id": parameter(
+    domainName,
+    "",
+    "Name in our Authentication-Results. Default: policy.authserv_id, else hostname.",
+  ),
+  "milter.internal": parameter(
+    listOf(cidr),
+    ["127.0.0.0/8", "::1"],
+    "Clients whose mail is ours: it is signed if there is a key for its author, and not checked.",
+  ),
+  "milter.skip": parameter(listOf(cidr), [], "Clients whose mail is left as it is, but for forged results."),
+  "milter.submission_daemons": parameter(
+    listOf(daemonName),
+    ["ORIGINATING"],
+    "Values of milter_macro_daemon_name: mail of these services is ours.",
+  ),
+  "milter.forward_daemons": parameter(
+    listOf(daemonName),
+    ["FORWARD"],
+    "The same for the second pass of forward-only, where results of the first pass stay.",
+  ),
+  "milter.skip_daemons": parameter(
+    listOf(daemonName),
+    ["REINJECT"],
+    "The same for services behind a content filter, whose mail was handled before.",
+  ),
+  "milter.remove_authserv_ids": parameter(
+    listOf(authservId),
+    [],
+    "Further names whose Authentication-Results fields are removed. Ours always are.",
+  ),
+  "milter.malformed": parameter(
+    oneOf("tag", "quarantine", "reject"),
+    "tag",
+    "Mail without From, with several, or with one that cannot be read: dmarc=permerror, Postfix's hold queue, or a rejection.",
+  ),
+  "milter.time_limit": parameter(
+    duration("1s", "250s"),
+    "25s",
+    "Longest wait for DNS at one step of a message. Then the result is temperror.",
+  ),
+  "milter.on_error": parameter(
+    oneOf("tempfail", "accept"),
+    "tempfail",
+    "What becomes of a message after an internal error. Results that claim to be ours are removed either way.",
+  ),
+  "milter.max_header_bytes": parameter(
+    integer(10_000, 16_777_216),
+    1_048_576,
+    "Longest header in bytes. A longer one is malformed. Bodies are hashed as they come and not kept.",
+  ),
+} as const;
+
+export const DMARC_PARAMETERS = {
+  "dmarc.verify": parameter(flag, true, "Checks DMARC (RFC 9989) on mail from outside."),
+  "dmarc.reject": parameter(flag, false, "Rejects mail that fails a policy p=reject. Otherwise it is only tagged."),
+  "dmarc.quarantine": parameter(
+    oneOf("tag", "hold", "reject"),
+    "tag",
+    "What becomes of mail that fails a policy p=quarantine: only the result is added, or Postfix's hold queue, or a rejection.",
+  ),
+  "dmarc.reject_message": parameter(
+    rejectMessage,
+    "Message rejected due to the DMARC policy of {domain}",
+    "Text of the rejection. {domain} is the domain of From.",
+  ),
+  "dmarc.temperror": parameter(
+    oneOf("accept", "tempfail"),
+    "accept",
+    "What becomes of mail that DNS trouble leaves undecided.",
+  ),
+  "dmarc.forward_failed": parameter(
+    oneOf("forward", "hold"),
+    "forward",
+    "What becomes of mail that failed a policy p=quarantine or p=reject and is to be forwarded by the second pass: it is sent on, or goes into Postfix's hold queue.",
+  ),
+  "dmarc.allow_lists": parameter(
+    listOf(domainPattern),
+    [],
+    "Domains of List-Id or of the envelope sender whose failures are only tagged: mailing lists that change what they pass on.",
+  ),
+} as const;

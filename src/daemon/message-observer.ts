@@ -1,0 +1,50 @@
+/** Counts and logs what becomes of each message that goes through the milter. */
+import { type MailAction, METHOD_RESULTS, METHODS, type MessageReport } from "../authentication/report.ts";
+import { shorten } from "../mail/text.ts";
+import type { Metrics } from "../metrics/metrics.ts";
+import type { LogFields, Logger } from "../process/log.ts";
+
+/** Longest value in a log line. */
+const MAX_FIELD_CHARS = 512;
+
+export function messageObserver(metrics: Metrics, logger: Logger): (report: MessageReport) => void {
+  return (report) => {
+    metrics.milterMessages.inc(report.role, report.action);
+    metrics.milterDuration[report.role].observeMs(report.ms);
+    if (report.would !== undefined) metrics.milterWould.inc(report.would);
+    for (const { algorithm } of report.signed) metrics.milterSignatures.inc(algorithm);
+    for (const { method, result } of report.results) {
+      if (isKnown(METHODS, method) && isKnown(METHOD_RESULTS, result)) metrics.milterResults.inc(method, result);
+    }
+    if (logger.enabled("info")) logger.log("info", "milter", logFields(report));
+  };
+}
+
+function isKnown<T extends string>(known: readonly T[], value: string): value is T {
+  return (known as readonly string[]).includes(value);
+}
+
+function logFields(report: MessageReport): LogFields {
+  const { role, smtp, sender, authorDomain, results, signed, problem, would, action, ms } = report;
+  const resultsOf = (method: string): string | undefined =>
+    results.flatMap((one) => (one.method === method ? [one.result] : [])).join(",") || undefined;
+  return {
+    queue_id: smtp.macros.get("i") ?? "NOQUEUE",
+    role,
+    client: field(smtp.client.address),
+    sender: sender === "" ? "<>" : field(sender),
+    from: authorDomain === "" ? undefined : field(authorDomain),
+    spf: resultsOf("spf"),
+    dkim: resultsOf("dkim"),
+    dmarc: resultsOf("dmarc"),
+    action: action satisfies MailAction,
+    would,
+    signed: signed.map(({ domain, selector }) => `${selector}._domainkey.${domain}`).join(",") || undefined,
+    problem: problem === undefined ? undefined : field(problem),
+    ms: Math.round(ms * 100) / 100,
+  };
+}
+
+function field(value: string): string {
+  return shorten(value, MAX_FIELD_CHARS);
+}

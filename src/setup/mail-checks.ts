@@ -1,0 +1,21 @@
+/** The parts of mail authentication that check, for the daemon and for `postvouch mail verify`. */
+import type { CheckParts } from "../authentication/settings.ts";
+import { authenticationSettings, dkimPolicy } from "../config/settings.ts";
+import { KeyRecords } from "../dkim/key-record.ts";
+import { createDisposer } from "../dmarc/disposition.ts";
+import type { Setup } from "./setup.ts";
+
+export function createCheckParts(
+  { config, hostname }: Setup,
+  { resolver, checker, timeMs }: Pick<CheckParts, "resolver" | "checker"> & { readonly timeMs: () => number },
+): CheckParts {
+  const settings = authenticationSettings(config, hostname);
+  return {
+    settings,
+    checker,
+    dkim: { ...dkimPolicy(config), resolver, keys: new KeyRecords(), timeMs },
+    disposer: createDisposer(settings.dmarc),
+    resolver,
+    clockMs: () => performance.now(),
+  };
+}

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { claims, ForgedResults } from "../../src/authentication/forged-results.ts";
+import { headerField } from "../../src/mail/header-field.ts";
+
+const ID = "mx.example.org";
+
+describe("a field claims our name", () => {
+  test.each([
+    " mx.example.org; spf=pass",
+    "mx.example.org;none",
+    " MX.Example.ORG; dkim=pass",
+    " mx.example.org 1; dkim=pass",
+    " mx.example.org/1; dkim=pass",
+    " (comment) mx.example.org; none",
+    " (a (nested \\) comment)) mx.example.org; none",
+    "\r\n\tmx.example.org;\r\n dkim=pass",
+    ' "mx.example.org"; none',
+    ' "mx\\.example.org"; none',
+    " mx.example.org",
+    " mx.example.org.; none",
+    " mx.example.org(c); none",
+    " mx.example.org\xa0; none",
+    " mx.example.org ==; dkim=pass",
+    ' "mx.example.org; none',
+    " ((mx.example.org; none",
+  ])("%j", (value) => {
+    expect(claims(value, ID)).toBe(true);
+  });
+
+  test.each([
+    " mx.example.org.example; none",
+    " mx.example.org-2; none",
+    " smx.example.org; none",
+    " example.org; mx.example.org",
+    " x; none (mx.example.org)",
+    " mx.example.orgx; none",
+    " mx.example.org_; none",
+    " (never closed mx.example.org; none",
+    "",
+    "   ",
+    "(",
+  ])("but not %j", (value) => {
+    expect(claims(value, ID)).toBe(false);
+  });
+});
+
+describe("the indices", () => {
+  function collect(lines: readonly string[]): ForgedResults {
+    const forged = new ForgedResults([ID]);
+    for (const line of lines) {
+      const colon = line.indexOf(":");
+      forged.note(headerField(line.slice(0, colon), line.slice(colon + 1)));
+    }
+    return forged;
+  }
+
+  test("count all fields of the name, whoever they claim to be of and however it is written", () => {
+    const forged = collect([
+      "Authentication-Results: other.example; none",
+      "authentication-results: mx.example.org; none",
+      "Subject: mx.example.org",
+      "AUTHENTICATION-RESULTS: mx.example.org; spf=pass",
+      "ARC-Authentication-Results: i=1; mx.example.org; none",
+      "X-Authentication-Results: mx.example.org; none",
+    ]);
+    expect(forged.all().map(({ index }) => index)).toEqual([2, 3]);
+  });
+
+  test("below the first Received: field are those that came with the message", () => {
+    const forged = collect([
+      "Authentication-Results: mx.example.org; spf=pass",
+      "Received: from x by mx.example.org",
+      "Authentication-Results: mx.example.org; dkim=pass",
+    ]);
+    expect(forged.belowReceived().map(({ index }) => index)).toEqual([2]);
+  });
+});
