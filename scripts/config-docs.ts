@@ -21,7 +21,7 @@ export function documents(): Record<string, string> {
 }
 
 /** Keys by section, in the order of the table; the keys before the first section come under "". */
-function sections(): Map<string, [string, Parameter<unknown>][]> {
+export function sections(): Map<string, [string, Parameter<unknown>][]> {
   const bySection = new Map<string, [string, Parameter<unknown>][]>();
   for (const [name, parameter] of Object.entries<Parameter<unknown>>(PARAMETERS)) {
     const dot = name.lastIndexOf(".");
@@ -87,7 +87,8 @@ function cell(text: string): string {
   return text.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-function toml(value: unknown): string {
+/** A value as TOML has it. */
+export function toml(value: unknown): string {
   return Array.isArray(value) ? `[${value.map(toml).join(", ")}]` : JSON.stringify(value);
 }
 

@@ -37,6 +37,13 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/share/doc/libdbd-mysql-perl": "libdbd-mysql-perl",
   "/lib/systemd/systemd-journal-remote": "systemd-journal-remote",
   "/usr/bin/chromium": "chromium",
+  "/usr/bin/man": "man-db",
+  "/usr/bin/mandoc": "mandoc",
+  "/usr/bin/zsh": "zsh",
+  "/usr/bin/fish": "fish",
+  "/usr/bin/fail2ban-regex": "fail2ban",
+  "/usr/bin/lintian": "lintian",
+  "/usr/sbin/debootstrap": "debootstrap",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */
