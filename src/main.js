@@ -106,6 +106,7 @@ async function findRuntime() {
   }
   const runtime = manifest.replace(/package\.json$/, "bin/node");
   if (existsSync(runtime)) return runtime;
-  // npm ci --ignore-scripts leaves it out.
-  return end(`${wish}, and "${runtime}" is missing: run "npm rebuild node" to have it`);
+  // npm leaves it out with --ignore-scripts, and if its settings allow no scripts of packages.
+  const folder = manifest.replace(/\/node_modules\/node\/package\.json$/, "");
+  return end(`${wish}, and "${runtime}" is missing: run "npm rebuild node" in ${folder} to have it`);
 }

@@ -140,7 +140,7 @@ metrics.listen = ["127.0.0.1:${metrics}"]
       expect({ status, stderr }).toEqual({
         status: UNAVAILABLE,
         stderr: expect.stringMatching(
-          /^postvouch: Cannot run on Node\.js [\d.]+: want 24 or newer, and ".*\/node_modules\/node\/bin\/node" is missing: run "npm rebuild node" to have it\n$/,
+          /^postvouch: Cannot run on Node\.js [\d.]+: want 24 or newer, and ".*\/node_modules\/node\/bin\/node" is missing: run "npm rebuild node" in \/.* to have it\n$/,
         ),
       });
       expect(npm("rebuild", "node")).toMatchObject({ status: 0 });
