@@ -78,8 +78,8 @@ export class RunningDaemon implements AsyncDisposable {
   output = "";
   readonly exited: Promise<number | null>;
 
-  constructor(args: readonly string[], env: Record<string, string> = {}, main = MAIN) {
-    this.child = spawn(process.execPath, [main, "serve", ...args], { env: { ...process.env, ...env } });
+  constructor(args: readonly string[], env: Record<string, string> = {}, main = MAIN, node = process.execPath) {
+    this.child = spawn(node, [main, "serve", ...args], { env: { ...process.env, ...env } });
     this.child.stdout?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     this.child.stderr?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     this.exited = new Promise((resolve) => this.child.once("close", (code) => resolve(code)));
