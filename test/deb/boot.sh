@@ -26,5 +26,7 @@ mount -t tmpfs tmpfs "$root/tmp"
 pivot_root "$root" "$root/mnt"
 cd /
 umount -l /mnt
+# What systemd mounts for a service (its credentials) reaches that service.
+mount --make-rshared /
 exec env -i container=test PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd
 ' sh "$root"

@@ -120,7 +120,8 @@ describe.skipIf(missing !== undefined)(`the Debian package on a Debian of its ow
     expect(status).toMatch(/^CapBnd:\t0+$/m);
     expect(status).toMatch(/^NoNewPrivs:\t1$/m);
     expect(machine.sh(`stat -c %U /proc/${pid}`).stdout).toBe("postvouch\n");
-    expect(machine.sh("stat -c '%U %a' /var/lib/postvouch/srs.secrets").stdout).toBe("postvouch 600\n");
+    const state = machine.sh("stat -c '%U %a' /var/lib/postvouch /var/lib/postvouch/srs.secrets").stdout;
+    expect(state).toBe("postvouch 700\npostvouch 600\n");
     expect(machine.sh("systemd-analyze security --threshold=13 postvouch.service").status).toBe(0);
     expect(machine.sh("journalctl -u postvouch -o short").stdout).toMatch(
       / postvouch\[\d+\]: info spf client=192\.0\.2\.1 /,

@@ -2,7 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { readLockFile } from "../../scripts/bill-of-materials.ts";
 import { buildDeb } from "../../scripts/deb.ts";
 import { packagedUnit } from "../../scripts/deb-texts.ts";
@@ -27,10 +27,15 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
   const lib = join(tree, "usr/lib/postvouch");
   let deb = "";
   beforeAll(() => {
+    // Else a commit between two builds would make them differ.
+    vi.stubEnv("SOURCE_DATE_EPOCH", "1790000000");
     deb = buildDeb(dir.path, { quick: true });
     run("dpkg-deb", "-R", deb, tree);
   }, MINUTES_MS);
-  afterAll(() => dir[Symbol.dispose]());
+  afterAll(() => {
+    vi.unstubAllEnvs();
+    dir[Symbol.dispose]();
+  });
 
   test("has no error for lintian, and is accepted with few overrides", { timeout: MINUTES_MS }, () => {
     const { status, stdout } = run("lintian", "--fail-on", "error", deb);
@@ -41,7 +46,8 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
 
   test("has the files that Debian's programs look for, with their modes", () => {
     const list = run("dpkg-deb", "-c", deb)
-      .stdout.split("\n")
+      .stdout.trimEnd()
+      .split("\n")
       .map((line) => line.split(/\s+/));
     const modes = Object.fromEntries(
       list.map(([mode = "", owner = "", , , , path = ""]) => [path.slice(1), `${mode} ${owner}`]),
