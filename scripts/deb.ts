@@ -93,7 +93,7 @@ export function buildDeb(directory: string, { version, quick }: DebOptions = {})
 function copyProgram(tree: string, version: string): void {
   const lib = join(tree, LIB);
   mkdirSync(lib, { recursive: true });
-  run(join(ROOT, "node_modules/.bin/tsc"), ["-p", join(ROOT, "tsconfig.build.json"), "--outDir", join(lib, "dist")]);
+  run(process.execPath, [join(ROOT, "scripts/build.ts"), join(lib, "dist")]);
   // Run by the runtime of the package alone.
   const main = readFileSync(join(lib, "dist/main.js"), "utf8").replace(/^#!.*\n/, "");
   writeFileSync(join(lib, "dist/main.js"), main, { mode: 0o644 });

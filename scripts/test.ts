@@ -43,7 +43,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/fish": "fish",
   "/usr/bin/fail2ban-regex": "fail2ban",
   "/usr/bin/lintian": "lintian",
-  "/usr/sbin/debootstrap": "debootstrap",
+  "/usr/bin/strip": "binutils",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */

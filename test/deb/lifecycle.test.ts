@@ -7,13 +7,10 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { buildDeb } from "../../scripts/deb.ts";
-import { requirePrograms } from "../helpers/requires.ts";
 import { DebianRoot, Machine, missingMachine } from "./machine.ts";
 
 const isAsked = process.env.POSTVOUCH_TEST_DEB === "1";
-const missing = isAsked
-  ? (missingMachine() ?? requirePrograms("debootstrap", "dpkg-deb", "nsenter"))
-  : "npm run test:deb";
+const missing = isAsked ? missingMachine() : "npm run test:deb";
 
 const MINUTES = 60_000;
 const CONFIG = `hostname = "mx.home.test"
@@ -219,10 +216,34 @@ systemctl daemon-reload; systemctl restart postvouch`);
     ).toBe("");
   });
 
-  test("starts at once on a host without a rival", { timeout: 3 * MINUTES }, async () => {
-    machine.sh("rm -rf /etc/systemd/system/postvouch.service.d; dpkg -P postsrsd");
+  test("starts at once on a host without a rival, with the state of an installation by hand", {
+    timeout: 3 * MINUTES,
+  }, async () => {
+    // What DynamicUser= leaves.
+    machine.sh(`rm -rf /etc/systemd/system/postvouch.service.d; dpkg -P postsrsd
+mkdir -p -m 700 /var/lib/private; mkdir /var/lib/private/postvouch; ln -s private/postvouch /var/lib/postvouch
+umask 077; echo tops3cr3t >/var/lib/private/postvouch/srs.secrets; chown -R 65000:65000 /var/lib/private/postvouch`);
     expect(machine.sh(`dpkg -i ${deb(1)}`)).toMatchObject({ status: 0 });
     expect(stateOf("postvouch")).toEqual(["enabled", "active"]);
     await machine.until("journalctl -u postvouch -n 20 | grep 'info listening'");
+    const state =
+      "stat -c '%F %U %a' /var/lib/postvouch /var/lib/postvouch/srs.secrets; cat /var/lib/postvouch/srs.secrets";
+    expect(machine.sh(state).stdout).toBe("directory postvouch 700\nregular file postvouch 600\ntops3cr3t\n");
+  });
+
+  test("is not started where another program has one of the ports", { timeout: 3 * MINUTES }, async () => {
+    machine.sh(
+      "dpkg -P postvouch; systemd-run --unit=other /usr/bin/systemd-socket-activate -l 127.0.0.1:9797 /bin/true",
+    );
+    await machine.until("grep -q ':2645 .* 0A ' /proc/net/tcp");
+    expect(machine.sh(`dpkg -i ${deb(1)}`)).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining("postvouch: not started, because another program has port 9797. When it is free"),
+    });
+    expect(stateOf("postvouch")).toEqual(["disabled", "inactive"]);
+    machine.sh("systemctl stop other; systemctl enable --now postvouch");
+    await machine.until("journalctl -u postvouch -n 20 | grep 'info listening'");
+    expect(machine.sh(`dpkg -i ${deb(1)}`)).toMatchObject({ status: 0, stderr: "" });
+    expect(stateOf("postvouch")).toEqual(["enabled", "active"]);
   });
 });

@@ -13,11 +13,13 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { requirePrograms, skipReason } from "../helpers/requires.ts";
 
 const SUITE = "bookworm";
 const MIRROR = "http://deb.debian.org/debian";
@@ -43,7 +45,8 @@ export class DebianRoot implements Disposable {
   constructor(packages: readonly string[] = PACKAGES) {
     const archive = join(tmpdir(), `postvouch-${SUITE}-${packages.join("-")}.tar`);
     this.path = mkdtempSync(join(tmpdir(), "postvouch-debian-"));
-    if (!existsSync(archive)) {
+    // Anybody can put a file there.
+    if (statSync(archive, { throwIfNoEntry: false })?.uid !== process.getuid?.()) {
       const include = packages.length === 0 ? [] : [`--include=${packages.join(",")}`];
       const args = ["--variant=minbase", ...include, SUITE, this.path, MIRROR];
       must("debootstrap", args);
@@ -141,10 +144,11 @@ export class Machine implements AsyncDisposable {
   }
 }
 
-/** Why no Debian can boot here, or `undefined`. */
+/** Why no Debian can be made and booted here, or `undefined`. @throws {Error} when `CI=true` */
 export function missingMachine(): string | undefined {
-  if (process.getuid?.() !== 0) return "Cannot run: not root";
-  return cgroupRoot() === undefined ? "Cannot run: no cgroups version 2" : undefined;
+  if (process.getuid?.() !== 0) return skipReason("Cannot run: not root");
+  if (cgroupRoot() === undefined) return skipReason("Cannot run: no cgroups version 2");
+  return requirePrograms("debootstrap", "dpkg-deb", "strip", "unshare", "nsenter");
 }
 
 function cgroupRoot(): string | undefined {
