@@ -18,8 +18,8 @@ export interface PageHead {
 export function page({ name, section, date, version, summary }: PageHead, ...parts: readonly string[]): string {
   const manual = section === 8 ? "System Manager's Manual" : section === 5 ? "File Formats Manual" : "User Commands";
   const title = [quoted(name.toUpperCase()), section, date, quoted(`postvouch ${version}`), quoted(manual)].join(" ");
-  // No word is split: keys and options would get hyphens that they do not have.
-  return `${[`.TH ${title}`, ".nh", ".SH NAME", `${text(name)} \\- ${text(summary)}`, ...parts].join("\n")}\n`;
+  // No word is split, and no blank stretched: keys and options would look otherwise than they are typed.
+  return `${[`.TH ${title}`, ".nh", ".ad l", ".SH NAME", `${text(name)} \\- ${text(summary)}`, ...parts].join("\n")}\n`;
 }
 
 /** A section with its heading. */
