@@ -5,7 +5,7 @@ import { gather } from "../import/host/gather.ts";
 import { secretsToWrite, serviceSecretsFile } from "../import/host/secrets.ts";
 import { type NewFile, writeAll } from "../import/host/write.ts";
 import { EXIT, Failure } from "../process/exit.ts";
-import { DEFAULT_CONFIG_FILE } from "../setup/config-file.ts";
+import { DEFAULT_CONFIG_FILE, readConfigFile } from "../setup/config-file.ts";
 import type { Call } from "./call.ts";
 
 /**
@@ -20,7 +20,8 @@ export async function runImport({ around, options, operands, output, timeMs }: C
   const secretsKey = around.configFile === undefined ? "" : join(dirname(configFile), "srs.secrets");
   const secretsFile = secretsKey || serviceSecretsFile();
   const replaces = options.force === true;
-  if (options["dry-run"] !== true) mustNotExist(configFile, replaces);
+  const isBlank = isThere(configFile) && setsNothing(configFile);
+  if (options["dry-run"] !== true && !replaces && !isBlank) mustNotExist(configFile);
   const { toml, notes, sources, secrets } = await gather(operands, secretsKey, timeMs());
   for (const note of notes) output.problem(`note: ${note}`);
   if (options["dry-run"] === true) {
@@ -31,7 +32,7 @@ export async function runImport({ around, options, operands, output, timeMs }: C
     return EXIT.ok;
   }
   const files: NewFile[] = [
-    { path: configFile, content: toml, mode: 0o644, replaces, keepsOldAs: `${configFile}.old` },
+    { path: configFile, content: toml, mode: 0o644, replaces: replaces || isBlank, keepsOldAs: `${configFile}.old` },
   ];
   const copy = secrets && secretsToWrite(secrets, secretsFile, replaces);
   // The configuration comes last: where it is, the secrets are.
@@ -44,8 +45,14 @@ export async function runImport({ around, options, operands, output, timeMs }: C
   return EXIT.ok;
 }
 
-function mustNotExist(path: string, replaces: boolean): void {
-  if (replaces || !isThere(path)) return;
+/** Tells if a file has remarks alone, such as the one that a package brings: it may be replaced. */
+function setsNothing(path: string): boolean {
+  const { isEmpty, problems } = readConfigFile(path);
+  return isEmpty && problems.length === 0;
+}
+
+function mustNotExist(path: string): void {
+  if (!isThere(path)) return;
   throw new Failure(EXIT.cannotCreate, [
     `Cannot write "${path}": it exists; --force replaces it and keeps it as ${path}.old, --dry-run shows the new one`,
   ]);

@@ -21,6 +21,9 @@ import { Failure } from "../../src/process/exit.ts";
 import { postvouch, postvouchAsync, type Ran, scratch } from "../helpers/daemon.ts";
 import { requirePrograms, skipReason } from "../helpers/requires.ts";
 
+/** A configuration that sets something. */
+const MINE = 'hostname = "mx.mine.test"\n';
+
 const NO_STACK = /^\s+at .*:\d+:\d+/m;
 const MAIN = join(import.meta.dirname, "../../src/main.js");
 
@@ -173,23 +176,31 @@ describe.skipIf(missing !== undefined)(`postvouch import ${missing ?? ""}`, () =
   test("replaces nothing without --force, and keeps the old file with it", async () => {
     using place = host();
     await place.run(place.root);
-    writeFileSync(place.config, "# mine\n");
+    writeFileSync(place.config, MINE);
     const { status, stderr } = await place.run(place.root);
     expect({ status, stderr }).toEqual({
       status: 73,
       stderr: `postvouch: Cannot write "${place.config}": it exists; --force replaces it and keeps it as ${place.config}.old, --dry-run shows the new one\n`,
     });
-    expect(readFileSync(place.config, "utf8")).toBe("# mine\n");
+    expect(readFileSync(place.config, "utf8")).toBe(MINE);
     expect(await place.run("--force", place.root)).toMatchObject({
       status: 0,
       stdout: expect.stringContaining("has the secrets already"),
     });
-    expect(readFileSync(`${place.config}.old`, "utf8")).toBe("# mine\n");
+    expect(readFileSync(`${place.config}.old`, "utf8")).toBe(MINE);
     expect(readFileSync(place.config, "utf8")).toContain("[srs]");
     expect(place.written()).toEqual([
       "postvouch",
       ...["postvouch.toml", "postvouch.toml.old", "srs.secrets"].map((name) => `postvouch/${name}`),
     ]);
+  });
+
+  test("replaces a configuration of remarks alone, as the package brings it, and keeps it", async () => {
+    using place = host();
+    mkdirSync(dirname(place.config), { recursive: true });
+    writeFileSync(place.config, '# [srs]\n# domain = "srs.example.net"\n');
+    expect(await place.run(place.root)).toMatchObject({ status: 0 });
+    expect(readFileSync(`${place.config}.old`, "utf8")).toContain("# domain");
   });
 
   test("never drops a secret of ours", async () => {
