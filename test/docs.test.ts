@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
+import { doctorMarkdown } from "../scripts/doctor-docs.ts";
 import { PARAMETERS } from "../src/config/parameters.ts";
 import { QUERY_OUTCOMES } from "../src/dns/types.ts";
 import { OUTCOMES } from "../src/net/lookup.ts";
@@ -64,6 +65,10 @@ test("docs/how-it-works.md shows an address that its secret signs on its day", (
   const [, domain = ""] = rewritten.split("@");
   const { stdout } = forwardAddress(original, { secret, domain, timeMs: Date.parse(`${date} UTC`) });
   expect(stdout).toBe(`${rewritten}\n`);
+});
+
+test("docs/doctor.md is what the table of checks makes (npm run docs)", () => {
+  expect(readFileSync(join(ROOT, "docs/doctor.md"), "utf8")).toBe(doctorMarkdown());
 });
 
 test("every document is reached from the README", () => {

@@ -32,6 +32,6 @@ export async function checkConfig({ around, output }: Call): Promise<number> {
 /** Warns of settings of other programs. Without a listener no other program can use us, so there are none. */
 async function adviceOnNeighbours(setup: Setup): Promise<string[]> {
   if (LISTENER_KEYS.every((key) => setup.config[key].length === 0)) return [];
-  const { neighbourAdvice } = await import("../setup/neighbours.ts");
+  const { neighbourAdvice } = await import("../doctor/advice.ts");
   return neighbourAdvice(setup);
 }

@@ -166,6 +166,25 @@ Exits 1 if it does not know the reply; then it says what the codes mean.`,
     operands: "[TEXT]",
     load: async () => (await import("./explain-bounce.ts")).explain,
   },
+  doctor: {
+    usage: "doctor [--config FILE] [--json]",
+    summary: "check Postfix, DNS and our own state",
+    help: `Checks Postfix's configuration, DNS and the running daemon, and prints for each
+check ok, warning, error or skipped, the reason, and the command that mends it.
+Changes nothing. --json prints one object: ok, and checks with id, status,
+reason, mend. Exits 1 if there is an error. As root it sees most.
+"doctor gmail" prints Google's rules for forwarders beside what was found.`,
+    options: ["config", "json"],
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
+  "doctor gmail": {
+    usage: "doctor gmail [--config FILE] [--json]",
+    summary: "the same by Google's rules for forwarders",
+    help: `Prints Google's rules for senders and forwarders, and what the checks of
+"postvouch doctor" say about each. Exits 1 if one is broken.`,
+    options: ["config", "json"],
+    load: async () => (await import("./doctor.ts")).doctorGmail,
+  },
   "help config": {
     usage: "help config",
     summary: "list every key of the configuration",

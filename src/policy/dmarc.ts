@@ -10,7 +10,7 @@ import { normalizeName } from "../mail/names.ts";
 /** The labels of the longest parent that the walk visits. With the domain itself it makes at most 8 queries. */
 const MAX_PARENT_LABELS = 7;
 
-const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
+export const DMARC_RECORD = /^v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|$)/;
 
 /**
  * Looks up the DMARC records. DNS trouble counts as published: without a record the mail is rejected, and a message
@@ -34,8 +34,8 @@ function anyPublishes(domains: readonly string[], resolver: Resolver, deadlineMs
   });
 }
 
-/** The domain and its parents up to the top-level domain. */
-function treeWalk(domain: string): string[] {
+/** The domain and its parents up to the top-level domain, in the order in which their records are looked up. */
+export function treeWalk(domain: string): string[] {
   const name = normalizeName(domain);
   const labels = name.split(".");
   if (labels.includes("")) return [];

@@ -35,7 +35,7 @@ function kindOf(text: string): MatchItem["kind"] {
 }
 
 /** Splits at blanks and commas outside braces. An unclosed brace extends to the end. */
-function splitItems(value: string): string[] {
+export function splitItems(value: string): string[] {
   if (!value.includes("{")) return value.split(/[\s,]+/);
   const words: string[] = [];
   let word = "";

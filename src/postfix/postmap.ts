@@ -53,6 +53,35 @@ export function askPostmap(command: PostfixCommand): AskTable {
   };
 }
 
+/**
+ * The value of one key.
+ *
+ * @throws {Error} when the table cannot be asked
+ */
+export async function lookUp(table: string, key: string, command: PostfixCommand): Promise<string | undefined> {
+  if (!isTable(table) || !isKey(key)) throw new Error(`Cannot ask "${table}": want type:name`);
+  const run = await runPostfix("postmap", ["-q", "-", directTable(table)], `${key}\n`, command);
+  if (run.status === "failed") throw new Error(run.reason);
+  if (run.exitCode > 1 || withoutWarnings(run.stderr).trim() !== "") {
+    throw new Error(`Cannot ask "${table}": ${oneLine(run.stderr)}`);
+  }
+  const tab = run.stdout.indexOf("\t");
+  return tab === -1 ? undefined : run.stdout.slice(tab + 1).trimEnd();
+}
+
+/** All keys and values of a table; `undefined` for one that cannot list them, or cannot be asked. */
+export async function listTable(table: string, command: PostfixCommand): Promise<Map<string, string> | undefined> {
+  if (!isTable(table)) return undefined;
+  const run = await runPostfix("postmap", ["-s", directTable(table)], "", command);
+  if (run.status === "failed" || run.exitCode !== 0) return undefined;
+  return new Map(
+    run.stdout.split("\n").flatMap((line): [string, string][] => {
+      const tab = line.indexOf("\t");
+      return tab > 0 ? [[line.slice(0, tab), line.slice(tab + 1)]] : [];
+    }),
+  );
+}
+
 function isKey(key: string): boolean {
   return Buffer.byteLength(key) <= MAX_KEY_BYTES && !/[\s\0]/.test(key);
 }
@@ -70,11 +99,18 @@ function withoutWarnings(stderr: string): string {
  * will pass. The second will not: a missing or unreadable file, a type that is not built in, bad syntax.
  */
 function toFailure(stderr: string): TableAnswer {
-  const reason = stderr
+  return {
+    status: "failed",
+    reason: oneLine(stderr),
+    wrong: /: (?:fatal|error): /.test(stderr) && !stderr.includes(": query error"),
+  };
+}
+
+function oneLine(stderr: string): string {
+  return stderr
     .trim()
     .replaceAll(/\s*\n\s*/g, "; ")
     .slice(0, 500);
-  return { status: "failed", reason, wrong: /: (?:fatal|error): /.test(stderr) && !stderr.includes(": query error") };
 }
 
 function foundKeys(stdout: string): Set<string> {

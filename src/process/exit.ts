@@ -5,6 +5,8 @@ export const EXIT = {
   notRewritten: 1,
   /** A bounce is not known. This code is our own. */
   notExplained: 1,
+  /** The doctor has found an error. */
+  wrong: 1,
   usage: 64,
   dataError: 65,
   unavailable: 69,

@@ -22,17 +22,22 @@ const DNS_MS = 5_000;
  *
  * @returns one sentence for the admin, or `undefined` if mail to the domain reaches a host
  */
-export async function srsDomainWarning({ srsDomain, config }: Setup): Promise<string | undefined> {
-  if (!usesSrs(config)) return undefined;
+export async function srsDomainWarning(setup: Setup): Promise<string | undefined> {
+  if (!usesSrs(setup.config)) return undefined;
+  const warning = await srsNameWarning(setup);
+  if (warning !== undefined) return warning;
+  const [{ resolverSettings }, { createResolver }] = await Promise.all([
+    import("../config/settings.ts"),
+    import("../dns/resolver.ts"),
+  ]);
+  const resolver = createResolver(resolverSettings(setup.config));
+  return srsDnsWarning(setup.srsDomain, resolver, performance.now() + DNS_MS).finally(() => resolver.close());
+}
+
+/** The same by the name of the domain alone. */
+export async function srsNameWarning({ srsDomain, config }: Setup): Promise<string | undefined> {
   const problem = await nameProblem(normalizeName(srsDomain));
-  if (problem === undefined) {
-    const [{ resolverSettings }, { createResolver }] = await Promise.all([
-      import("../config/settings.ts"),
-      import("../dns/resolver.ts"),
-    ]);
-    const resolver = createResolver(resolverSettings(config));
-    return dnsWarning(srsDomain, resolver, performance.now() + DNS_MS).finally(() => resolver.close());
-  }
+  if (problem === undefined) return undefined;
   const source = config["srs.domain"] === "" ? " (derived, because srs.domain is not set)" : "";
   return `srs.domain: "${srsDomain}"${source} ${problem}: ${NO_WAY_BACK}; set srs.domain to a domain of yours`;
 }
@@ -47,8 +52,16 @@ async function nameProblem(name: string): Promise<string | undefined> {
   return suffix === name ? "is a public suffix, under which others register their domains" : undefined;
 }
 
-/** Looks for MX records, else for addresses, which may replace them (RFC 5321 section 5.1). */
-async function dnsWarning(srsDomain: string, resolver: Resolver, deadlineMs: number): Promise<string | undefined> {
+/**
+ * The same by DNS: looks for MX records, else for addresses, which may replace them (RFC 5321 section 5.1).
+ *
+ * @param deadlineMs on the clock of `performance.now()`
+ */
+export async function srsDnsWarning(
+  srsDomain: string,
+  resolver: Resolver,
+  deadlineMs: number,
+): Promise<string | undefined> {
   const mx = await resolver.resolve(srsDomain, "MX", { deadlineMs });
   if (mx.status === "error") return notLookedUp(srsDomain, mx.detail);
   if (mx.status === "ok") {

@@ -1,17 +1,20 @@
 import { describe, expect, test } from "vitest";
-import { neighbourAdvice } from "../../src/setup/neighbours.ts";
+import { neighbourAdvice } from "../../src/doctor/advice.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
-import { setupOf } from "./setups.ts";
+import { setupOf } from "../setup/setups.ts";
 
 const missing = requirePrograms("postconf", "postmap");
 
 async function adviceFor(mainCf: string, { toml = "", opendmarc = "", postsrsd = false } = {}): Promise<string[]> {
   using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
   const setup = setupOf(toml, { hostname: "mail.example.org", srsDomain: "srs.example.org" });
-  const opendmarcConf = files.write("opendmarc.conf", opendmarc);
-  const postsrsdDefaults = postsrsd ? files.write("postsrsd", "SRS_SECRET=/x\n") : "/nonexistent";
-  return await neighbourAdvice(setup, { postfix: { configDir: files.path }, opendmarcConf, postsrsdDefaults });
+  const places = {
+    postfix: { configDir: files.path },
+    opendmarc: [files.write("opendmarc.conf", opendmarc)],
+    postsrsd: postsrsd ? [files.write("postsrsd", "SRS_SECRET=/x\n")] : [],
+  };
+  return await neighbourAdvice(setup, places);
 }
 
 const SOCKETMAP = "socketmap:inet:127.0.0.1:10003";

@@ -1,0 +1,20 @@
+/** The advice of `postvouch check-config`: findings about Postfix's settings that do not fit ours. */
+import type { PostfixCommand } from "../postfix/run.ts";
+import type { Setup } from "../setup/setup.ts";
+import { MAP_ADVICE } from "./checks/maps.ts";
+import { POLICY_ADVICE } from "./checks/policy.ts";
+import { WAY_BACK_ADVICE } from "./checks/way-back.ts";
+import { gatherNeighbours, type NeighbourPlaces } from "./gather/neighbours.ts";
+import { gatherPostfix } from "./gather/postfix.ts";
+import { runChecks } from "./run.ts";
+
+/** One sentence for each problem; none without Postfix. */
+export async function neighbourAdvice(
+  setup: Setup,
+  places: NeighbourPlaces & { readonly postfix?: PostfixCommand } = {},
+): Promise<string[]> {
+  const facts = { setup, postfix: await gatherPostfix(places.postfix ?? {}), neighbours: gatherNeighbours(places) };
+  const results = await runChecks([...MAP_ADVICE, ...POLICY_ADVICE, ...WAY_BACK_ADVICE], facts);
+  const wrong = results.filter(({ status }) => status === "error" || status === "warning");
+  return wrong.map(({ reason, mend }) => (mend === null ? reason : `${reason}; ${mend}`));
+}

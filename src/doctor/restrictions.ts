@@ -1,0 +1,118 @@
+/** Finds policy services in the restriction lists of main.cf and master.cf. */
+import { splitItems } from "../postfix/match-list.ts";
+import type { Service } from "../postfix/services.ts";
+import type { Setup } from "../setup/setup.ts";
+import type { PostfixFacts } from "./facts.ts";
+import { parsePlace, type WrittenPlace } from "./srs-tables.ts";
+
+/** Lists of restrictions that may name a policy service, in the order in which smtpd evaluates them. */
+const LISTS = [
+  "smtpd_client_restrictions",
+  "smtpd_helo_restrictions",
+  "smtpd_sender_restrictions",
+  "smtpd_relay_restrictions",
+  "smtpd_recipient_restrictions",
+  "smtpd_data_restrictions",
+  "smtpd_end_of_data_restrictions",
+] as const;
+
+type ListName = (typeof LISTS)[number];
+
+/** A list of restrictions, restriction classes expanded. */
+export interface RestrictionList {
+  readonly name: ListName;
+  /** The service of master.cf that overrides it; `undefined` for that of main.cf. */
+  readonly service: Service | undefined;
+  readonly items: readonly string[];
+}
+
+/** A call of a policy service. */
+export interface PolicyCall {
+  readonly list: RestrictionList;
+  /** Place of `check_policy_service` in the list. */
+  readonly index: number;
+  /** As written: `inet:127.0.0.1:10030` or `{ inet:127.0.0.1:10030, timeout=30s }`. */
+  readonly text: string;
+  /** The endpoint alone. */
+  readonly endpoint: string;
+  readonly where: WrittenPlace | undefined;
+  /** The options in braces, as written. */
+  readonly options: readonly string[];
+}
+
+/** Every list that is set. */
+export function restrictionLists(postfix: PostfixFacts): RestrictionList[] {
+  const own = LISTS.map((name) => listOf(name, undefined, postfix.value(name), postfix));
+  const overridden = postfix.services.flatMap((service) =>
+    LISTS.flatMap((name) => {
+      const value = service.overrides.get(name);
+      return value === undefined ? [] : [listOf(name, service, value, postfix)];
+    }),
+  );
+  return [...own, ...overridden].filter(({ items }) => items.length > 0);
+}
+
+/** The list in force for a service of master.cf. */
+export function listFor(name: ListName, service: Service, postfix: PostfixFacts): RestrictionList {
+  const value = service.overrides.get(name);
+  return listOf(name, value === undefined ? undefined : service, value ?? postfix.value(name), postfix);
+}
+
+function listOf(name: ListName, service: Service | undefined, value: string, postfix: PostfixFacts): RestrictionList {
+  const classes = new Set(splitItems(postfix.value("smtpd_restriction_classes")).filter(Boolean));
+  const items = splitItems(value).flatMap((item) => (classes.has(item) ? splitItems(postfix.value(item)) : [item]));
+  return { name, service, items: items.filter((item) => item !== "") };
+}
+
+/** The calls of policy services in a list. */
+export function policyCalls(list: RestrictionList): PolicyCall[] {
+  return list.items.flatMap((item, index) => {
+    const text = list.items[index + 1];
+    if (item !== "check_policy_service" || text === undefined) return [];
+    const inner = text.startsWith("{") ? text.slice(1).replace(/\}\s*$/, "") : text;
+    const [endpoint = "", ...options] = splitAtCommas(inner);
+    return [{ list, index, text, endpoint, where: parsePlace(endpoint), options }];
+  });
+}
+
+/** Splits the inside of braces at commas and blanks that are not around "=", and not in inner braces. */
+function splitAtCommas(text: string): string[] {
+  return splitItems(text.replaceAll(/\s*=\s*/g, (sign) => (sign === "=" ? sign : "\0"))).flatMap((item) =>
+    item === "" ? [] : [item.replaceAll("\0", " = ")],
+  );
+}
+
+/** Tells if a call names a listener of ours. */
+export function isOurs(call: PolicyCall, { config }: Setup, postfix: PostfixFacts): boolean {
+  const { where } = call;
+  if (where === undefined) return false;
+  return config["policy.listen"].some((endpoint) => {
+    if (endpoint.type === "inet") {
+      return "host" in where && where.port === endpoint.port && isSameHost(where.host, endpoint.host);
+    }
+    if ("host" in where) return false;
+    const path = where.path.startsWith("/") ? where.path : `${postfix.value("queue_directory")}/${where.path}`;
+    // Only systemd knows the path of an fd: endpoint; docs/install.md has this one.
+    return endpoint.type === "unix" ? [path, where.path].includes(endpoint.path) : where.path.includes("postvouch/");
+  });
+}
+
+/** Tells if main.cf's host reaches a listener's address. */
+function isSameHost(written: string, listening: string): boolean {
+  if (written === "localhost") return listening === "127.0.0.1" || listening === "::1";
+  return written === listening || listening === "0.0.0.0" || listening === "::";
+}
+
+/** Tells if a call names another SPF checker: by its name, or by the program that it spawns. */
+export function isOtherSpf(call: PolicyCall, postfix: PostfixFacts): boolean {
+  const { where } = call;
+  if (where === undefined || "host" in where) return /spf/i.test(call.endpoint);
+  const name = where.path.replace(/^.*\//, "");
+  const service = postfix.services.find((one) => one.name === name && one.program === "spawn");
+  return /spf/i.test(service === undefined ? name : `${name} ${service.args}`);
+}
+
+/** The services that accept mail: name of a list, for a sentence. */
+export function nameOf({ name, service }: RestrictionList): string {
+  return service === undefined ? `main.cf: ${name}` : `master.cf: ${service.name}: ${name}`;
+}

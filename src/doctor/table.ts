@@ -1,0 +1,26 @@
+/** The table of all checks, in the order of the report. */
+import type { Check } from "./check.ts";
+import { FORWARD_ONLY } from "./checks/forward-only.ts";
+import { MAP_ADVICE, MAPS } from "./checks/maps.ts";
+import { NEIGHBOURS } from "./checks/neighbours.ts";
+import { OUR_SET_UP } from "./checks/our-set-up.ts";
+import { POLICY, POLICY_ADVICE } from "./checks/policy.ts";
+import { POSTFIX } from "./checks/postfix.ts";
+import { SENDING } from "./checks/sending.ts";
+import { SPF } from "./checks/spf.ts";
+import { WAY_BACK, WAY_BACK_ADVICE } from "./checks/way-back.ts";
+
+/** The checks by subject. */
+export const CHECK_GROUPS: readonly { readonly title: string; readonly checks: readonly Check[] }[] = [
+  { title: "Our set-up", checks: OUR_SET_UP },
+  { title: "Postfix", checks: POSTFIX },
+  { title: "Rewriting", checks: [...MAP_ADVICE, ...MAPS] },
+  { title: "The way back of bounces", checks: [...WAY_BACK_ADVICE, ...WAY_BACK] },
+  { title: "Forward-only", checks: FORWARD_ONLY },
+  { title: "Policy service", checks: [...POLICY_ADVICE, ...POLICY] },
+  { title: "Other programs", checks: NEIGHBOURS },
+  { title: "Names and addresses", checks: SENDING },
+  { title: "SPF records", checks: SPF },
+];
+
+export const CHECKS: readonly Check[] = CHECK_GROUPS.flatMap(({ checks }) => checks);

@@ -1,0 +1,139 @@
+import type { Case } from "../cases.ts";
+
+const MILTERS = "smtpd_milters = inet:127.0.0.1:8891\n";
+const POLICY = "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10030\n";
+const BOTH = MILTERS + POLICY;
+const RESULTS = '[policy]\nheaders = ["authentication-results", "received-spf"]\nauthserv_id = "spf.example.org"\n';
+const clients = (...addresses: string[]) => ({ clients: new Map(addresses.map((address) => [address, 3])) });
+
+export const NEIGHBOUR_CASES: readonly Case[] = [
+  {
+    id: "postsrsd",
+    name: "children of a stopped one",
+    wrong: { host: { processes: () => [812, 813] } },
+    says: "2 of its processes still answer Postfix (pid 812, 813)",
+  },
+  {
+    id: "postsrsd",
+    name: "a running one",
+    wrong: { host: { processes: () => [812] }, owners: { "127.0.0.1:10001": "postsrsd, pid 812" } },
+    status: "warning",
+    says: "still listens on port 10001",
+  },
+  { id: "postsrsd", name: "none", right: {} },
+
+  {
+    id: "postsrsd-secret",
+    name: "another secret",
+    wrong: { postsrsdSecrets: ["theirs"], setup: { secrets: [Buffer.from("ours")] } },
+    status: "warning",
+    says: "has not the secret of /etc/postsrsd.secret",
+  },
+  {
+    id: "postsrsd-secret",
+    name: "the same",
+    right: { postsrsdSecrets: ["theirs"], setup: { secrets: [Buffer.from("ours"), Buffer.from("theirs")] } },
+  },
+  { id: "postsrsd-secret", name: "none", skips: {}, says: "there is none" },
+
+  {
+    id: "opendmarc-headers",
+    name: "a name that it does not trust",
+    wrong: {
+      mainCf: BOTH,
+      toml: RESULTS,
+      neighbours: { opendmarc: "AuthservID HOSTNAME\nTrustedAuthservIDs mail.example.org\n" },
+    },
+    says: "does not trust spf.example.org",
+  },
+  {
+    id: "opendmarc-headers",
+    name: "Received-SPF alone, and it rejects",
+    wrong: { mainCf: BOTH, neighbours: { opendmarc: "RejectFailures true\n" } },
+    status: "warning",
+    says: "(VERP)",
+  },
+  {
+    id: "opendmarc-headers",
+    name: "a trusted name",
+    right: {
+      mainCf: BOTH,
+      toml: RESULTS,
+      neighbours: { opendmarc: "TrustedAuthservIDs mail.example.org, spf.example.org\n" },
+    },
+  },
+  {
+    id: "opendmarc-headers",
+    name: "the host's name",
+    right: {
+      mainCf: BOTH,
+      toml: '[policy]\nheaders = ["authentication-results"]\n',
+      neighbours: { opendmarc: "#AuthservID name\nAuthservID HOSTNAME\n" },
+    },
+  },
+  { id: "opendmarc-headers", name: "no OpenDMARC", skips: { mainCf: BOTH }, says: "no OpenDMARC" },
+
+  {
+    id: "opendmarc-bounces",
+    name: "RejectFailures",
+    wrong: { mainCf: MILTERS, neighbours: { opendmarc: "RejectFailures true\n" } },
+    status: "warning",
+    says: "bounces of p=reject domains",
+  },
+  {
+    id: "opendmarc-bounces",
+    name: "no rejection",
+    right: { mainCf: MILTERS, neighbours: { opendmarc: "RejectFailures false\n" } },
+  },
+
+  {
+    id: "opendkim-internal-hosts",
+    name: "everybody",
+    wrong: { neighbours: { opendkim: "InternalHosts 0.0.0.0/0\n" } },
+    says: "InternalHosts has 0.0.0.0/0",
+  },
+  {
+    id: "opendkim-internal-hosts",
+    name: "everybody in a file",
+    wrong: {
+      neighbours: { opendkim: "InternalHosts refile:/etc/opendkim/TrustedHosts\n" },
+      hostFiles: { "/etc/opendkim/TrustedHosts": "127.0.0.1\n0.0.0.0/0\n" },
+    },
+    says: "InternalHosts has 0.0.0.0/0",
+  },
+  {
+    id: "opendkim-internal-hosts",
+    name: "ours",
+    right: { neighbours: { opendkim: "InternalHosts 10.0.0.0/8, 127.0.0.1\n" } },
+  },
+
+  {
+    id: "opendkim-mode",
+    name: "signing only",
+    wrong: { neighbours: { opendkim: "Mode s\n", opendmarc: "" } },
+    says: "Mode s does not verify",
+  },
+  { id: "opendkim-mode", name: "the default", right: { neighbours: { opendkim: "", opendmarc: "" } } },
+
+  {
+    id: "private-clients",
+    name: "a container's bridge",
+    wrong: { mainCf: `${POLICY}mynetworks = 127.0.0.0/8\n`, mailLog: clients("172.17.0.1") },
+    says: "all clients in /var/log/mail.log have private addresses (172.17.0.1)",
+  },
+  {
+    id: "private-clients",
+    name: "a relay of ours among others",
+    wrong: { mainCf: `${POLICY}mynetworks = 127.0.0.0/8\n`, mailLog: clients("10.0.0.9", "198.51.100.7") },
+    status: "warning",
+    says: "(10.0.0.9)",
+  },
+  {
+    id: "private-clients",
+    name: "clients of the Internet, and known ones",
+    right: {
+      mainCf: `${POLICY}mynetworks = 127.0.0.0/8, 10.0.0.0/8 [fd00::]/8\n`,
+      mailLog: clients("10.0.0.9", "fd00::5", "198.51.100.7"),
+    },
+  },
+];
