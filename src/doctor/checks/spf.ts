@@ -175,18 +175,20 @@ function noPass(
 ): Finding {
   const relay = "known" in postfix ? postfix.known.value("relayhost") : "";
   if (verdict.result === "temperror") return skipped(`${domain}: ${verdict.problem ?? verdict.explanation}`);
-  if (verdict.result !== "permerror" && relay !== "") {
+  // Without a record, and with a wrong one, it does not matter from where mail leaves.
+  const isUnknown = verdict.result !== "permerror" && verdict.result !== "none";
+  if (isUnknown && relay !== "") {
     return skipped(
       `${domain}: mail leaves through ${relay}, whose addresses are not known here: its operator names the include for your record`,
     );
   }
-  if (verdict.result !== "permerror" && from.hidden !== undefined) {
+  if (isUnknown && from.hidden !== undefined) {
     return skipped(
       `${domain}: ${from.address} is ${from.hidden}, other hosts see another one: name it in proxy_interfaces of main.cf`,
     );
   }
   const what = `SPF of ${domain} is ${verdict.result} for ${from.address} (${from.source})`;
-  const term = `${from.family === "ipv6" ? "ip6" : "ip4"}:${from.address}`;
+  const term = from.hidden === undefined ? `${from.family === "ipv6" ? "ip6" : "ip4"}:${from.address}` : "mx";
   const [record] = trace.record?.records ?? [];
   const mend = `publish: ${domain}. TXT "${record === undefined || verdict.result === "permerror" ? `v=spf1 ${term} -all` : withTerm(record, term)}"`;
   if (!from.isUsed && verdict.result !== "permerror") return warning(`${what}, should mail leave from there`, mend);

@@ -20,6 +20,13 @@ export const SENDING_CASES: readonly Case[] = [
     wrong: { setup: { srsDomain: "mail.local" } },
     says: 'is below "local"',
   },
+  {
+    id: "srs-domain",
+    name: "a name of this network alone",
+    wrong: { setup: { srsDomain: "srs.corp.internal" }, zone: { "srs.corp.internal": [{ MX: [10, HOSTNAME] }] } },
+    status: "warning",
+    says: 'is below "internal"',
+  },
   { id: "srs-domain", name: "no records", wrong: {}, says: "has neither MX nor address records" },
   { id: "srs-domain", name: "an MX", right: { zone: MX } },
   { id: "srs-domain", name: "no DNS", skips: { zone: { [SRS_DOMAIN]: ["TIMEOUT"] } }, says: "Cannot look up" },

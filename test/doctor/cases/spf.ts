@@ -27,6 +27,7 @@ export const SPF_CASES: readonly Case[] = [
     says: `SPF of ${SRS_DOMAIN} is fail for 198.51.100.20 (the route)`,
   },
   { id: "srs-spf", name: "no record", wrong: {}, says: `SPF of ${SRS_DOMAIN} is none` },
+  { id: "srs-spf", name: "no record, behind a NAT", wrong: { egress: [PRIVATE] }, says: "is none for 10.0.0.5" },
   { id: "srs-spf", name: "softfail", wrong: srs("v=spf1 ~all"), says: "is softfail" },
   {
     id: "srs-spf",
