@@ -13,7 +13,8 @@ export async function neighbourAdvice(
   setup: Setup,
   places: NeighbourPlaces & { readonly postfix?: PostfixCommand } = {},
 ): Promise<string[]> {
-  const facts = { setup, postfix: await gatherPostfix(places.postfix ?? {}), neighbours: gatherNeighbours(places) };
+  using gathered = await gatherPostfix(places.postfix ?? {});
+  const facts = { setup, postfix: gathered.postfix, neighbours: gatherNeighbours(places) };
   const results = await runChecks([...MAP_ADVICE, ...POLICY_ADVICE, ...WAY_BACK_ADVICE], facts);
   const wrong = results.filter(({ status }) => status === "error" || status === "warning");
   return wrong.map(({ reason, mend }) => (mend === null ? reason : `${reason}; ${mend}`));

@@ -54,7 +54,8 @@ test("every check has an id of its own, and a wrong and a right case", () => {
   expect(found("right")).toEqual(ids.toSorted());
 });
 
-describe.skipIf(missing !== undefined)(`checks ${missing ?? ""}`, () => {
+// At the same time, because each case waits for some runs of postconf.
+describe.skipIf(missing !== undefined)(`checks ${missing ?? ""}`, { concurrent: true }, () => {
   test.each(CASES.filter((one) => "wrong" in one))("$id: $name", async ({ id, wrong, says, status = "error" }) => {
     const { facts, files } = await factsOf(wrong ?? {});
     using _ = files;

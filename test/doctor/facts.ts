@@ -62,12 +62,16 @@ export async function factsOf(
 }
 
 /** What postconf says of files that no situation has changed: most cases are not about Postfix. */
-let usual: ReturnType<typeof gatherPostfix> | undefined;
+let usual: Promise<Facts["postfix"]> | undefined;
 
-function postfixOf(situation: Situation, configDir: string): ReturnType<typeof gatherPostfix> {
+function postfixOf(situation: Situation, configDir: string): Promise<Facts["postfix"]> {
   if (situation.noPostfix !== undefined) return Promise.resolve({ unknown: situation.noPostfix });
   const isUsual = situation.mainCf === undefined && situation.masterCf === undefined;
-  return isUsual ? (usual ??= gatherPostfix({ configDir })) : gatherPostfix({ configDir });
+  return isUsual ? (usual ??= read(configDir)) : read(configDir);
+}
+
+async function read(configDir: string): Promise<Facts["postfix"]> {
+  return (await gatherPostfix({ configDir })).postfix;
 }
 
 /** The facts of a situation whose Postfix has these files. */

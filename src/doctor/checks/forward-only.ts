@@ -61,7 +61,7 @@ async function pastSecondPass(table: string, postfix: PostfixFacts): Promise<Fin
   const listed = await postfix.entries(table);
   const found = listed ?? (await probe(table, postfix));
   const foreign: string[] = [];
-  for (const [key, value] of found) {
+  for (const [key, value] of [...found].slice(0, MAX_KEYS)) {
     // Without transport and next hop the default stays.
     if (/^:?$/.test(value.trim())) continue;
     const domain = key.replace(/^.*@/, "").replace(/^\./, "");
@@ -80,6 +80,9 @@ async function pastSecondPass(table: string, postfix: PostfixFacts): Promise<Fin
     ),
   ];
 }
+
+/** Entries of a table that are looked at. */
+const MAX_KEYS = 10_000;
 
 /** What a table answers for domains that are surely foreign. */
 async function probe(table: string, postfix: PostfixFacts): Promise<ReadonlyMap<string, string>> {

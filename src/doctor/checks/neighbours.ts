@@ -2,7 +2,7 @@
 import { AddressSet, parseAddress, parseCidr } from "../../mail/ip.ts";
 import { specialUse } from "../../mail/special-use.ts";
 import { splitItems } from "../../postfix/match-list.ts";
-import { type Check, error, type Finding, skipped, someOf, warning, withPostfix } from "../check.ts";
+import { type Check, error, type Finding, shellWord, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { ConfigText, Facts } from "../facts.ts";
 import { ourCalls, rejectsByDmarc } from "./policy.ts";
 
@@ -45,7 +45,7 @@ export const NEIGHBOURS: readonly Check[] = [
       return [
         warning(
           `${setup.secretsFile} has not the secret of ${path}: bounces to what postsrsd signed are refused`,
-          `cat ${path} >>${setup.secretsFile}; systemctl restart postvouch`,
+          `cat ${shellWord(path)} >>${shellWord(setup.secretsFile)}; systemctl restart postvouch`,
         ),
       ];
     },

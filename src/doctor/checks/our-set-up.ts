@@ -80,6 +80,21 @@ export const OUR_SET_UP: readonly Check[] = [
     },
   },
   {
+    id: "store",
+    right: "the store of long addresses answers",
+    why: "While it does not, mail with such a sender, and bounces to it, wait.",
+    run: ({ daemon, setup }) => {
+      const url = setup.config["srs.store.url"];
+      if (url === "") return [skipped("srs.store.url is empty: there is no store")];
+      const isUp = daemon.metrics.get("postvouch_store_up");
+      if (isUp === undefined) return [skipped("the daemon does not tell")];
+      if (isUp === 1) return [];
+      return [
+        error("the store (srs.store.url) does not answer the daemon", "start it, and: journalctl -u postvouch -n 20"),
+      ];
+    },
+  },
+  {
     id: "ports",
     right: "our ports are held by our daemon",
     why: "A port that another program holds keeps the service from starting, or has that program answer Postfix.",

@@ -7,6 +7,7 @@ import {
   error,
   type Finding,
   postconf,
+  shellWord,
   skipped,
   warning,
   withPostfix,
@@ -143,6 +144,25 @@ export const WAY_BACK: readonly Check[] = [
       }
       return findings;
     }),
+  },
+  {
+    id: "signed-addresses",
+    right: "the addresses of the SRS domain in the log are ours",
+    why: "What another secret has signed, of postsrsd or of another host, does not lead back: its bounces are refused.",
+    run: ({ setup, daemon: { restore }, mailLog }) => {
+      if (restore === undefined) return [skipped("this command has no secret to tell our addresses")];
+      if ("unknown" in mailLog) return [skipped(mailLog.unknown)];
+      const domains = new Set([setup.srsDomain, ...setup.config["srs.former_domains"]].map(normalizeName));
+      const ours = mailLog.known.srsAddresses.filter((address) => domains.has(normalizeName(domainOf(address))));
+      const strange = ours.filter((address) => restore(address) === undefined);
+      if (strange.length === 0) return [];
+      return [
+        warning(
+          `${strange.length} of ${ours.length} SRS addresses in ${mailLog.known.path} cannot be restored, such as ${strange[0]}: another secret has signed them, or they are older than srs.max_age, or forged`,
+          `postvouch srs reverse ${shellWord(strange[0] ?? "")}; if postsrsd signed them, add its secret to ${setup.secretsFile}`,
+        ),
+      ];
+    },
   },
 ];
 

@@ -40,12 +40,13 @@ export interface Gathered extends AsyncDisposable {
 /** Never rejects. */
 export async function gather(setup: Setup, places: Places, timeMs: () => number): Promise<Gathered> {
   const command = places.postfix ?? {};
-  const [postfix, host, addresses, daemon] = await Promise.all([
+  const [gathered, host, addresses, daemon] = await Promise.all([
     gatherPostfix(command),
     gatherHost(places.packageDir, places.unitDirectories),
     hostAddresses(),
     gatherDaemon(setup, timeMs),
   ]);
+  const { postfix } = gathered;
   const own = await gatherOwn(setup, postfix, command);
   const resolver = createResolver(resolverSettings(setup.config));
   const known = "known" in postfix ? postfix.known : undefined;
@@ -65,6 +66,7 @@ export async function gather(setup: Setup, places: Places, timeMs: () => number)
     facts,
     [Symbol.asyncDispose]: async () => {
       own[Symbol.dispose]();
+      gathered[Symbol.dispose]();
       await resolver.close();
     },
   };

@@ -1,5 +1,5 @@
 /** Reads the end of Postfix's log. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { parseAddress } from "../../mail/ip.ts";
 import { specialUse } from "../../mail/special-use.ts";
 import { fileTrouble } from "../../process/exit.ts";
@@ -47,6 +47,8 @@ export function parseMailLog(path: string, text: string): MailLogFacts {
 }
 
 function readTail(path: string): string {
+  // The opening of a FIFO would wait for a writer.
+  if (!statSync(path).isFile()) throw new Error("not a regular file");
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);

@@ -1,7 +1,7 @@
 /** Reads our own domains from all sources. */
 import { parseDomainFile } from "../../domains/entries.ts";
+import { asciiName } from "../../domains/name.ts";
 import { createOwnDomainSources } from "../../domains/sources.ts";
-import { isDomainName } from "../../mail/names.ts";
 import { listTable } from "../../postfix/postmap.ts";
 import type { PostfixCommand } from "../../postfix/run.ts";
 import { ownDomainSettings, type Setup } from "../../setup/setup.ts";
@@ -33,7 +33,7 @@ export async function gatherOwn(
     ...[...classes.values()].flat(),
     ...tables.flatMap((table) => [...(table?.keys() ?? [])]),
   ];
-  const names = listed.map((name) => name.toLowerCase()).filter(isDomainName);
+  const names = listed.flatMap((name) => (name.startsWith(".") ? [] : (asciiName(name) ?? [])));
   return {
     errors: report.errors,
     warnings: report.warnings,

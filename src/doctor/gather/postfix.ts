@@ -1,6 +1,6 @@
 /** Reads Postfix's configuration. Never edits it. */
 import { parseDomainFile } from "../../domains/entries.ts";
-import { createOwnDomainSources } from "../../domains/sources.ts";
+import { createOwnDomainSources, type OwnDomainSources } from "../../domains/sources.ts";
 import { isDomainName, normalizeName } from "../../mail/names.ts";
 import { parseMatchList } from "../../postfix/match-list.ts";
 import { readMainCf, runPostconf } from "../../postfix/postconf.ts";
@@ -17,8 +17,18 @@ const CLASSES = ["mydestination", "virtual_alias_domains", "virtual_mailbox_doma
 /** Largest number of domains that are listed for one parameter. */
 const MAX_DOMAINS = 1_000;
 
+/** Postfix's facts, until they are disposed of. */
+export interface GatheredPostfix extends Disposable {
+  readonly postfix: Known<PostfixFacts>;
+}
+
 /** Reads main.cf and master.cf. Never rejects: a Postfix that is absent, broken or does not answer is a reason. */
-export async function gatherPostfix(command: PostfixCommand): Promise<Known<PostfixFacts>> {
+export async function gatherPostfix(command: PostfixCommand): Promise<GatheredPostfix> {
+  const classes = createOwnDomainSources({ onEvent: () => {}, postfix: command });
+  return { postfix: await readPostfix(command, classes), [Symbol.dispose]: () => classes.close() };
+}
+
+async function readPostfix(command: PostfixCommand, classes: OwnDomainSources): Promise<Known<PostfixFacts>> {
   try {
     const [mainCf, services, types] = await Promise.all([
       readMainCf(command),
@@ -26,6 +36,8 @@ export async function gatherPostfix(command: PostfixCommand): Promise<Known<Post
       runPostconf(["-m"], command),
     ]);
     const value = (name: string): string => mainCf.values.get(name) ?? "";
+    let domains: ReturnType<PostfixFacts["domains"]> | undefined;
+    let ready: Promise<void> | undefined;
     return {
       known: {
         version: value("mail_version"),
@@ -36,8 +48,11 @@ export async function gatherPostfix(command: PostfixCommand): Promise<Known<Post
         tableTypes: new Set(types.stdout.split("\n").filter(Boolean)),
         lookUp: (table, key) => lookUp(table, key, command),
         entries: (table) => listTable(table, command),
-        receives: (domain) => receives(domain, command),
-        domains: () => listDomains(value, command),
+        receives: async (domain) => {
+          await (ready ??= prepare(classes));
+          return await classes.has(domain);
+        },
+        domains: () => (domains ??= listDomains(value, command)),
         queuedSenders: () => queuedSenders(command),
       },
     };
@@ -46,19 +61,13 @@ export async function gatherPostfix(command: PostfixCommand): Promise<Known<Post
   }
 }
 
-/** Asks the domain classes, by the code that finds own domains. */
-async function receives(domain: string, command: PostfixCommand): Promise<boolean> {
-  const classes = createOwnDomainSources({ onEvent: () => {}, postfix: command });
-  try {
-    const settings = { domains: [], files: [], postfixTables: [], postfixClasses: true, always: [] };
-    const { report, commit } = await classes.prepare(settings);
-    const [problem] = report.errors;
-    if (problem !== undefined) throw new Error(problem);
-    commit();
-    return await classes.has(domain);
-  } finally {
-    classes.close();
-  }
+/** Reads the domain classes, by the code that finds own domains. */
+async function prepare(classes: OwnDomainSources): Promise<void> {
+  const settings = { domains: [], files: [], postfixTables: [], postfixClasses: true, always: [] };
+  const { report, commit } = await classes.prepare(settings);
+  const [problem] = report.errors;
+  if (problem !== undefined) throw new Error(problem);
+  commit();
 }
 
 async function listDomains(

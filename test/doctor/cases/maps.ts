@@ -286,6 +286,23 @@ export const MAP_CASES: readonly Case[] = [
   },
 
   {
+    id: "signed-addresses",
+    name: "addresses of another secret",
+    wrong: {
+      mailLog: { srsAddresses: [`SRS0=other=tt=a.test=b@${SRS_DOMAIN}`, `SRS0=hash=tt=a.test=b@${SRS_DOMAIN}`] },
+    },
+    status: "warning",
+    says: "1 of 2 SRS addresses in /var/log/mail.log cannot be restored",
+  },
+  {
+    id: "signed-addresses",
+    name: "our addresses, and those of others",
+    right: {
+      mailLog: { srsAddresses: [`SRS0=hash=tt=a.test=b@${SRS_DOMAIN}`, "SRS0=other=tt=a.test=b@elsewhere.example"] },
+    },
+  },
+
+  {
     id: "asked",
     name: "a daemon that nobody asks",
     wrong: {

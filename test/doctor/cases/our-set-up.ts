@@ -187,6 +187,25 @@ export const OUR_SET_UP_CASES: readonly Case[] = [
   },
 
   {
+    id: "store",
+    name: "a server that is down",
+    wrong: {
+      toml: '[srs.store]\nurl = "redis://127.0.0.1:6379/0"\n',
+      daemon: { metrics: new Map([["postvouch_store_up", 0]]) },
+    },
+    says: "does not answer the daemon",
+  },
+  {
+    id: "store",
+    name: "a server that answers",
+    right: {
+      toml: '[srs.store]\nurl = "redis://127.0.0.1:6379/0"\n',
+      daemon: { metrics: new Map([["postvouch_store_up", 1]]) },
+    },
+  },
+  { id: "store", name: "no store", skips: {}, says: "srs.store.url is empty" },
+
+  {
     id: "ports",
     name: "postsrsd",
     wrong: { owners: { "127.0.0.1:10001": "postsrsd, pid 812" } },
