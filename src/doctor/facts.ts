@@ -55,7 +55,7 @@ export interface OwnFacts {
   readonly warnings: readonly string[];
   /** Tells if a domain is own. Rejects if a source does not answer. */
   has(domain: string): boolean | Promise<boolean>;
-  /** Own domains that can be listed. */
+  /** Domains of ours that can be listed: own ones, and those of which Postfix delivers mail. */
   readonly listed: readonly string[];
 }
 

@@ -139,7 +139,7 @@ export const OUR_SET_UP: readonly Check[] = [
       return silent.map(({ server, trouble }) =>
         report(
           `the DNS server ${server} does not answer: ${trouble}`,
-          "mend it, or name others: /etc/resolv.conf, or dns.servers in postvouch.toml",
+          "repair it, or name others: /etc/resolv.conf, or dns.servers in postvouch.toml",
         ),
       );
     },

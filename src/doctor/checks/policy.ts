@@ -20,16 +20,14 @@ import {
   nameOf,
   type PolicyCall,
   policyCalls,
-  type RestrictionList,
   restrictionLists,
 } from "../restrictions.ts";
 import { placeFor } from "../srs-tables.ts";
+import { hasFix, isAtLeast } from "../version.ts";
+import { LETS_IN, mendList, postfixSeconds, RELAY_GUARDS, RELAY_LISTS, tight } from "./policy-list.ts";
 
 const MEND = "postvouch setup policy --apply";
 const NOT_USED = "Postfix does not ask our policy service";
-
-/** Items of a list that end the way of mail for strangers' domains. */
-const RELAY_GUARDS = ["reject_unauth_destination", "defer_unauth_destination"];
 
 export const POLICY_ADVICE: readonly Check<AdviceFacts>[] = [
   {
@@ -40,13 +38,11 @@ export const POLICY_ADVICE: readonly Check<AdviceFacts>[] = [
       const report = hasDmarcFilter(postfix, neighbours) && rejectsByDmarc(neighbours) ? error : warning;
       const effect = "lets mail in unchecked while postvouch is down, and a DMARC filter may then refuse it for good";
       const calls = ourCalls(postfix, setup);
-      const letIn = calls.filter(({ options }) =>
-        options.some((option) => /^default_action\s*=\s*(?:DUNNO|OK)\b/i.test(option)),
-      );
+      const letIn = calls.filter(({ options }) => options.some((option) => LETS_IN.test(option)));
       const findings = letIn.map((call) =>
         report(
           `${nameOf(call.list).replace(": ", ": default_action in ")} ${effect}`,
-          `leave it out, and the sender tries again: ${replaced(call, withoutOption(call, "default_action"), postfix)}`,
+          `leave it out, and the sender tries again: ${mendList(call, postfix, setup)}`,
         ),
       );
       const general = postfix.value("smtpd_policy_service_default_action");
@@ -92,14 +88,14 @@ export const POLICY: readonly Check[] = [
     id: "policy-syntax",
     right: 'no blanks stand around "=" in the braces of check_policy_service',
     why: "They end smtpd with `malformed option` at every connection: no mail comes in.",
-    run: withPostfix((postfix) =>
+    run: withPostfix((postfix, { setup }) =>
       restrictionLists(postfix).flatMap((list) =>
         policyCalls(list).flatMap((call) => {
           const blanks = call.options.filter((option) => !option.startsWith("{") && / = /.test(option));
           if (blanks.length === 0) return [];
           return error(
             `${nameOf(list)} has blanks around "=" in ${call.text}: smtpd ends at every connection`,
-            replaced(call, braces(call.endpoint, call.options.map(tight)), postfix),
+            mendList(call, postfix, setup),
           );
         }),
       ),
@@ -109,9 +105,9 @@ export const POLICY: readonly Check[] = [
     id: "policy-order",
     right: "check_policy_service comes after reject_unauth_destination",
     why: "An `OK` of any policy service before it makes an open relay; and refused recipients need no DNS lookups.",
-    run: withPostfix((postfix) =>
+    run: withPostfix((postfix, { setup }) =>
       restrictionLists(postfix).flatMap((list) => {
-        if (list.name !== "smtpd_recipient_restrictions" && list.name !== "smtpd_relay_restrictions") return [];
+        if (!RELAY_LISTS.has(list.name)) return [];
         const guard = list.items.findIndex((item) => RELAY_GUARDS.includes(item));
         return policyCalls(list).flatMap((call) => {
           if (guard !== -1 && guard < call.index) return [];
@@ -122,7 +118,7 @@ export const POLICY: readonly Check[] = [
           const report = isGuarded ? warning : error;
           return report(
             `${nameOf(list)} asks ${call.endpoint} before reject_unauth_destination: ${effect}`,
-            movedBehind(call, postfix),
+            mendList(call, postfix, setup),
           );
         });
       }),
@@ -181,10 +177,9 @@ export const POLICY: readonly Check[] = [
         const text = own?.slice("timeout=".length) ?? postfix.value("smtpd_policy_service_timeout");
         const seconds = postfixSeconds(text);
         if (seconds === undefined || seconds > limitSeconds) return [];
-        const wanted = `timeout=${Math.ceil(limitSeconds * 1.5)}s`;
         return warning(
           `${nameOf(call.list)} waits ${text} for ${call.endpoint}, not longer than policy.time_limit (${limitSeconds}s)`,
-          replaced(call, braces(call.endpoint, [...without(call.options, "timeout"), wanted]), postfix),
+          mendList(call, postfix, setup),
         );
       });
     }),
@@ -219,7 +214,7 @@ export const POLICY: readonly Check[] = [
       return others.map((call) =>
         warning(
           `${nameOf(call.list)} asks ${call.endpoint} beside ours: SPF is checked twice`,
-          withoutCall(call, postfix),
+          mendList(call, postfix, setup, call),
         ),
       );
     }),
@@ -301,85 +296,4 @@ function guardsRelay(service: Service | undefined, postfix: PostfixFacts): boole
 function isSubmission({ name, program, overrides }: Service): boolean {
   if (program !== "smtpd") return false;
   return overrides.get("smtpd_sasl_auth_enable") === "yes" || /(?:^|:)(?:submissions?|smtps|587|465)$/.test(name);
-}
-
-function tight(option: string): string {
-  return option.replaceAll(/\s*=\s*/g, "=");
-}
-
-function without(options: readonly string[], name: string): string[] {
-  return options.filter((option) => !new RegExp(`^${name}\\s*=`).test(option));
-}
-
-function withoutOption(call: PolicyCall, name: string): string {
-  return braces(call.endpoint, without(call.options, name).map(tight));
-}
-
-function braces(endpoint: string, options: readonly string[]): string {
-  return options.length === 0 ? endpoint : `{ ${[endpoint, ...options].join(", ")} }`;
-}
-
-/** The command that writes a list of main.cf anew. For one in master.cf it is said in words. */
-function edited(list: RestrictionList, postfix: PostfixFacts, edit: (items: string[]) => string[]): string {
-  const written = postfix.written(list.name);
-  if (list.service !== undefined || written === undefined) return `edit ${nameOf(list)}`;
-  const items = edit(splitItems(written).filter(Boolean));
-  return postconf(`${list.name} = ${joined(items)}`);
-}
-
-/** Names that take an argument keep it beside them. */
-function joined(items: readonly string[]): string {
-  return items.reduce((text, item, index) => {
-    if (index === 0) return item;
-    return `${text}${/^check_\w+$/.test(items[index - 1] ?? "") ? " " : ", "}${item}`;
-  }, "");
-}
-
-function replaced(call: PolicyCall, text: string, postfix: PostfixFacts): string {
-  return edited(call.list, postfix, (items) => items.map((item) => (item === call.text ? text : item)));
-}
-
-function withoutCall(call: PolicyCall, postfix: PostfixFacts): string {
-  return edited(call.list, postfix, (items) => {
-    const at = items.indexOf(call.text);
-    return items.filter((_item, index) => at === -1 || (index !== at && index !== at - 1));
-  });
-}
-
-function movedBehind(call: PolicyCall, postfix: PostfixFacts): string {
-  return edited(call.list, postfix, (items) => {
-    const at = items.indexOf(call.text);
-    const rest = items.filter((_item, index) => index !== at && index !== at - 1);
-    const guard = rest.findIndex((item) => RELAY_GUARDS.includes(item));
-    const pair = ["check_policy_service", call.text];
-    return guard === -1 ? [...rest, "reject_unauth_destination", ...pair] : rest.toSpliced(guard + 1, 0, ...pair);
-  });
-}
-
-/** A time of Postfix in seconds: `30`, `30s`, `5m`. */
-function postfixSeconds(text: string): number | undefined {
-  const [, digits, unit = "s"] = /^(\d+)([smhdw])?$/.exec(text) ?? [];
-  const factor = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }[unit];
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
-}
-
-function versionOf(text: string): number[] {
-  return (/^\d+(?:\.\d+)*/.exec(text)?.[0] ?? "").split(".").map(Number);
-}
-
-/** Tells if a version is `wanted` or newer. */
-export function isAtLeast(text: string, wanted: readonly number[]): boolean {
-  const version = versionOf(text);
-  for (const [index, number] of wanted.entries()) {
-    const got = version[index] ?? 0;
-    if (got !== number) return got > number;
-  }
-  return true;
-}
-
-/** Tells if a version is of the same release as `fixed` and not older; `3.9` stands for all from 3.9 on. */
-function hasFix(text: string, fixed: readonly number[]): boolean {
-  if (fixed.length === 2) return isAtLeast(text, fixed);
-  const [major, minor] = versionOf(text);
-  return major === fixed[0] && minor === fixed[1] && isAtLeast(text, fixed);
 }

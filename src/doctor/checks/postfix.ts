@@ -1,7 +1,7 @@
 /** Checks of Postfix's configuration as a whole. */
 import { splitItems } from "../../postfix/match-list.ts";
 import { type Check, error, postconf, skipped, someOf, warning, withPostfix } from "../check.ts";
-import { isAtLeast } from "./policy.ts";
+import { isAtLeast } from "../version.ts";
 
 export const POSTFIX: readonly Check[] = [
   {

@@ -21,7 +21,10 @@ export async function gatherOwn(
   const sources = createOwnDomainSources({ onEvent: () => {}, postfix: command });
   const { report, commit } = await sources.prepare(settings);
   if (report.errors.length === 0) commit();
-  const classes = settings.postfixClasses && "known" in postfix ? await postfix.known.domains() : new Map();
+  const delivered = "known" in postfix ? await postfix.known.domains() : new Map<string, readonly string[]>();
+  const classes = [...delivered].flatMap(([name, domains]) =>
+    name === "relay_domains" && !settings.postfixClasses ? [] : domains,
+  );
   const tables = await Promise.all(settings.postfixTables.map((table) => listTable(table, command)));
   const inFiles = settings.files.flatMap((path) =>
     [...parseDomainFile(readText(path) ?? "", path)].flatMap((one) => ("entry" in one ? one.entry : [])),
@@ -30,7 +33,7 @@ export async function gatherOwn(
     ...settings.always,
     ...settings.domains,
     ...inFiles,
-    ...[...classes.values()].flat(),
+    ...classes,
     ...tables.flatMap((table) => [...(table?.keys() ?? [])]),
   ];
   const names = listed.flatMap((name) => (name.startsWith(".") ? [] : (asciiName(name) ?? [])));
