@@ -20,7 +20,7 @@ async function examine({ around, timeMs }: Call, subject: "all" | "gmail"): Prom
   const setup = await readSetup(around, "skip");
   await using gathered = await gather(setup, { packageDir: around.packageDir }, timeMs);
   const results = await runChecks(CHECKS, gathered.facts);
-  return subject === "all" ? results : gmailResults([...results, separateDomain(gathered.facts)]);
+  return subject === "all" ? results : gmailResults([...results, await separateDomain(gathered.facts)]);
 }
 
 /** @returns 1 if there is an error */

@@ -2,10 +2,9 @@
  * Google's rules for senders and forwarders (answers 81126, 175365 and 14229414, as of March 2026) beside what the
  * checks have found.
  */
-import { isDomainName } from "../mail/names.ts";
+import { normalizeName } from "../mail/names.ts";
 import type { Status } from "./check.ts";
 import type { Facts } from "./facts.ts";
-import { ownMailDomains } from "./names.ts";
 import type { Result } from "./run.ts";
 
 interface GmailRule {
@@ -71,27 +70,25 @@ export const GMAIL_RULES: readonly GmailRule[] = [
 ];
 
 /** Tells if forwarding has a domain of its own. */
-export function separateDomain(facts: Facts): Result {
-  const { srsDomain } = facts.setup;
-  const isApart =
-    isDomainName(srsDomain) && !ownMailDomains(facts).includes(srsDomain) && srsDomain !== facts.setup.hostname;
-  const isMain = facts.own.listed.filter((domain) => srsDomain === domain).length > 0 && isReceiving(facts);
+export async function separateDomain({ setup: { srsDomain }, postfix }: Facts): Promise<Result> {
   const id = "gmail-separate";
-  return isApart && !isMain
-    ? { id, status: "ok", reason: `forwarded mail has the domain ${srsDomain}`, mend: null }
-    : {
-        id,
-        status: "warning",
-        reason: `forwarded mail has ${srsDomain}, which has other mail too`,
-        mend: "postvouch setup forward-only --apply, with a domain of its own in srs.domain (docs/postfix.md)",
-      };
-}
-
-/** Tells if the SRS domain is one with mailboxes. */
-function isReceiving({ setup, postfix }: Facts): boolean {
-  if ("unknown" in postfix) return false;
-  const lists = [postfix.known.value("mydestination"), postfix.known.value("virtual_mailbox_domains")];
-  return lists.some((list) => list.split(/[\s,]+/).includes(setup.srsDomain));
+  if ("unknown" in postfix) return { id, status: "skipped", reason: postfix.unknown, mend: null };
+  const lists = await postfix.known.domains();
+  const withMailboxes = ["mydestination", "virtual_mailbox_domains"].flatMap((name) => lists.get(name) ?? []);
+  if (!withMailboxes.includes(normalizeName(srsDomain))) {
+    return {
+      id,
+      status: "ok",
+      reason: `forwarded mail has the domain ${srsDomain}, which has no mailboxes`,
+      mend: null,
+    };
+  }
+  return {
+    id,
+    status: "warning",
+    reason: `forwarded mail has the domain ${srsDomain}, and so has other mail`,
+    mend: "in postvouch.toml: [srs] domain, one of its own (docs/postfix.md); then: postvouch setup forward-only --apply",
+  };
 }
 
 const WORST_FIRST: readonly Status[] = ["error", "warning", "ok", "skipped"];
@@ -103,8 +100,7 @@ export function gmailResults(results: readonly Result[]): Result[] {
     const status = WORST_FIRST.find((one) => found.some((result) => result.status === one)) ?? "skipped";
     const worst = found.filter((result) => result.status === status);
     const isWrong = status === "error" || status === "warning";
-    const reasons =
-      isWrong || found.length === 0 ? worst.map(({ reason }) => reason) : worst.slice(0, 1).map(({ reason }) => reason);
+    const reasons = (isWrong ? worst : worst.slice(0, 1)).map(({ reason }) => reason);
     const mends = isWrong ? [...new Set(worst.flatMap(({ mend }) => mend ?? []))] : [];
     const words = [...new Set(reasons), ...(note === undefined ? [] : [note])].join(". ");
     return {

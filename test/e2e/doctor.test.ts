@@ -86,6 +86,7 @@ describe.skipIf(missing !== undefined)(`the doctor ${missing ?? ""}`, LAB_TEST, 
       "policy-order",
       "two-spf",
       "dmarc",
+      "own-spf",
       "spf-terms",
     ]);
     expect(checks.filter(({ reason }) => reason.startsWith("Cannot check this"))).toEqual([]);

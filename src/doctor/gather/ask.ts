@@ -32,6 +32,9 @@ type Reader = (text: string) => Answer | undefined;
 
 /** Sends a request and reads the answer. Never rejects. */
 function converse(place: Place, request: string, read: Reader, isEnoughToConnect = false): Promise<Answer> {
+  if ("port" in place && place.port > 65_535) {
+    return Promise.resolve({ status: "unreachable", reason: "there is no such port" });
+  }
   const { promise, resolve } = Promise.withResolvers<Answer>();
   const socket = connect(place);
   let text = "";

@@ -79,5 +79,8 @@ test("what floods or says nothing is given up", async () => {
 
 test("nothing listens there, and there is no such socket", async () => {
   expect(await askEndpoints.connect({ host: "127.0.0.1", port: 1 })).toMatchObject({ reason: "nothing listens there" });
+  expect(await askEndpoints.connect({ host: "127.0.0.1", port: 70_000 })).toMatchObject({
+    reason: "there is no such port",
+  });
   expect(await askEndpoints.connect({ path: "/nonexistent/s" })).toMatchObject({ reason: "there is no such socket" });
 });
