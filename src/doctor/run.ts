@@ -24,9 +24,18 @@ export async function runChecks<Needed>(
 }
 
 async function runCheck<Needed>(check: Check<Needed>, facts: Needed, limitMs: number): Promise<Result[]> {
-  const findings = await findingsOf(check, facts, limitMs);
+  const findings = withOneSkip(await findingsOf(check, facts, limitMs));
   if (findings.length === 0) return [{ id: check.id, status: "ok", reason: check.right, mend: null }];
   return findings.map(({ status, reason, mend }) => ({ id: check.id, status, reason, mend: mend ?? null }));
+}
+
+/** Makes one line of all that a check cannot know: without DNS it would be a line for each domain. */
+function withOneSkip(findings: readonly Finding[]): readonly Finding[] {
+  const wrong = findings.filter(({ status }) => status !== "skipped");
+  const reasons = new Set(findings.filter(({ status }) => status === "skipped").map(({ reason }) => reason));
+  const [first, ...more] = reasons;
+  if (first === undefined) return wrong;
+  return [...wrong, skipped(more.length === 0 ? first : `${first}; and ${more.length} more`)];
 }
 
 async function findingsOf<Needed>(check: Check<Needed>, facts: Needed, limitMs: number): Promise<readonly Finding[]> {
