@@ -4,6 +4,7 @@ import { specialUse } from "../../mail/special-use.ts";
 import { splitItems } from "../../postfix/match-list.ts";
 import { type Check, error, type Finding, shellWord, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { ConfigText, Facts } from "../facts.ts";
+import { keyFindings } from "./dkim-keys.ts";
 import { ourCalls, rejectsByDmarc } from "./policy.ts";
 
 export const NEIGHBOURS: readonly Check[] = [
@@ -118,6 +119,17 @@ export const NEIGHBOURS: readonly Check[] = [
               `in ${path ?? opendkim.path}: only 127.0.0.1, ::1 and your own networks; then restart OpenDKIM`,
             ),
           ];
+    },
+  },
+  {
+    id: "opendkim-keys",
+    right: "the keys of OpenDKIM are published, and long enough",
+    why: "A signature whose key is missing, revoked or another's fails at every receiver. Gmail refuses RSA below 1024 bits and recommends 2048.",
+    run: (facts) => {
+      const { opendkim } = facts.neighbours;
+      if (opendkim === undefined) return [skipped("there is no OpenDKIM here")];
+      if (!(settingOf(opendkim, "Mode") ?? "sv").includes("s")) return [skipped("OpenDKIM does not sign")];
+      return keyFindings((name) => settingOf(opendkim, name), opendkim, facts);
     },
   },
   {

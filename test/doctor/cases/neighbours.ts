@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from "node:crypto";
 import type { Case } from "../cases.ts";
 
 const MILTERS = "smtpd_milters = inet:127.0.0.1:8891\n";
@@ -5,6 +6,22 @@ const POLICY = "smtpd_recipient_restrictions = reject_unauth_destination, check_
 const BOTH = MILTERS + POLICY;
 const RESULTS = '[policy]\nheaders = ["authentication-results", "received-spf"]\nauthserv_id = "spf.example.org"\n';
 const clients = (...addresses: string[]) => ({ clients: new Map(addresses.map((address) => [address, 3])) });
+
+/** A key of OpenDKIM, its record, and the configuration that names it. */
+function rsa(bits: number) {
+  const { privateKey, publicKey } = generateKeyPairSync("rsa", { modulusLength: bits });
+  const pem = String(privateKey.export({ type: "pkcs8", format: "pem" }));
+  return { pem, record: `v=DKIM1; k=rsa; p=${publicKey.export({ type: "spki", format: "der" }).toString("base64")}` };
+}
+const GOOD = rsa(2048);
+const SHORT = rsa(1024);
+const KEY_TABLE = "# keys\nshop example.org:s1:/etc/opendkim/s1.private\n";
+const keyed = (pem: string, ...records: string[]) => ({
+  neighbours: { opendkim: "Mode sv\nKeyTable refile:/etc/opendkim/KeyTable\n" },
+  hostFiles: { "/etc/opendkim/KeyTable": KEY_TABLE, "/etc/opendkim/s1.private": pem },
+  zone: { "s1._domainkey.example.org": records.map((TXT) => ({ TXT })) },
+});
+const ED25519 = generateKeyPairSync("ed25519");
 
 export const NEIGHBOUR_CASES: readonly Case[] = [
   {
@@ -112,6 +129,57 @@ export const NEIGHBOUR_CASES: readonly Case[] = [
     name: "signing only",
     wrong: { neighbours: { opendkim: "Mode s\n", opendmarc: "" } },
     says: "Mode s does not verify",
+  },
+  {
+    id: "opendkim-keys",
+    name: "no record",
+    wrong: keyed(GOOD.pem),
+    says: "s1._domainkey.example.org has no key record",
+  },
+  {
+    id: "opendkim-keys",
+    name: "another key",
+    wrong: keyed(GOOD.pem, SHORT.record),
+    says: "has another key than /etc/opendkim/s1.private",
+  },
+  { id: "opendkim-keys", name: "a revoked key", wrong: keyed(GOOD.pem, "v=DKIM1; p="), says: "is revoked" },
+  {
+    id: "opendkim-keys",
+    name: "a short key",
+    wrong: keyed(SHORT.pem, SHORT.record),
+    status: "warning",
+    says: "has 1024 bits, want 2048",
+  },
+  {
+    id: "opendkim-keys",
+    name: "a good key",
+    right: keyed(GOOD.pem, "some other text", GOOD.record.replace("p=", "p= ")),
+  },
+  {
+    id: "opendkim-keys",
+    name: "an Ed25519 key of Domain, Selector and KeyFile",
+    right: {
+      neighbours: { opendkim: "Domain example.org\nSelector ed\nKeyFile /k\n" },
+      hostFiles: { "/k": String(ED25519.privateKey.export({ type: "pkcs8", format: "pem" })) },
+      zone: {
+        "ed._domainkey.example.org": [
+          {
+            TXT: `v=DKIM1; k=ed25519; p=${ED25519.publicKey.export({ type: "spki", format: "der" }).subarray(-32).toString("base64")}`,
+          },
+        ],
+      },
+    },
+  },
+  {
+    id: "opendkim-keys",
+    name: "a key for root",
+    right: { ...keyed("", GOOD.record), hostFiles: { "/etc/opendkim/KeyTable": KEY_TABLE } },
+  },
+  {
+    id: "opendkim-keys",
+    name: "no DNS",
+    skips: { ...keyed(GOOD.pem), zone: { "s1._domainkey.example.org": ["TIMEOUT"] } },
+    says: "the lookup failed",
   },
   { id: "opendkim-mode", name: "the default", right: { neighbours: { opendkim: "", opendmarc: "" } } },
 
