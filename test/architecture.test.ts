@@ -133,6 +133,13 @@ const RULES: Readonly<Record<string, Rule>> = {
   import: { imports: ["config", "import/readers"], isPure: true },
   "import/host": { imports: ["domains", "import", "import/readers", "mail/names.ts", "postfix", "setup", "srs"] },
 
+  connect: {
+    imports: ["config/listeners.ts", "config/parameters.ts", "net/endpoint.ts", "postfix/match-list.ts"],
+    isPure: true,
+  },
+  "connect/host": {
+    imports: ["connect", "config/parameters.ts", "net/endpoint.ts", "net/port-owner.ts", "postfix"],
+  },
   setup: {
     imports: [
       "authentication/settings.ts",
@@ -214,6 +221,8 @@ const RULES: Readonly<Record<string, Rule>> = {
       "authentication",
       "bounce",
       "config",
+      "connect",
+      "connect/host",
       "daemon",
       "dkim",
       "dmarc",

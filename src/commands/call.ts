@@ -17,6 +17,8 @@ export const OPTIONS = {
   algorithm: { type: "string" },
   "dry-run": { type: "boolean" },
   force: { type: "boolean" },
+  apply: { type: "boolean" },
+  undo: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;

@@ -57,7 +57,7 @@ function write(fd: number, data: Buffer): void {
 }
 
 /** Characters that move the cursor, end a line, change its colour or reverse its direction. */
-const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+const UNPRINTABLE = /(?!\t)[\p{Cc}\p{Cf}\u2028\u2029]/gu;
 
 /** Makes text from outside safe for a terminal: control characters become `\\xNN` or `\\u{NNNN}`. */
 export function printable(text: string): string {

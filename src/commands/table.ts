@@ -185,6 +185,27 @@ reason, mend. Exits 1 if there is an error. As root it sees most.
     options: ["config", "json"],
     load: async () => (await import("./doctor.ts")).doctorGmail,
   },
+  setup: {
+    usage: "setup [--config FILE] [--apply] [--undo] [PART...]",
+    summary: "connect Postfix to what is configured",
+    help: `Shows, as a diff of main.cf and master.cf, what connects Postfix to what is
+configured here. Changes nothing without --apply or --undo. Needs root then.
+PARTs (none: those in place, or those that fit the configuration):
+  classic       every foreign sender is rewritten, as by postsrsd
+  forward-only  only mail that leaves this host is rewritten
+  bounces-only  nothing more is rewritten, bounces still come back
+  policy        SPF is checked
+A part joins those in place; of the first three it replaces the others.
+--apply makes the change with postconf, asks each endpoint, runs "postfix check"
+and "postfix reload". If anything fails, every byte is put back.
+--undo takes our lines out again, all or those of a PART. What you have edited
+since stays; if you edited our lines, it names them and changes nothing.
+$MAIL_CONFIG names another directory than Postfix's own.
+Exits 0, 1 if nothing was changed, or 78.`,
+    options: ["config", "apply", "undo"],
+    operands: "[PART...]",
+    load: async () => (await import("./setup.ts")).runSetup,
+  },
   "help config": {
     usage: "help config",
     summary: "list every key of the configuration",

@@ -36,7 +36,7 @@ function kindOf(text: string): MatchItem["kind"] {
 
 /** Splits at blanks and commas outside braces. An unclosed brace extends to the end. */
 export function splitItems(value: string): string[] {
-  if (!value.includes("{")) return value.split(/[\s,]+/);
+  if (!value.includes("{")) return value.split(/[\s,]+/).filter(Boolean);
   const words: string[] = [];
   let word = "";
   let depth = 0;

@@ -1,4 +1,4 @@
-/** Reads main.cf parameters as Postfix does, with every `$name` expanded. */
+/** Reads main.cf parameters as Postfix does. */
 import { type PostfixCommand, runPostfix } from "./run.ts";
 
 /**
@@ -10,7 +10,20 @@ export async function readParameters<Name extends string>(
   names: readonly Name[],
   command: PostfixCommand,
 ): Promise<Map<Name, string>> {
-  const { stdout } = await runPostconf(["-x", ...names], command);
+  return askPostconf(names, ["-x"], command);
+}
+
+/**
+ * The values of `names` with these options of postconf: without `-x` as main.cf has them, with each `$name`.
+ *
+ * @throws {Error} as readParameters
+ */
+export async function askPostconf<Name extends string>(
+  names: readonly Name[],
+  options: readonly string[],
+  command: PostfixCommand,
+): Promise<Map<Name, string>> {
+  const { stdout } = await runPostconf([...options, ...names], command);
   const wanted = new Set<string>(names);
   return new Map([...settings(stdout)].filter(([name]) => wanted.has(name))) as Map<Name, string>;
 }

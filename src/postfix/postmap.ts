@@ -65,8 +65,8 @@ export async function lookUp(table: string, key: string, command: PostfixCommand
   if (run.exitCode > 1 || withoutWarnings(run.stderr).trim() !== "") {
     throw new Error(`Cannot ask "${table}": ${oneLine(run.stderr)}`);
   }
-  const tab = run.stdout.indexOf("\t");
-  return tab === -1 ? undefined : run.stdout.slice(tab + 1).trimEnd();
+  const value = run.stdout.split("\n", 1)[0] ?? "";
+  return value.startsWith(`${key}\t`) ? value.slice(key.length + 1).trimEnd() : undefined;
 }
 
 /** All keys and values of a table; `undefined` for one that cannot list them, or cannot be asked. */

@@ -7,6 +7,10 @@ export interface PostfixCommand {
   readonly configDir?: string;
   /** Time after which the command is killed. Default 5,000. */
   readonly timeoutMs?: number;
+  /** The user and group that it runs as, without other groups, as Postfix's daemons do. Default: ours. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** Where it runs: paths of unix-domain sockets may be relative to the queue directory. */
+  readonly cwd?: string;
 }
 
 /** The result of a command: it has ended with some exit code, or it has failed to run. */
@@ -22,28 +26,33 @@ const MAX_OUTPUT_MIB = 16;
 const DIRECTORIES = ["", "/usr/sbin/", "/usr/local/sbin/", "/usr/lib/postfix/sbin/"];
 
 /**
- * Runs `postmap`, `postconf` or `postqueue`. Input and output are UTF-8. Never rejects.
+ * Runs one of Postfix's commands. Input and output are UTF-8. Never rejects.
  *
  * @param input text for the standard input of the program, which is closed after it
  */
 export async function runPostfix(
-  program: "postconf" | "postmap" | "postqueue",
+  program: "postconf" | "postmap" | "postqueue" | "postfix",
   args: readonly string[],
   input: string,
   command: PostfixCommand,
 ): Promise<PostfixRun> {
   const allArgs = command.configDir === undefined ? [...args] : ["-c", command.configDir, ...args];
   for (const directory of DIRECTORIES) {
-    const run = await execute(directory + program, allArgs, input, command.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const run = await execute(directory + program, allArgs, input, command);
     if (run !== "absent") return run;
   }
   return { status: "failed", reason: `Cannot run "${program}": no such program, is Postfix installed?` };
 }
 
-function execute(file: string, args: string[], input: string, timeoutMs: number): Promise<PostfixRun | "absent"> {
+function execute(
+  file: string,
+  args: string[],
+  input: string,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, user, cwd }: PostfixCommand,
+): Promise<PostfixRun | "absent"> {
   const { promise, resolve } = Promise.withResolvers<PostfixRun | "absent">();
   const limits = { timeout: timeoutMs, killSignal: "SIGKILL", maxBuffer: MAX_OUTPUT_MIB * 1024 * 1024 } as const;
-  const child = execFile(file, args, limits, (error, stdout, stderr) => {
+  const child = execFile(file, args, { ...limits, ...user, cwd }, (error, stdout, stderr) => {
     if (error === null) resolve({ status: "ran", exitCode: 0, stdout, stderr });
     else if (error.code === "ENOENT") resolve("absent");
     else if (typeof error.code === "number") resolve({ status: "ran", exitCode: error.code, stdout, stderr });

@@ -7,6 +7,8 @@ export const EXIT = {
   notExplained: 1,
   /** The doctor has found an error. */
   wrong: 1,
+  /** Postfix's files were not changed, or put back. This code is our own. */
+  notDone: 1,
   usage: 64,
   dataError: 65,
   unavailable: 69,

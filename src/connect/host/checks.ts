@@ -1,0 +1,140 @@
+/** Checks of a change: before it that what Postfix will depend on is there, after it that Postfix is content. */
+import { type PostfixRun, runPostfix } from "../../postfix/run.ts";
+import { EXIT, errorText, Failure } from "../../process/exit.ts";
+import { entriesOf } from "../entries.ts";
+import { parameterUnits, parameterValue } from "../logical-lines.ts";
+import { PARTS, type PartName } from "../parts.ts";
+import { parseSecondPass } from "../snippets.ts";
+import type { Wiring } from "../wiring.ts";
+import { askMap, askPolicy, askTable, isListening, type Prober, STRANGER } from "./probe.ts";
+
+/** Longest time for `postfix check` and `postfix reload`, in milliseconds. They look at every file of the queue. */
+const POSTFIX_MS = 60_000;
+
+const HINT = "start postvouch with this configuration first";
+
+/**
+ * Asks each endpoint that the parts use.
+ *
+ * @returns an address of ours, signed with the configured domain, and what it leads to; `undefined` without SRS
+ * @throws {Failure} naming each endpoint that does not answer, or answers wrongly
+ */
+export async function requireAnswers(
+  parts: readonly PartName[],
+  wiring: Wiring,
+  prober: Prober,
+): Promise<string | undefined> {
+  const problems: string[] = [];
+  const attempt = async <T>(what: string, ask: () => Promise<T>, want?: (answer: T) => string | undefined) => {
+    try {
+      const answer = await ask();
+      const wish = want?.(answer);
+      if (wish === undefined) return answer;
+      problems.push(`Cannot use ${what}: got "${String(answer ?? "")}", want ${wish}; ${HINT}`);
+    } catch (error) {
+      problems.push(`Cannot use ${what}: ${errorText(error)}; ${HINT}`);
+    }
+    return undefined;
+  };
+  const isSrs = parts.some((name) => PARTS[name].group === "srs");
+  const signed = isSrs ? await askSrs(parts, wiring, prober, attempt) : undefined;
+  const policy = wiring.addresses.get("policy.listen");
+  if (parts.includes("policy") && policy !== undefined) {
+    await attempt(`the policy service at ${policy}`, () => askPolicy(policy, prober));
+  }
+  if (problems.length > 0) throw new Failure(EXIT.notDone, problems);
+  return signed;
+}
+
+type Attempt = <T>(
+  what: string,
+  ask: () => Promise<T>,
+  want?: (answer: T) => string | undefined,
+) => Promise<T | undefined>;
+
+async function askSrs(
+  parts: readonly PartName[],
+  wiring: Wiring,
+  prober: Prober,
+  attempt: Attempt,
+): Promise<string | undefined> {
+  const socketmap = wiring.addresses.get("socketmap.listen");
+  const type = socketmap === undefined ? "tcp" : "socketmap";
+  const ask = (map: "forward" | "reverse" | "forward-transport", key: string, want: Parameters<Attempt>[2]) => {
+    const address =
+      socketmap ?? wiring.addresses.get(map === "reverse" ? "tcptable.reverse" : "tcptable.forward") ?? "";
+    return attempt(`the map ${map} at ${address}`, () => askMap(type, address, map, key, prober), want);
+  };
+  const isSigned = (answer: unknown): string | undefined =>
+    isSrsAddress(answer, wiring.srsDomain) ? undefined : `an address of ${wiring.srsDomain}`;
+  const is = (wish: string) => (answer: unknown) => (answer === wish ? undefined : wish);
+  const signed = (await ask("forward", STRANGER, isSigned)) as string | undefined;
+  if (signed === undefined) return undefined;
+  await ask("reverse", signed, is(STRANGER));
+  if (parts.includes("forward-only")) await ask("forward-transport", STRANGER, is(wiring.forwardTransport));
+  return signed;
+}
+
+function isSrsAddress(answer: unknown, domain: string): boolean {
+  return typeof answer === "string" && /^"?srs[01][-+=]/i.test(answer) && answer.toLowerCase().endsWith(`@${domain}`);
+}
+
+/**
+ * Checks that no other program has the port of the second pass. Postfix's master would end when it cannot have it, and
+ * all mail with it.
+ *
+ * @throws {Failure} naming the other program
+ */
+export async function requireFreePort(wiring: Wiring): Promise<void> {
+  const second = parseSecondPass(wiring.forwardTransport);
+  if (second === undefined) return;
+  const port = Number(second.port);
+  if (!(await isListening(second.host, port))) return;
+  const { ownerOf } = await import("../../net/port-owner.ts");
+  const owner = ownerOf({ type: "inet", host: second.host, port }) ?? "another program";
+  const line = `Cannot use port ${port} for the second pass: ${owner} has it; free it, or set srs.forward_transport`;
+  throw new Failure(EXIT.notDone, [line]);
+}
+
+/** Runs `postfix check`. @throws {Failure} with its message, when it is not content */
+export async function requireContent(configDir: string): Promise<void> {
+  const run = await runPostfix("postfix", ["check"], "", { configDir, timeoutMs: POSTFIX_MS });
+  if (run.status === "failed") throw new Failure(EXIT.notDone, [run.reason]);
+  if (run.exitCode !== 0) throw new Failure(EXIT.notDone, [`postfix check: ${lastLines(run) || "it failed"}`]);
+}
+
+/** Has a running Postfix read its files. @throws {Failure} when it does not */
+export async function reloadPostfix(configDir: string): Promise<"reloaded" | "not running"> {
+  const command = { configDir, timeoutMs: POSTFIX_MS };
+  const status = await runPostfix("postfix", ["status"], "", command);
+  if (status.status === "failed") throw new Failure(EXIT.notDone, [status.reason]);
+  if (status.exitCode !== 0) return "not running";
+  const run = await runPostfix("postfix", ["reload"], "", command);
+  if (run.status === "failed") throw new Failure(EXIT.notDone, [run.reason]);
+  if (run.exitCode !== 0) throw new Failure(EXIT.notDone, [`postfix reload: ${lastLines(run) || "it failed"}`]);
+  return "reloaded";
+}
+
+function lastLines(run: PostfixRun & { readonly status: "ran" }): string {
+  const lines = (run.stderr || run.stdout).split("\n").filter((line) => /fatal|error|warning: (?!.*unused)/.test(line));
+  return lines.slice(-3).join("; ");
+}
+
+/**
+ * Asks recipient_canonical_maps, as it now stands in main.cf, for a bounce's recipient.
+ *
+ * @throws {Failure} when it does not lead to the sender
+ */
+export async function requireWayBack(mainCf: string, signed: string, prober: Prober): Promise<void> {
+  const unit = parameterUnits(mainCf).findLast(({ key }) => key === "recipient_canonical_maps");
+  const map = entriesOf(parameterValue(unit?.text ?? "")).at(-1) ?? "";
+  let answer: string | undefined;
+  try {
+    answer = await askTable(map, signed, prober);
+  } catch (error) {
+    throw new Failure(EXIT.notDone, [`Cannot use ${map}: ${errorText(error)}`], { cause: error });
+  }
+  if (answer !== STRANGER) {
+    throw new Failure(EXIT.notDone, [`Cannot use ${map}: got "${answer ?? ""}" for ${signed}, want ${STRANGER}`]);
+  }
+}

@@ -1,0 +1,140 @@
+/** The policy service in the restrictions of smtpd. */
+import { entriesOf, joined, policyServiceOf, restrictionsOf } from "./entries.ts";
+import type { Ground } from "./ground.ts";
+import type { Planning } from "./plan.ts";
+import type { PostfixFacts, ReadParameter, Service } from "./postfix-facts.ts";
+import { parametersOf } from "./snippets.ts";
+import { exampleAddress } from "./wiring.ts";
+
+const LIST = "smtpd_recipient_restrictions";
+const RELAY_LIST = "smtpd_relay_restrictions";
+
+/** The lists of main.cf that another SPF checker may be in. */
+const LISTS = [
+  "smtpd_client_restrictions",
+  "smtpd_helo_restrictions",
+  "smtpd_sender_restrictions",
+  RELAY_LIST,
+  LIST,
+  "smtpd_data_restrictions",
+  "smtpd_end_of_data_restrictions",
+  "smtpd_etrn_restrictions",
+] as const satisfies readonly ReadParameter[];
+
+/** Nobody relays behind this entry. The check comes after it, so that it can never open a relay. */
+const CLOSES_RELAY = /^(?:reject|defer)_unauth_destination$/;
+
+/** What an entry that may stand before CLOSES_RELAY in every set-up lets in. */
+const USUAL = /^(?:permit_mynetworks|permit_sasl_authenticated)$/;
+
+/** Programs of master.cf that check SPF: of spf-engine and of postfix-policyd-spf-perl. */
+const SPF_CHECKER = /\bpolicyd-spf(?:-perl)?\b/;
+
+export function planPolicy(planning: Planning, ground: Ground): void {
+  const { facts, wiring, snippets } = ground;
+  const recipe = restrictionsOf(parametersOf(snippets["policy.main.cf"], wiring, facts.configDir).get(LIST) ?? "");
+  const ours = recipe.at(-1) ?? "";
+  const isChecker = checkers(ground, ours);
+  for (const name of LISTS) {
+    const present = listOf(facts, name, isChecker);
+    const others = present.filter((entry) => !isChecker(entry));
+    for (const entry of present.filter((one) => isChecker(one) && one !== ours)) {
+      planning.note(`${name}: takes out ${entry}, in whose place ours comes`);
+    }
+    if (name !== LIST) {
+      if (others.length < present.length) planning.set(name, joined(others));
+      continue;
+    }
+    planning.set(name, joined(insert(present, ours, isChecker, facts, recipe)));
+    keepFromSubmission(planning, facts, others);
+  }
+}
+
+/** Tells calls of SPF checkers, ours among them. */
+function checkers({ facts, wiring }: Ground, ours: string): (entry: string) => boolean {
+  const own = [policyServiceOf(ours), wiring.addresses.get("policy.listen"), exampleAddress("policy.listen")];
+  const spawned = facts.services.filter(({ command }) => SPF_CHECKER.test(command));
+  const services = new Set([...own, ...spawned.map(({ id }) => `unix:private/${id.replace(/\/.*/, "")}`)]);
+  return (entry) => {
+    const service = policyServiceOf(entry);
+    return service !== undefined && (services.has(service) || /^unix:private\/policyd?-spf/.test(service));
+  };
+}
+
+/** The entries of a list as main.cf has them. A `$name` stays one, unless what is looked for is behind it. */
+function listOf(facts: PostfixFacts, name: ReadParameter, isChecker: (entry: string) => boolean): string[] {
+  const written = restrictionsOf(facts.written.get(name) ?? "");
+  const expanded = restrictionsOf((facts.expanded.get(name) ?? "").replaceAll("$", "$$$$"));
+  const count = (list: readonly string[]): number =>
+    list.filter((entry) => isChecker(entry) || (name === LIST && CLOSES_RELAY.test(entry))).length;
+  return count(written) === count(expanded) ? written : expanded;
+}
+
+/** Puts ours where another SPF checker was behind the end of relaying, else right after that. */
+function insert(
+  present: readonly string[],
+  ours: string,
+  isChecker: (entry: string) => boolean,
+  facts: PostfixFacts,
+  recipe: readonly string[],
+): string[] {
+  const closes = present.findIndex((entry) => CLOSES_RELAY.test(entry));
+  if (closes === -1)
+    return close(
+      present.filter((entry) => !isChecker(entry)),
+      ours,
+      facts,
+      recipe,
+    );
+  const checker = present.findIndex((entry, index) => index > closes && isChecker(entry));
+  const place = checker === -1 ? closes + 1 : checker;
+  const [front, back] = [present.slice(0, place), present.slice(place)];
+  const others = (part: readonly string[]): string[] => part.filter((entry) => !isChecker(entry));
+  return [...others(front), ours, ...others(back)];
+}
+
+/**
+ * Ends relaying in a list that does not do so itself, as smtpd_relay_restrictions ends it: whoever may relay is let in,
+ * and is not checked.
+ */
+function close(others: readonly string[], ours: string, facts: PostfixFacts, recipe: readonly string[]): string[] {
+  const relay = restrictionsOf((facts.expanded.get(RELAY_LIST) ?? "").replaceAll("$", "$$$$"));
+  const end = relay.findIndex((entry) => CLOSES_RELAY.test(entry));
+  const needed = relay.slice(0, end + 1);
+  const isUsual = needed.every((entry) => USUAL.test(entry) || CLOSES_RELAY.test(entry));
+  const closing = isUsual ? recipe.slice(0, -1) : needed;
+  const tail = others.at(-1) === "permit" ? ["permit"] : [];
+  const front = tail.length === 0 ? others : others.slice(0, -1);
+  return [...front, ...closing.filter((entry) => !front.includes(entry)), ours, ...tail];
+}
+
+/** Submission by its names in services(5) and in how-tos. */
+const SUBMISSION_PORT = /^(?:submissions?|smtps|587|465)$/;
+
+/** Gives the services for our own users the list as it was, where they would inherit ours. */
+function keepFromSubmission(planning: Planning, facts: PostfixFacts, others: readonly string[]): void {
+  for (const service of facts.services.filter(isSubmission)) {
+    if (service.overrides.has(LIST)) continue;
+    const words = others.flatMap((entry) => entriesOf(entry));
+    // postconf takes no blanks in an option of master.cf. smtpd takes a comma for one.
+    if (words.some((word) => /\s/.test(word))) {
+      planning.set(SUBMISSION_LIST, joined(others));
+      planning.override(service.id, LIST, `$${SUBMISSION_LIST}`);
+    } else {
+      planning.override(service.id, LIST, words.join(","));
+    }
+    planning.note(`master.cf: ${service.id} keeps ${LIST} as it was, so that your own users are not checked`);
+  }
+}
+
+/** A parameter of ours, for a list that does not fit on a line of master.cf. */
+const SUBMISSION_LIST = "postvouch_submission_recipient_restrictions";
+
+function isSubmission({ program, port, overrides }: Service): boolean {
+  if (program !== "smtpd") return false;
+  if (port !== undefined && SUBMISSION_PORT.test(port)) return true;
+  const onlyUsers = ["smtpd_client_restrictions", RELAY_LIST].some((name) =>
+    /^permit_sasl_authenticated,\s*reject$/.test(overrides.get(name) ?? ""),
+  );
+  return onlyUsers || overrides.get("milter_macro_daemon_name") === "ORIGINATING";
+}

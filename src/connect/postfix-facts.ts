@@ -1,0 +1,59 @@
+/** What the planning has to know of a Postfix, as its files were without us. */
+
+/** A service of master.cf. */
+export interface Service {
+  /** `name/type`, as postconf -M takes it. */
+  readonly id: string;
+  /** Port of an inet service, by number or by name. */
+  readonly port: string | undefined;
+  readonly program: string;
+  readonly isChrooted: boolean;
+  /** Its `-o name=value`. */
+  readonly overrides: ReadonlyMap<string, string>;
+  /** The command of a pipe(8) or spawn(8) service, with its arguments. */
+  readonly command: string;
+}
+
+/** The parameters of main.cf that the planning reads. */
+export const READ_PARAMETERS = [
+  "inet_protocols",
+  "mydestination",
+  "queue_directory",
+  "recipient_canonical_classes",
+  "recipient_canonical_maps",
+  "relay_domains",
+  "sender_canonical_classes",
+  "sender_canonical_maps",
+  "sender_dependent_default_transport_maps",
+  "smtpd_client_restrictions",
+  "smtpd_data_restrictions",
+  "smtpd_end_of_data_restrictions",
+  "smtpd_etrn_restrictions",
+  "smtpd_helo_restrictions",
+  "smtpd_recipient_restrictions",
+  "smtpd_relay_restrictions",
+  "smtpd_sender_restrictions",
+  "transport_maps",
+  "virtual_alias_domains",
+  "virtual_mailbox_domains",
+] as const;
+
+export type ReadParameter = (typeof READ_PARAMETERS)[number];
+
+export interface PostfixFacts {
+  /** The directory of main.cf. */
+  readonly configDir: string;
+  /** Values as main.cf has them, or their defaults. */
+  readonly written: ReadonlyMap<ReadParameter, string>;
+  /** The same with each `$name` replaced. */
+  readonly expanded: ReadonlyMap<ReadParameter, string>;
+  /** The parameters that main.cf sets. */
+  readonly isSet: ReadonlySet<string>;
+  readonly services: readonly Service[];
+  /** Maps that answered a foreign sender with an SRS address, and its domain. */
+  readonly srsMaps: ReadonlyMap<string, string>;
+  /** The domains of ours that a domain class of Postfix has. */
+  readonly routed: ReadonlySet<string>;
+  /** Entries of transport_maps that answer for every destination. */
+  readonly catchAlls: readonly string[];
+}

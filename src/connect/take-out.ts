@@ -1,0 +1,57 @@
+/** Takes what setup put into Postfix's files out of them, and leaves what was edited since. */
+import { entriesOf, joined, restrictionsOf, takeOutEntries } from "./entries.ts";
+import { parameterUnits, parameterValue, serviceUnits, type Unit } from "./logical-lines.ts";
+import { type Merged, takeOut } from "./merge.ts";
+
+/** A file as it was before us, as we left it, and as it is. `undefined`: there is none. */
+export interface FileVersions {
+  readonly before: string | undefined;
+  readonly made: string | undefined;
+  readonly now: string | undefined;
+}
+
+/** @returns the text; `undefined` inside of `merged` if the file was not there before us */
+type TakenOut =
+  | { readonly status: "merged"; readonly text: string | undefined }
+  | Exclude<Merged, { status: "merged" }>;
+
+/** Takes ours out of main.cf: lists that we and others changed lose our entries. */
+export function takeOutOfMainCf(versions: FileVersions): TakenOut {
+  return takeOutOf(versions, parameterUnits, ({ before, made, now }) => {
+    const name = made.split("=", 1)[0]?.trim() ?? "";
+    if (!LIST.test(name)) return undefined;
+    const entries = name.endsWith("_restrictions") ? restrictionsOf : entriesOf;
+    const list = (unit: string): string[] => entries(parameterValue(unit));
+    // Where main.cf set nothing, a `$name` of ours is from Postfix's default.
+    const past = before === undefined ? list(made).filter((entry) => entry.startsWith("$")) : list(before);
+    const left = takeOutEntries(past, list(made), list(now));
+    if (left === undefined) return undefined;
+    const isDefault = before === undefined && left.every((entry) => past.includes(entry));
+    return isDefault ? "" : `${name} = ${joined(left)}\n`;
+  });
+}
+
+/** Parameters that hold a list whose entries are independent. */
+const LIST = /(?:_maps|_domains|_restrictions|_classes)$/;
+
+/** Takes ours out of master.cf, service by service. */
+export function takeOutOfMasterCf(versions: FileVersions): TakenOut {
+  return takeOutOf(versions, serviceUnits, () => undefined);
+}
+
+/** Takes a file that is ours as a whole out. */
+export function takeOutFile({ before, made, now }: FileVersions, name: string): TakenOut {
+  if (now === made || now === undefined) return { status: "merged", text: before };
+  return { status: "conflict", keys: [name] };
+}
+
+function takeOutOf(
+  { before, made, now }: FileVersions,
+  unitsOf: (text: string) => Unit[],
+  resolve: Parameters<typeof takeOut>[1],
+): TakenOut {
+  if (now === made) return { status: "merged", text: before };
+  if (before === made) return { status: "merged", text: now };
+  const units = (text: string | undefined): Unit[] => unitsOf(text ?? "");
+  return takeOut({ before: units(before), made: units(made), now: units(now) }, resolve);
+}
