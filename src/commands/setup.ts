@@ -1,16 +1,9 @@
 /** `postvouch setup`: connects Postfix to what is configured here, and takes that out again. */
 import { nearest } from "../collections/nearest.ts";
-import {
-  type Change,
-  findConfigDir,
-  make,
-  planApply,
-  planUndo,
-  recover,
-  type Settings,
-} from "../connect/host/change.ts";
+import { type Change, findConfigDir, make, planApply, planUndo, type Settings } from "../connect/host/change.ts";
 import { FILE_NAMES } from "../connect/host/files.ts";
 import { lock } from "../connect/host/lock.ts";
+import { recover } from "../connect/host/transaction.ts";
 import { exclusive, isPartName, PART_NAMES, type PartName } from "../connect/parts.ts";
 import { unifiedDiff } from "../connect/unified-diff.ts";
 import { join } from "../process/builtins.ts";

@@ -7,13 +7,13 @@ import type { Ground } from "../ground.ts";
 import { PARTS, type PartName, planParts, suggestedParts, withParts } from "../parts.ts";
 import { takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
-import { reloadPostfix, requireAnswers, requireContent, requireFreePort, requireWayBack } from "./checks.ts";
+import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
 import { readFacts } from "./facts.ts";
 import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { readSnippets } from "./package-snippets.ts";
 import { daemonUser, type Prober } from "./probe.ts";
-import { beginReplacing, cancelReplacing, endReplacing, readRecord, type SetupRecord } from "./record.ts";
-import { commit, forget, prepare, putBack, replacements } from "./replace.ts";
+import { readRecord, type SetupRecord } from "./record.ts";
+import { replaceFiles } from "./transaction.ts";
 import { unitSockets } from "./unit-sockets.ts";
 import { WorkingCopy } from "./working-copy.ts";
 
@@ -49,28 +49,6 @@ export async function findConfigDir(): Promise<string> {
   if (run.status === "failed") throw new Failure(EXIT.config, [run.reason]);
   if (run.exitCode === 0) return run.stdout.trim();
   throw new Failure(EXIT.config, [`Cannot read Postfix's configuration: ${run.stderr.trim().replaceAll("\n", "; ")}`]);
-}
-
-/**
- * Puts back what a run that was interrupted had begun.
- *
- * @param isWriting false: only tells of it
- * @returns what was put back
- * @throws {Failure} when it cannot be put back, or may not
- */
-export async function recover(configDir: string, isWriting: boolean): Promise<string[]> {
-  const { pending } = readRecord(configDir);
-  if (pending === undefined) return [];
-  const names = pending.files.map(({ name }) => name).join(", ");
-  const what = `an earlier run was interrupted while it replaced ${names} in "${configDir}"`;
-  if (!isWriting) {
-    throw new Failure(EXIT.notDone, [
-      `${what}, or is still at work; "postvouch setup --undo" puts back what was before`,
-    ]);
-  }
-  putBack(pending);
-  cancelReplacing(configDir);
-  return [`${what}; the files are put back`];
 }
 
 /**
@@ -182,49 +160,40 @@ async function planOnTop(
  * @throws {Failure} when it was not made
  */
 export async function make(change: Change, say: (sentence: string) => void): Promise<void> {
-  const { configDir, now, made, wiring, parts, record } = change;
+  const { configDir, made, wiring, parts, record } = change;
+  if (process.getuid?.() !== 0) {
+    throw new Failure(EXIT.noPermission, [`Cannot change the files in "${configDir}": no permission; want root`]);
+  }
   const prober = await proberFor(configDir);
-  const wasContent = await requireContent(configDir).then(
-    () => undefined,
-    (error: unknown) => error,
-  );
+  const trouble = await discontent(configDir);
   let signed: string | undefined;
   if (wiring !== undefined) {
-    if (wasContent !== undefined) throw asConfigFailure(wasContent);
+    if (trouble !== undefined) {
+      throw new Failure(EXIT.config, [
+        "Cannot change a Postfix with trouble of its own; mend it first",
+        ...trouble.lines,
+      ]);
+    }
     signed = await requireAnswers(parts, wiring, prober);
-    if (parts.includes("forward-only") && record?.parts.includes("forward-only") !== true)
-      await requireFreePort(wiring);
+    const hasPort = record?.parts.includes("forward-only") === true;
+    if (parts.includes("forward-only") && !hasPort) await requireFreePort(wiring);
   }
-  const files = replacements(configDir, now, made);
   const next = parts.length === 0 ? undefined : { parts, before: change.before, made };
-  using _ = ignoringSignals();
-  prepare(files);
-  try {
-    beginReplacing(configDir, record, next, { files });
-  } catch (error) {
-    forget(files);
-    throw error;
-  }
   let isReloading = false;
-  try {
-    commit(files);
-    if (wasContent === undefined) await requireContent(configDir);
+  const check = async (): Promise<void> => {
+    // A way back is open too where Postfix had trouble before.
+    const news = trouble === undefined ? await discontent(configDir) : undefined;
+    if (news !== undefined) throw news;
     if (signed !== undefined) await requireWayBack(made["main.cf"] ?? "", signed, prober);
     isReloading = true;
     const state = await reloadPostfix(configDir);
-    say(
-      state === "reloaded"
-        ? "Postfix has read its files again"
-        : "Postfix is not running; it reads its files when it starts",
-    );
-  } catch (error) {
-    putBack({ files });
-    cancelReplacing(configDir);
+    const isRunning = state === "reloaded";
+    say(isRunning ? "Postfix has read its files again" : "Postfix is not running; it reads its files when it starts");
+  };
+  await replaceFiles(change, next, check).catch(async (error: unknown) => {
     if (isReloading) await reloadPostfix(configDir).catch(() => {});
-    throw withLine(error, `nothing is changed: ${files.map(({ name }) => name).join(", ")} are as before`);
-  }
-  endReplacing(configDir);
-  forget(files);
+    throw error;
+  });
 }
 
 async function proberFor(configDir: string): Promise<Prober> {
@@ -234,27 +203,4 @@ async function proberFor(configDir: string): Promise<Prober> {
   };
   const [queueDirectory, owner] = await Promise.all([ask("queue_directory"), ask("mail_owner")]);
   return { postfix: { configDir }, queueDirectory, daemonUser: await daemonUser(owner) };
-}
-
-function asConfigFailure(error: unknown): unknown {
-  if (!(error instanceof Failure)) return error;
-  return new Failure(EXIT.config, [`Cannot change a Postfix that is not content already: ${error.lines.join("; ")}`], {
-    cause: error,
-  });
-}
-
-function withLine(error: unknown, line: string): unknown {
-  return error instanceof Failure ? new Failure(error.exitCode, [...error.lines, line], { cause: error }) : error;
-}
-
-/** Ctrl-C and the like wait until all files are replaced, or put back. */
-function ignoringSignals(): Disposable {
-  const ignore = (): void => {};
-  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of names) process.on(name, ignore);
-  return {
-    [Symbol.dispose]: () => {
-      for (const name of names) process.off(name, ignore);
-    },
-  };
 }

@@ -96,11 +96,12 @@ export async function requireFreePort(wiring: Wiring): Promise<void> {
   throw new Failure(EXIT.notDone, [line]);
 }
 
-/** Runs `postfix check`. @throws {Failure} with its message, when it is not content */
-export async function requireContent(configDir: string): Promise<void> {
+/** What `postfix check` has to say; `undefined` if it is content. */
+export async function discontent(configDir: string): Promise<Failure | undefined> {
   const run = await runPostfix("postfix", ["check"], "", { configDir, timeoutMs: POSTFIX_MS });
-  if (run.status === "failed") throw new Failure(EXIT.notDone, [run.reason]);
-  if (run.exitCode !== 0) throw new Failure(EXIT.notDone, [`postfix check: ${lastLines(run) || "it failed"}`]);
+  if (run.status === "failed") return new Failure(EXIT.notDone, [run.reason]);
+  if (run.exitCode === 0) return undefined;
+  return new Failure(EXIT.notDone, [`postfix check: ${lastLines(run) || "it failed"}`]);
 }
 
 /** Has a running Postfix read its files. @throws {Failure} when it does not */

@@ -27,8 +27,11 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
   const setLines = await copy.postconf("-n");
   const command = { configDir: copy.path };
   const place = ["-o", `config_directory=${copy.configDir}`];
-  const written = await askPostconf(READ_PARAMETERS, [], command);
-  const expanded = await askPostconf(READ_PARAMETERS, ["-x", ...place], command);
+  const [written, expanded, services] = await Promise.all([
+    askPostconf(READ_PARAMETERS, [], command),
+    askPostconf(READ_PARAMETERS, ["-x", ...place], command),
+    readServices(copy),
+  ]);
   const ask = (table: string, key: string): Promise<string | undefined> =>
     lookUp(table, key, { configDir: copy.configDir, timeoutMs: TABLE_MS }).catch(() => undefined);
   return {
@@ -36,7 +39,7 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
     written,
     expanded,
     isSet: new Set([...setLines.matchAll(/^(\S+) =/gm)].map(([, name = ""]) => name)),
-    services: await readServices(copy),
+    services,
     srsMaps: await findSrsMaps(entriesOf(expanded.get("sender_canonical_maps") ?? ""), ask),
     routed: await findRouted(expanded, domains, ask),
     catchAlls: await findCatchAlls(entriesOf(expanded.get("transport_maps") ?? ""), ask),
@@ -46,14 +49,19 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
 type Ask = (table: string, key: string) => Promise<string | undefined>;
 
 async function readServices(copy: WorkingCopy): Promise<Service[]> {
-  const level = Number.parseInt(await copy.postconf("-xh", "compatibility_level"), 10);
+  const [levelText, overrideText, serviceText] = await Promise.all([
+    copy.postconf("-xh", "compatibility_level"),
+    copy.postconf("-P", "*/*/*"),
+    copy.postconf("-M"),
+  ]);
+  const level = Number.parseInt(levelText, 10);
   const overrides = new Map<string, Map<string, string>>();
-  for (const line of (await copy.postconf("-P", "*/*/*")).split("\n")) {
+  for (const line of overrideText.split("\n")) {
     const [, id, name, value] = /^(\S+\/\w[\w-]*)\/(\S+) = ?(.*)$/.exec(line) ?? [];
     if (id === undefined || name === undefined) continue;
     overrides.set(id, (overrides.get(id) ?? new Map<string, string>()).set(name, value ?? ""));
   }
-  const services = (await copy.postconf("-M")).split("\n").filter(Boolean);
+  const services = serviceText.split("\n").filter(Boolean);
   return services.map((line) => {
     const [name = "", type = "", , , chroot, , , ...command] = line.split(/\s+/);
     const id = `${name}/${type}`;

@@ -114,15 +114,21 @@ export function beginReplacing(
   const path = recordPath(configDir);
   try {
     removeLeftovers(configDir);
-    if (next !== undefined) writeDurably(`${path}.new`, JSON.stringify({ version: VERSION, ...next }), ONLY_OWNER);
+    if (next !== undefined) writeDurably(`${path}.new`, textOf(next), ONLY_OWNER);
     if (existsSync(path)) linkSync(path, `${path}.old`);
-    const present = current ?? { parts: [], before: {}, made: {} };
-    writeDurably(`${path}.pending`, JSON.stringify({ version: VERSION, ...present, pending }), ONLY_OWNER);
+    writeDurably(`${path}.pending`, textOf(current ?? NOTHING, pending), ONLY_OWNER);
     renameSync(`${path}.pending`, path);
   } catch (error) {
     removeLeftovers(configDir);
     throw error instanceof Failure ? error : fileFailure("write", path, error);
   }
+}
+
+const NO_FILES: Files = { "srs-recipients.regexp": undefined, "master.cf": undefined, "main.cf": undefined };
+const NOTHING: SetupRecord = { parts: [], before: NO_FILES, made: NO_FILES };
+
+function textOf({ parts, before, made }: SetupRecord, pending?: Pending): string {
+  return `${JSON.stringify({ version: VERSION, parts, before, made, pending })}\n`;
 }
 
 /** Makes the prepared record the one that counts. */

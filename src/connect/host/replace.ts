@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { EXIT, errorCode, Failure } from "../../process/exit.ts";
 import { FILE_NAMES, type Files, fileFailure, readFile } from "./files.ts";
 import type { Pending, Replacement } from "./record.ts";
-import { syncDirectory, writeDurably } from "./write.ts";
+import { type Owner, syncDirectory, writeDurably } from "./write.ts";
 
 const NEW = ".postvouch-new";
 const OLD = ".postvouch-old";
@@ -47,8 +47,7 @@ export function prepare(files: readonly Replacement[]): void {
     for (const { path, old, made } of files) {
       rmSync(path + OLD, { force: true });
       if (old !== undefined) linkSync(path, path + OLD);
-      const owner = old === undefined ? { mode: NEW_FILE_MODE } : ownerOf(path);
-      if (made !== undefined) writeDurably(path + NEW, made, owner);
+      if (made !== undefined) writeDurably(path + NEW, made, ownerOf(path));
     }
   } catch (error) {
     forget(files);
@@ -56,9 +55,9 @@ export function prepare(files: readonly Replacement[]): void {
   }
 }
 
-function ownerOf(path: string): { mode: number; uid: number; gid: number } {
-  const { mode, uid, gid } = statSync(path);
-  return { mode: mode & 0o7777, uid, gid };
+function ownerOf(path: string): Owner {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? { mode: NEW_FILE_MODE } : { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
 }
 
 /** Puts the new files in place. @throws {Failure} when one cannot be replaced */

@@ -69,7 +69,7 @@ export class WorkingCopy implements Disposable {
     const edited = readFiles(this.path);
     if (services !== "") this.#write("master.cf", endingItsLine(edited["master.cf"] ?? "") + services);
     if (recipientTable !== undefined) this.#write("srs-recipients.regexp", recipientTable);
-    for (const view of ["-n", "-M", "-P"]) await this.postconf(view);
+    await Promise.all(["-n", "-M", "-P"].map((view) => this.postconf(view)));
     return readFiles(this.path);
   }
 

@@ -1,0 +1,84 @@
+/** Replaces Postfix's files as one step: after any failure, and after a run that was killed, they are as before. */
+import { EXIT, Failure } from "../../process/exit.ts";
+import type { Files } from "./files.ts";
+import { beginReplacing, cancelReplacing, endReplacing, readRecord, type SetupRecord } from "./record.ts";
+import { commit, forget, prepare, putBack, replacements } from "./replace.ts";
+
+/** The change of the files. */
+export interface FileChange {
+  readonly configDir: string;
+  readonly now: Files;
+  readonly made: Files;
+  readonly record: SetupRecord | undefined;
+}
+
+/**
+ * Replaces the files.
+ *
+ * @param next the record of them; `undefined` if nothing of ours stays
+ * @param check is called when they are in place; if it fails, they are put back
+ * @throws {Failure} with its lines, or with the reason why they cannot be replaced
+ */
+export async function replaceFiles(
+  { configDir, now, made, record }: FileChange,
+  next: SetupRecord | undefined,
+  check: () => Promise<void>,
+): Promise<void> {
+  const files = replacements(configDir, now, made);
+  using _ = ignoringSignals();
+  prepare(files);
+  try {
+    beginReplacing(configDir, record, next, { files });
+  } catch (error) {
+    forget(files);
+    throw error;
+  }
+  try {
+    commit(files);
+    await check();
+  } catch (error) {
+    putBack({ files });
+    cancelReplacing(configDir);
+    throw withLine(error, `nothing is changed: ${files.map(({ name }) => name).join(", ")} as before`);
+  }
+  endReplacing(configDir);
+  forget(files);
+}
+
+/**
+ * Puts back what a run that was interrupted had begun.
+ *
+ * @param isWriting false: only tells of it
+ * @returns what was put back
+ * @throws {Failure} when it cannot be put back, or may not
+ */
+export async function recover(configDir: string, isWriting: boolean): Promise<string[]> {
+  const { pending } = readRecord(configDir);
+  if (pending === undefined) return [];
+  const names = pending.files.map(({ name }) => name).join(", ");
+  const what = `an earlier run was interrupted while it replaced ${names} in "${configDir}"`;
+  if (!isWriting) {
+    throw new Failure(EXIT.notDone, [
+      `${what}, or is still at work; "postvouch setup --undo" puts back what was before`,
+    ]);
+  }
+  putBack(pending);
+  cancelReplacing(configDir);
+  return [`${what}; the files are put back`];
+}
+
+function withLine(error: unknown, line: string): unknown {
+  return error instanceof Failure ? new Failure(error.exitCode, [...error.lines, line], { cause: error }) : error;
+}
+
+/** Ctrl-C and the like wait until all files are replaced, or put back. */
+function ignoringSignals(): Disposable {
+  const ignore = (): void => {};
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of names) process.on(name, ignore);
+  return {
+    [Symbol.dispose]: () => {
+      for (const name of names) process.off(name, ignore);
+    },
+  };
+}

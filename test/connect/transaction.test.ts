@@ -1,0 +1,178 @@
+/** setup's files are those of before, or those of after, whatever fails and wherever it is killed. */
+import { appendFileSync, chmodSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Change } from "../../src/connect/host/change.ts";
+import { beginReplacing, endReplacing } from "../../src/connect/host/record.ts";
+import { commit, prepare, replacements } from "../../src/connect/host/replace.ts";
+import { recover, replaceFiles } from "../../src/connect/host/transaction.ts";
+import { postfixConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
+import { missingRoot } from "../helpers/postfix-server.ts";
+import { requirePrograms, runProgram } from "../helpers/requires.ts";
+import { apply, everything, put, undo } from "./planning.ts";
+
+const missing = requirePrograms("postconf", "mount") ?? missingRoot();
+
+/** The part after which a run is killed. */
+const STEPS = ["prepare", "begin", "one file", "two files", "all files", "end"] as const;
+
+/** Goes as far as a step, as a run does that is killed then. */
+function killedAt(step: (typeof STEPS)[number], { configDir, now, made, record, parts, before }: Change): void {
+  const files = replacements(configDir, now, made);
+  const next = parts.length === 0 ? undefined : { parts, before, made };
+  prepare(files);
+  if (step === "prepare") return;
+  beginReplacing(configDir, record, next, { files });
+  if (step === "begin") return;
+  commit(files.slice(0, { "one file": 1, "two files": 2 }[step as string] ?? files.length));
+  if (step === "end") endReplacing(configDir);
+}
+
+describe.skipIf(missing !== undefined)(`replacing Postfix's files ${missing ?? ""}`, { timeout: 60_000 }, () => {
+  let files: TemporaryDirectory;
+  let before: string[];
+  let planned: Change;
+  let undone: Change;
+  let after: string[];
+
+  const reset = (texts: readonly string[]): void => {
+    for (const name of readdirSync(files.path)) runProgram("rm", [join(files.path, name)]);
+    for (const text of texts) {
+      const [name = ""] = text.split(" ", 1);
+      writeFileSync(join(files.path, name), text.slice(name.length + 1), "latin1");
+    }
+  };
+
+  beforeAll(async () => {
+    files = postfixConfig("relayhost = x.test\n");
+    files.write("master.cf", "smtp inet n - y - - smtpd\n");
+    before = everything(files.path);
+    planned = await put(apply(files.path, ["forward-only", "policy"]));
+    after = everything(files.path);
+    undone = await undo(files.path);
+  });
+  afterAll(() => files?.[Symbol.dispose]());
+
+  describe.each([
+    ["--apply", () => ({ change: planned, from: before, to: after })],
+    ["--undo", () => ({ change: undone, from: after, to: before })],
+  ] as const)("for %s", (_, situation) => {
+    test.each(STEPS)("and killed after the step: %s", async (step) => {
+      const { change, from, to } = situation();
+      reset(from);
+      killedAt(step, change);
+      const isBegun = step !== "prepare" && step !== "end";
+      if (isBegun)
+        await expect(recover(files.path, false)).rejects.toThrow(/was interrupted .*"postvouch setup --undo"/);
+      const said = await recover(files.path, true);
+      expect(said.join()).toMatch(
+        isBegun ? /interrupted while it replaced .*main\.cf.*; the files are put back/ : /^$/,
+      );
+      const visible = (texts: readonly string[]): string[] =>
+        texts.filter((text) => !/^\S*(?:postvouch-(?:old|new)|json\.\w+) /.test(text));
+      expect(visible(everything(files.path))).toEqual(visible(step === "end" ? to : from));
+      if (step === "end") return;
+      // What was left lying does not get in the way, and goes.
+      await replaceFiles(change, change.parts.length === 0 ? undefined : change, async () => {});
+      expect(everything(files.path)).toEqual(to);
+    });
+
+    test("and a check that fails", async () => {
+      const { change, from } = situation();
+      reset(from);
+      const inode = statSync(join(files.path, "main.cf")).ino;
+      const check = async (): Promise<void> => {
+        expect(readFileSync(join(files.path, "main.cf"), "latin1")).toBe(change.made["main.cf"]);
+        throw new Error("no");
+      };
+      await expect(replaceFiles(change, change, check)).rejects.toThrow("no");
+      expect(everything(files.path)).toEqual(from);
+      expect(statSync(join(files.path, "main.cf")).ino).toBe(inode);
+    });
+
+    test("and a file that was edited while it was killed", async () => {
+      const { change, from } = situation();
+      reset(from);
+      killedAt("two files", change);
+      appendFileSync(join(files.path, "main.cf"), "relayhost = y.test\n");
+      const edited = readFileSync(join(files.path, "main.cf"), "latin1");
+      await expect(recover(files.path, true)).rejects.toThrow(/Cannot put back ".*main\.cf": it was edited meanwhile/);
+      expect(readFileSync(join(files.path, "main.cf"), "latin1")).toBe(edited);
+    });
+
+    test("and the old link gone", async () => {
+      const { change, from } = situation();
+      reset(from);
+      killedAt("all files", change);
+      runProgram("sh", ["-c", `rm -f ${files.path}/*.postvouch-old`]);
+      await recover(files.path, true);
+      expect(everything(files.path)).toEqual(from);
+    });
+
+    test("and a disk that gets full at any point", async () => {
+      const { change, from, to } = situation();
+      using disk = tmpfs("160k");
+      const onDisk: Change = { ...change, configDir: disk.path };
+      const outcomes: string[] = [];
+      for (let freePages = 0; freePages <= 14; freePages += 1) {
+        disk.fill(from, freePages);
+        const outcome = await replaceFiles(onDisk, change.parts.length === 0 ? undefined : change, async () => {}).then(
+          () => "done",
+          (error: unknown) => String(error),
+        );
+        outcomes.push(outcome);
+        const left = everything(disk.path).filter((text) => !text.startsWith("fill "));
+        expect([freePages, left]).toEqual([freePages, outcome === "done" ? to : from]);
+      }
+      expect(outcomes[0]).toMatch(/Cannot write ".*": no space left on the disk/);
+      expect(outcomes.at(-1)).toBe("done");
+    });
+  });
+
+  test("keeps owner and mode", async () => {
+    reset(before);
+    const path = join(files.path, "main.cf");
+    chmodSync(path, 0o640);
+    runProgram("chown", ["1:2", path]);
+    await replaceFiles(planned, planned, async () => {});
+    const { mode, uid, gid } = statSync(path);
+    expect({ mode: mode & 0o777, uid, gid }).toEqual({ mode: 0o640, uid: 1, gid: 2 });
+  });
+
+  test("refuses a record that it did not write", async () => {
+    reset(before);
+    files.write("postvouch-setup.json", '{"version": 2}');
+    await expect(apply(files.path, ["classic"])).rejects.toThrow(
+      /Cannot read ".*postvouch-setup\.json": it is not what setup wrote: got version 2, want 1/,
+    );
+  });
+});
+
+interface Disk extends Disposable {
+  readonly path: string;
+  /** Writes files, and then fills the disk up to a number of free pages. */
+  fill(texts: readonly string[], freePages: number): void;
+}
+
+const PAGE = 4096;
+
+function tmpfs(size: string): Disk {
+  const directory = postfixConfig("");
+  runProgram("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", directory.path]);
+  return {
+    path: directory.path,
+    fill(texts, freePages) {
+      for (const name of readdirSync(directory.path)) runProgram("rm", [join(directory.path, name)]);
+      for (const text of texts) {
+        const [name = ""] = text.split(" ", 1);
+        writeFileSync(join(directory.path, name), text.slice(name.length + 1), "latin1");
+      }
+      const free = Number(runProgram("stat", ["-f", "-c", "%f", directory.path]));
+      writeFileSync(join(directory.path, "fill"), Buffer.alloc(Math.max(0, free - freePages) * PAGE));
+    },
+    [Symbol.dispose]() {
+      runProgram("umount", [directory.path]);
+      directory[Symbol.dispose]();
+    },
+  };
+}
