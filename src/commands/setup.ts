@@ -1,6 +1,15 @@
 /** `postvouch setup`: connects Postfix to what is configured here, and takes that out again. */
 import { nearest } from "../collections/nearest.ts";
-import { type Change, findConfigDir, make, planApply, planUndo, type Settings } from "../connect/host/change.ts";
+import {
+  type Change,
+  findConfigDir,
+  isInPlace,
+  make,
+  planApply,
+  planUndo,
+  type Settings,
+} from "../connect/host/change.ts";
+import { reloadPostfix } from "../connect/host/checks.ts";
 import { FILE_NAMES } from "../connect/host/files.ts";
 import { lock } from "../connect/host/lock.ts";
 import { recover } from "../connect/host/transaction.ts";
@@ -23,7 +32,13 @@ export async function runSetup(call: Call): Promise<number> {
   const isWriting = isApply || isUndo;
   const configDir = await findConfigDir();
   using _ = isWriting ? await lock(configDir) : undefined;
-  for (const sentence of await recover(configDir, isWriting)) call.output.problem(sentence);
+  const recovered = await recover(configDir, isWriting);
+  if (recovered !== undefined) {
+    call.output.problem(recovered);
+    // Postfix may have read the files that are gone again.
+    await reloadPostfix(configDir);
+  }
+  if (isUndo && recovered !== undefined && !isInPlace(configDir)) return EXIT.ok;
   const settings = (): Promise<Settings> => readSettings(call);
   const change = isUndo
     ? await planUndo(configDir, named, settings)

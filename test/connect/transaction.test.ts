@@ -65,9 +65,7 @@ describe.skipIf(missing !== undefined)(`replacing Postfix's files ${missing ?? "
       if (isBegun)
         await expect(recover(files.path, false)).rejects.toThrow(/was interrupted .*"postvouch setup --undo"/);
       const said = await recover(files.path, true);
-      expect(said.join()).toMatch(
-        isBegun ? /interrupted while it replaced .*main\.cf.*; the files are put back/ : /^$/,
-      );
+      expect(said ?? "").toMatch(isBegun ? /interrupted while it replaced .*main\.cf.*; the files are put back/ : /^$/);
       const visible = (texts: readonly string[]): string[] =>
         texts.filter((text) => !/^\S*(?:postvouch-(?:old|new)|json\.\w+) /.test(text));
       expect(visible(everything(files.path))).toEqual(visible(step === "end" ? to : from));

@@ -7,8 +7,9 @@ import type { DnsRecord } from "./lab/nameserver.ts";
 import { ipv6Of } from "./lab/network.ts";
 import type { Postfix } from "./lab/postfix.ts";
 import type { MailHost } from "./lab/postfix-files.ts";
-import { forwardOnlyProgram } from "./lab/recipe.ts";
+import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
+import { setup } from "./lab/setup.ts";
 import { snippet } from "./lab/snippets.ts";
 
 const missing = requireLab();
@@ -24,14 +25,14 @@ const addresses: readonly DnsRecord[] = hosts.map(({ name, address }) => `mail.$
 describe.skipIf(missing !== undefined)(`forward-only with inet_protocols = ipv6 ${missing ?? ""}`, LAB_TEST, () => {
   let lab: Lab;
   let host: Postfix;
+  let daemon: Postvouch;
 
   beforeAll(async () => {
     lab = await Lab.start(hosts, [...srsDomainRecords(), ...addresses]);
     host = lab.host("fwd");
-    await forwardOnlyProgram((argv, options) => host.run(argv, options), host.configDir, "on", "srs.fwd.test");
-    await host.reload();
     const toml = snippet("forward-only-ipv6.toml", { "srs.example.org": "srs.fwd.test" });
-    await lab.startPostvouch("fwd", toml, { MAIL_CONFIG: host.configDir });
+    daemon = await lab.startPostvouch("fwd", toml, { MAIL_CONFIG: host.configDir });
+    await setup(host, daemon.configFile, "forward-only", "--apply");
   });
   afterAll(() => lab?.[Symbol.asyncDispose]());
 
@@ -57,9 +58,8 @@ describe.skipIf(missing !== undefined)(`forward-only with inet_protocols = ipv6 
     expect((await lab.host("origin").smtp(ipv6Of("10.77.0.20"), 25, ...session))[3]).toMatch(/^550 5\.1\.1 /);
   });
 
-  test("the program takes the recipe out again", async () => {
-    await forwardOnlyProgram((argv, options) => host.run(argv, options), host.configDir, "off");
-    await host.reload();
+  test("setup takes its lines out again", async () => {
+    await setup(host, daemon.configFile, "--undo");
     expect((await host.command("postconf", "-M")).includes("12526")).toBe(false);
   });
 });

@@ -2,8 +2,10 @@
  * The day of the change, and the way back: a host as Debian's packages make it goes to postvouch and back by the very
  * commands of the pages, with mail in its queue. After each step a bounce of every address that was ever signed arrives.
  */
+import { hash } from "node:crypto";
 import { chmodSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Admin } from "./lab/admin.ts";
 import { classicHost, NEIGHBOURS, originOfAll, SPF_ONLY, startClassicHost } from "./lab/classic-host.ts";
@@ -34,12 +36,15 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
   let settings = "";
   /** The mail that waits in fwd's queue since the step before, signed as it was done then. */
   let waiting: string;
+  /** Postfix's files before we came. */
+  let atFirst: readonly string[];
 
   beforeAll(async () => {
     lab = await Lab.start([originOfAll(), classicHost(), dest()], [SPF_ONLY, ...srsDomainRecords()]);
     host = { origin: lab.host("origin"), fwd: lab.host("fwd"), dest: lab.host("dest") };
     await host.dest.set(HOLDS);
     admin = await startClassicHost(lab);
+    atFirst = checksums();
     names = {
       "/etc/postfix": host.fwd.configDir,
       "/opt/postvouch": PACKAGE,
@@ -55,6 +60,9 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
     waiting = await putOff();
   }, 60_000);
   afterAll(() => lab?.[Symbol.asyncDispose]());
+
+  const checksums = (): string[] =>
+    ["main.cf", "master.cf"].map((name) => hash("sha256", readFileSync(join(host.fwd.configDir, name))));
 
   const page = (name: string, heading: string, language = "sh"): string[] => blocks(name, heading, language, names);
 
@@ -89,6 +97,32 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
       new RegExp(`${host.fwd.queueIdsOf(tag).at(-1) ?? "hold@dest"}.* status=deferred .*450 4\\.2\\.0`),
     );
     return tag;
+  }
+
+  /** Sends mail to dave and alice until `work` is done. Each message arrives once at either, and nothing bounces. */
+  async function whileMailFlows(work: () => Promise<unknown>): Promise<void> {
+    let isDone = false;
+    const working = work().finally(() => {
+      isDone = true;
+    });
+    const tags: string[] = [];
+    while (!isDone) {
+      tags.push(await host.origin.send({ from: "bob@origin.test", to: "team@fwd.test" }));
+      await sleep(200);
+    }
+    await working;
+    tags.push(await host.origin.send({ from: "bob@origin.test", to: "team@fwd.test" }));
+    for (const tag of tags) {
+      for (const [at, user] of [
+        [host.fwd, "dave"],
+        [host.dest, "alice"],
+      ] as const) {
+        await at.arrived(user, tag);
+        expect(at.mailbox(user).filter(({ text }) => text.includes(tag))).toHaveLength(1);
+      }
+      expect(host.origin.mailbox("bob").filter(({ text }) => text.includes(tag))).toEqual([]);
+    }
+    expect(tags.length).toBeGreaterThan(1);
   }
 
   /** What has to hold after each step. */
@@ -182,14 +216,14 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
     });
   });
 
-  describe("canonical maps to forward-only", () => {
+  describe("canonical maps to forward-only, while mail flows", () => {
     const then = "## Then: rewriting only what is forwarded";
 
     beforeAll(async () => {
       const policy = page(POLICYD_SPF, "## The change", "toml").join("");
       admin.write("postvouch/postvouch.toml", page(POSTSRSD, then, "toml").join("") + policy);
       await admin.does("systemctl reload postvouch");
-      await admin.does(page(POSTSRSD, then).join(""));
+      await whileMailFlows(() => admin.does(page(POSTSRSD, then).join("")));
       signed.set("ours, new domain, standard", await signTelling("srs.fwd.test", "standard"));
       signed.set("ours, new domain, url-safe", await signTelling("srs.fwd.test", "url-safe"));
     });
@@ -205,7 +239,7 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
       await host.fwd.logged(/to=<carol@dest\.test>.* status=deferred \(address resolver failure\)/);
       await admin.does(`postsuper -h ${host.fwd.queueIdsOf(unrewritten).at(-1)}`);
       await admin.does("systemctl start postvouch");
-      await admin.does(page(POSTSRSD, back)[0] ?? "");
+      await whileMailFlows(() => admin.does(page(POSTSRSD, back)[0] ?? ""));
     });
 
     test("mail that waited for postvouch leaves rewritten when it is queued anew", async () => {
@@ -242,6 +276,11 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
         const session = ["EHLO mail.dest.test", "MAIL FROM:<>", `RCPT TO:<${address}>`, "QUIT"];
         expect((await host.dest.smtp(FWD, 25, ...session))[3]).toMatch(/^550 5\.1\.1 /);
       }
+    });
+
+    test("all lines of ours are gone with --undo, to the byte", async () => {
+      await admin.does("postvouch setup --undo");
+      expect(checksums()).toEqual(atFirst);
     });
 
     describe("while postvouch leads back", () => {

@@ -51,6 +51,11 @@ export async function findConfigDir(): Promise<string> {
   throw new Failure(EXIT.config, [`Cannot read Postfix's configuration: ${run.stderr.trim().replaceAll("\n", "; ")}`]);
 }
 
+/** Tells if something of ours is in place. */
+export function isInPlace(configDir: string): boolean {
+  return readRecord(configDir).record !== undefined;
+}
+
 /**
  * Plans to have parts in place, beside those that are.
  *
@@ -184,7 +189,7 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     // A way back is open too where Postfix had trouble before.
     const news = trouble === undefined ? await discontent(configDir) : undefined;
     if (news !== undefined) throw news;
-    if (signed !== undefined) await requireWayBack(made["main.cf"] ?? "", signed, prober);
+    if (signed !== undefined) await requireWayBack(configDir, signed, prober);
     isReloading = true;
     const state = await reloadPostfix(configDir);
     const isRunning = state === "reloaded";

@@ -1,8 +1,8 @@
 /** Checks of a change: before it that what Postfix will depend on is there, after it that Postfix is content. */
+import { readParameters } from "../../postfix/postconf.ts";
 import { type PostfixRun, runPostfix } from "../../postfix/run.ts";
 import { EXIT, errorText, Failure } from "../../process/exit.ts";
 import { entriesOf } from "../entries.ts";
-import { parameterUnits, parameterValue } from "../logical-lines.ts";
 import { PARTS, type PartName } from "../parts.ts";
 import { parseSecondPass } from "../snippets.ts";
 import type { Wiring } from "../wiring.ts";
@@ -122,20 +122,23 @@ function lastLines(run: PostfixRun & { readonly status: "ran" }): string {
 }
 
 /**
- * Asks recipient_canonical_maps, as it now stands in main.cf, for a bounce's recipient.
+ * Asks recipient_canonical_maps, as main.cf now has it, for a bounce's recipient.
  *
  * @throws {Failure} when it does not lead to the sender
  */
-export async function requireWayBack(mainCf: string, signed: string, prober: Prober): Promise<void> {
-  const unit = parameterUnits(mainCf).findLast(({ key }) => key === "recipient_canonical_maps");
-  const map = entriesOf(parameterValue(unit?.text ?? "")).at(-1) ?? "";
-  let answer: string | undefined;
-  try {
-    answer = await askTable(map, signed, prober);
-  } catch (error) {
-    throw new Failure(EXIT.notDone, [`Cannot use ${map}: ${errorText(error)}`], { cause: error });
+export async function requireWayBack(configDir: string, signed: string, prober: Prober): Promise<void> {
+  const name = "recipient_canonical_maps";
+  const maps = entriesOf((await readParameters([name], { configDir })).get(name) ?? "");
+  const troubles: string[] = [];
+  for (const map of maps) {
+    try {
+      const answer = await askTable(map, signed, prober);
+      if (answer === STRANGER) return;
+      if (answer !== undefined) troubles.push(`${map}: got "${answer}" for ${signed}, want ${STRANGER}`);
+    } catch (error) {
+      troubles.push(`${map}: ${errorText(error)}`);
+    }
   }
-  if (answer !== STRANGER) {
-    throw new Failure(EXIT.notDone, [`Cannot use ${map}: got "${answer ?? ""}" for ${signed}, want ${STRANGER}`]);
-  }
+  const why = troubles.join("; ") || `${signed} is not found`;
+  throw new Failure(EXIT.notDone, [`Cannot use ${name}: ${why}`]);
 }

@@ -49,12 +49,12 @@ export async function replaceFiles(
  * Puts back what a run that was interrupted had begun.
  *
  * @param isWriting false: only tells of it
- * @returns what was put back
+ * @returns a sentence about what was put back, if something was
  * @throws {Failure} when it cannot be put back, or may not
  */
-export async function recover(configDir: string, isWriting: boolean): Promise<string[]> {
+export async function recover(configDir: string, isWriting: boolean): Promise<string | undefined> {
   const { pending } = readRecord(configDir);
-  if (pending === undefined) return [];
+  if (pending === undefined) return undefined;
   const names = pending.files.map(({ name }) => name).join(", ");
   const what = `an earlier run was interrupted while it replaced ${names} in "${configDir}"`;
   if (!isWriting) {
@@ -64,7 +64,7 @@ export async function recover(configDir: string, isWriting: boolean): Promise<st
   }
   putBack(pending);
   cancelReplacing(configDir);
-  return [`${what}; the files are put back`];
+  return `${what}; the files are put back`;
 }
 
 function withLine(error: unknown, line: string): unknown {

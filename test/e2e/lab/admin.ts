@@ -63,7 +63,8 @@ export class Admin {
       await this.#host.reload();
       return "";
     }
-    return this.#host.run(["sh", "-euc", command], { env: this.#environment() });
+    const run = (): Promise<string> => this.#host.run(["sh", "-euc", command], { env: this.#environment() });
+    return /^postvouch setup .*--(?:apply|undo)/.test(command) ? this.#host.reloadBy(run) : run();
   }
 
   #environment(): Record<string, string> {

@@ -85,12 +85,18 @@ export class Postfix {
    * could take the next message.
    */
   async reload(): Promise<void> {
+    await this.reloadBy(() => this.command("postfix", "reload"));
+  }
+
+  /** The same, by a program that runs `postfix reload`. @returns what the program gives */
+  async reloadBy<T>(reload: () => Promise<T>): Promise<T> {
     const before = this.#children();
-    await this.command("postfix", "reload");
+    const result = await reload();
     await eventually(`${this.name} reloaded`, () => {
       const now = this.#children();
       return before.some((pid) => now.includes(pid)) ? undefined : true;
     });
+    return result;
   }
 
   /** Hands a message to sendmail(1). @returns a word that finds it, and a bounce of it, again */

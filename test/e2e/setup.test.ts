@@ -1,34 +1,37 @@
-/** Tests forward-only.sh on a main.cf with other settings: what it keeps, what it changes, and the way back. */
-import { readFileSync } from "node:fs";
+/** Tests setup on a main.cf with other settings, under mail: what it keeps, what it changes, and the way back. */
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { forwarder, srsDomainRecords, startForwarderDaemon } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";
 import { Lab } from "./lab/lab.ts";
 import type { Postfix } from "./lab/postfix.ts";
-import { forwardOnlyProgram } from "./lab/recipe.ts";
+import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
+import { setup } from "./lab/setup.ts";
 
 const missing = requireLab();
 
 const FWD = "10.77.0.20";
 
-describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${missing ?? ""}`, LAB_TEST, () => {
+describe.skipIf(missing !== undefined)(`setup in a real Postfix ${missing ?? ""}`, LAB_TEST, () => {
   let lab: Lab;
   let host: Postfix;
+  let daemon: Postvouch;
 
   beforeAll(async () => {
     lab = await Lab.start([origin(), forwarder(), dest()], srsDomainRecords());
     host = lab.host("fwd");
-    await startForwarderDaemon(lab, "srs.fwd.test");
+    daemon = await startForwarderDaemon(lab, "srs.fwd.test");
   });
   afterAll(() => lab?.[Symbol.asyncDispose]());
 
-  const program = async (...args: readonly string[]): Promise<string> => {
-    const said = await forwardOnlyProgram((argv, options) => host.run(argv, options), host.configDir, ...args);
-    await host.reload();
-    return said;
+  /** A Postfix that setup has not seen, with additions to its main.cf. */
+  const fresh = async (mainCf: string): Promise<void> => {
+    rmSync(join(host.configDir, "postvouch-setup.json"), { force: true });
+    await host.configure({ mainCf });
   };
+  const run = (...args: readonly string[]): Promise<string> => setup(host, daemon.configFile, ...args);
   const rcpt = async (recipient: string): Promise<string> => {
     const session = ["EHLO mail.origin.test", "MAIL FROM:<>", `RCPT TO:<${recipient}>`, "QUIT"];
     return (await lab.host("origin").smtp(FWD, 25, ...session))[3] ?? "";
@@ -46,9 +49,9 @@ describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${miss
   test("maps that are there go on", async () => {
     const maps = "recipient_canonical_maps = inline:{ {old@fwd.test = dave@fwd.test} }\n";
     const transports = "sender_dependent_default_transport_maps = inline:{ {eve@elsewhere.test = error:eve} }\n";
-    await host.configure({ mainCf: maps + transports });
+    await fresh(maps + transports);
     expect(await rcpt("old@fwd.test")).toMatch(/^250 /);
-    await program("on", "srs.fwd.test");
+    await run("forward-only", "--apply");
     expect(await rcpt("old@fwd.test")).toMatch(/^250 /);
     expect(await rcpt(await srsOfBob())).toMatch(/^250 /);
     expect(await rcpt("SRS0=AAAA=AA=origin.test=bob@srs.fwd.test")).toMatch(/^550 5\.1\.1 /);
@@ -56,8 +59,11 @@ describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${miss
   });
 
   test("bounces to every domain that signed are taken, and no other recipient waits for the daemon", async () => {
-    await host.configure({ mainCf: "virtual_mailbox_domains = fwd.test, former.fwd.test\n" });
-    await program("on", "srs.fwd.test", "fwd.test", "former.fwd.test", "older.test");
+    await fresh("virtual_mailbox_domains = fwd.test, former.fwd.test\n");
+    const toml = readFileSync(daemon.configFile, "utf8");
+    const former = 'former_domains = ["fwd.test", "former.fwd.test", "older.test"]';
+    host.write("former.toml", toml.replace("[srs]\n", `[srs]\n${former}\n`));
+    await setup(host, join(host.configDir, "former.toml"), "forward-only", "--apply");
     const address = await srsOfBob();
     for (const domain of ["fwd.test", "former.fwd.test", "older.test"]) {
       expect(await rcpt(address.replace("srs.fwd.test", domain))).toMatch(/^250 /);
@@ -69,8 +75,8 @@ describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${miss
   test("a classic set-up is taken out: local mail keeps its sender", async () => {
     const senders = "sender_canonical_maps = tcp:127.0.0.1:10001\nsender_canonical_classes = envelope_sender\n";
     const recipients = "recipient_canonical_maps = tcp:127.0.0.1:10002\n";
-    await host.configure({ mainCf: senders + recipients });
-    expect(await program("on", "srs.fwd.test")).toContain("sender_canonical_maps: takes out tcp:127.0.0.1:10001");
+    await fresh(senders + recipients);
+    expect(await run("forward-only", "--apply")).toContain("sender_canonical_maps: takes out tcp:127.0.0.1:10001");
     expect(await localCopy()).toBe("bob@origin.test");
     expect(await rcpt(await srsOfBob())).toMatch(/^250 /);
   });
@@ -81,24 +87,24 @@ describe.skipIf(missing !== undefined)(`forward-only.sh in a real Postfix ${miss
       ["main.cf", "master.cf"].map((name) => readFileSync(join(host.configDir, name), "utf8"));
 
     beforeEach(async () => {
-      await host.configure({ mainCf: "sender_canonical_maps = socketmap:inet:127.0.0.1:10003:forward\n" });
+      await fresh("sender_canonical_maps = socketmap:inet:127.0.0.1:10003:forward\n");
       before = files();
-      await program("on", "srs.fwd.test");
+      await run("forward-only", "--apply");
     });
 
-    test("off gives the files back to the byte", async () => {
-      await program("off");
+    test("--undo gives the files back to the byte", async () => {
+      await run("--undo");
       expect(files()).toEqual(before);
       expect(await rcpt("SRS0=AAAA=AA=origin.test=bob@srs.fwd.test")).toMatch(/^454 /);
     });
 
     test("bounces-only lets the bounces of mail that is under way come home", async () => {
       const address = await srsOfBob();
-      await program("bounces-only", "srs.fwd.test");
+      await run("bounces-only", "--apply");
       expect(await rcpt(address)).toMatch(/^250 /);
       const tag = await lab.host("origin").send({ from: "bob@origin.test", to: "dave@fwd.test" });
       expect((await host.arrived("dave", tag)).returnPath).toMatch(/^SRS0=/);
-      await program("off");
+      await run("--undo");
       expect(files()).toEqual(before);
     });
   });
