@@ -13,11 +13,12 @@ import { reloadPostfix } from "../connect/host/checks.ts";
 import { FILE_NAMES } from "../connect/host/files.ts";
 import { lock } from "../connect/host/lock.ts";
 import { recover } from "../connect/host/transaction.ts";
-import { exclusive, isPartName, PART_NAMES, type PartName } from "../connect/parts.ts";
+import { exclusive, isPartName, PART_NAMES, PARTS, type PartName } from "../connect/parts.ts";
 import { unifiedDiff } from "../connect/unified-diff.ts";
 import { join } from "../process/builtins.ts";
 import { EXIT, Failure, usageError } from "../process/exit.ts";
-import { readSetup } from "../setup/setup.ts";
+import { readSetup, type Setup } from "../setup/setup.ts";
+import { srsDomainWarning } from "../setup/srs-domain.ts";
 import type { Call } from "./call.ts";
 
 /**
@@ -39,13 +40,16 @@ export async function runSetup(call: Call): Promise<number> {
     await reloadPostfix(configDir);
   }
   if (isUndo && recovered !== undefined && !isInPlace(configDir)) return EXIT.ok;
-  const settings = (): Promise<Settings> => readSettings(call);
-  const change = isUndo
-    ? await planUndo(configDir, named, settings)
-    : await planApply(configDir, named, await settings());
+  const setup = isUndo ? undefined : await readGoodSetup(call);
+  const change =
+    setup === undefined
+      ? await planUndo(configDir, named, async () => settingsOf(await readGoodSetup(call), call))
+      : await planApply(configDir, named, settingsOf(setup, call));
   show(change, call);
   if (isChanged(change)) {
-    for (const note of change.notes) call.output.problem(note);
+    const rewrites = change.parts.some((name) => PARTS[name].group === "srs");
+    const warning = setup === undefined || !rewrites ? undefined : await srsDomainWarning(setup);
+    for (const note of [...change.notes, ...(warning === undefined ? [] : [warning])]) call.output.problem(note);
     if (isWriting) await make(change, (sentence) => call.output.problem(sentence));
   }
   call.output.problem(summary(change, isWriting));
@@ -65,9 +69,13 @@ function namedParts(words: readonly string[]): PartName[] {
   return names;
 }
 
-async function readSettings({ around }: Call): Promise<Settings> {
-  const { config, srsDomain, problems } = await readSetup(around, "unread");
-  if (problems.length > 0) throw new Failure(EXIT.config, problems);
+async function readGoodSetup({ around }: Call): Promise<Setup> {
+  const setup = await readSetup(around, "unread");
+  if (setup.problems.length > 0) throw new Failure(EXIT.config, setup.problems);
+  return setup;
+}
+
+function settingsOf({ config, srsDomain }: Setup, { around }: Call): Settings {
   return { config, srsDomain, packageDir: around.packageDir };
 }
 

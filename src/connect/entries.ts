@@ -8,11 +8,15 @@ export function entriesOf(value: string): string[] {
 
 const POLICY_CALL = "check_policy_service";
 
-/** The entries of a list of restrictions, where the name of a policy service belongs to the word before it. */
+/** Restrictions with an argument behind them (postconf(5), smtpd_recipient_restrictions). */
+const WITH_ARGUMENT = /^(?:check_\w+|(?:reject|permit)_(?:rbl|rhsbl|dnswl|rhswl)_\w+|sleep)$/;
+
+/** The entries of a list of restrictions, each with its argument. */
 export function restrictionsOf(value: string): string[] {
   const entries: string[] = [];
   for (const word of splitItems(value)) {
-    if (entries.at(-1) === POLICY_CALL) entries[entries.length - 1] = `${POLICY_CALL} ${word}`;
+    const last = entries.at(-1);
+    if (last !== undefined && WITH_ARGUMENT.test(last)) entries[entries.length - 1] = `${last} ${word}`;
     else entries.push(word);
   }
   return entries;

@@ -106,5 +106,20 @@ export function planParts(names: readonly PartName[], ground: Ground): Plan {
     }
     if (missing.length === 0) part.plan(planning, ground);
   }
-  return planning.done();
+  const plan = planning.done();
+  return { ...plan, problems: [...plan.problems, ...missingTypes(plan, ground)] };
+}
+
+/** Types of maps that ours need and that a Postfix may lack: it is older than 3.0, or a package is missing. */
+const MAP_TYPES = ["socketmap", "tcp", "pipemap", "regexp"] as const;
+
+function missingTypes({ edits }: Plan, { facts, wiring }: Ground): string[] {
+  const values = edits.flatMap((edit) => (edit.type === "set" ? [edit.value] : []));
+  const ours = values.filter((value) => [...wiring.addresses.values()].some((address) => value.includes(address)));
+  const needed = MAP_TYPES.filter((type) => ours.some((value) => new RegExp(`\\b${type}:`).test(value)));
+  return needed
+    .filter((type) => !facts.mapTypes.has(type))
+    .map(
+      (type) => `Cannot use maps of type "${type}": this Postfix does not have it ("postconf -m" lists what it has)`,
+    );
 }

@@ -24,8 +24,11 @@ const LISTS = [
 /** Nobody relays behind this entry. The check comes after it, so that it can never open a relay. */
 const CLOSES_RELAY = /^(?:reject|defer)_unauth_destination$/;
 
-/** What an entry that may stand before CLOSES_RELAY in every set-up lets in. */
-const USUAL = /^(?:permit_mynetworks|permit_sasl_authenticated)$/;
+/** What Postfix's default and ours have in common. */
+const USUAL = /^(?:permit_mynetworks|permit_sasl_authenticated|(?:reject|defer)_unauth_destination)$/;
+
+/** Tells calls of SPF checkers, ours among them. */
+type IsChecker = (entry: string) => boolean;
 
 /** Programs of master.cf that check SPF: of spf-engine and of postfix-policyd-spf-perl. */
 const SPF_CHECKER = /\bpolicyd-spf(?:-perl)?\b/;
@@ -45,13 +48,33 @@ export function planPolicy(planning: Planning, ground: Ground): void {
       if (others.length < present.length) planning.set(name, joined(others));
       continue;
     }
-    planning.set(name, joined(insert(present, ours, isChecker, facts, recipe)));
+    planning.set(name, joined(insert(present, recipe, isChecker, facts)));
     keepFromSubmission(planning, facts, others);
+  }
+  noteOthers(planning, facts, isChecker, ours);
+}
+
+/** Tells of SPF checkers that stay, and of services that do not use the list. */
+function noteOthers(
+  planning: Planning,
+  { settings, services }: PostfixFacts,
+  isChecker: IsChecker,
+  ours: string,
+): void {
+  const named = new Set<string>(LISTS);
+  for (const [name, value] of settings) {
+    if (named.has(name)) continue;
+    const calls = restrictionsOf(value).filter((entry) => isChecker(entry) && entry !== ours);
+    if (calls.length > 0) planning.note(`${name}: ${joined(calls)} stays. Take it out, or SPF is checked twice`);
+  }
+  for (const { id, port, overrides } of services) {
+    const isFromOutside = port === "smtp" || port === "25" || id === "smtpd/pass";
+    if (!isFromOutside || !overrides.has(LIST)) continue;
+    planning.note(`master.cf: ${id} has a ${LIST} of its own, which stays. Put ${ours} into it`);
   }
 }
 
-/** Tells calls of SPF checkers, ours among them. */
-function checkers({ facts, wiring }: Ground, ours: string): (entry: string) => boolean {
+function checkers({ facts, wiring }: Ground, ours: string): IsChecker {
   const own = [policyServiceOf(ours), wiring.addresses.get("policy.listen"), exampleAddress("policy.listen")];
   const spawned = facts.services.filter(({ command }) => SPF_CHECKER.test(command));
   const services = new Set([...own, ...spawned.map(({ id }) => `unix:private/${id.replace(/\/.*/, "")}`)]);
@@ -62,7 +85,7 @@ function checkers({ facts, wiring }: Ground, ours: string): (entry: string) => b
 }
 
 /** The entries of a list as main.cf has them. A `$name` stays one, unless what is looked for is behind it. */
-function listOf(facts: PostfixFacts, name: ReadParameter, isChecker: (entry: string) => boolean): string[] {
+function listOf(facts: PostfixFacts, name: ReadParameter, isChecker: IsChecker): string[] {
   const written = restrictionsOf(facts.written.get(name) ?? "");
   const expanded = restrictionsOf((facts.expanded.get(name) ?? "").replaceAll("$", "$$$$"));
   const count = (list: readonly string[]): number =>
@@ -73,39 +96,32 @@ function listOf(facts: PostfixFacts, name: ReadParameter, isChecker: (entry: str
 /** Puts ours where another SPF checker was behind the end of relaying, else right after that. */
 function insert(
   present: readonly string[],
-  ours: string,
-  isChecker: (entry: string) => boolean,
-  facts: PostfixFacts,
   recipe: readonly string[],
+  isChecker: IsChecker,
+  facts: PostfixFacts,
 ): string[] {
+  const ours = recipe.slice(-1);
+  const withoutCheckers = (part: readonly string[]): string[] => part.filter((entry) => !isChecker(entry));
   const closes = present.findIndex((entry) => CLOSES_RELAY.test(entry));
-  if (closes === -1)
-    return close(
-      present.filter((entry) => !isChecker(entry)),
-      ours,
-      facts,
-      recipe,
-    );
+  if (closes === -1) {
+    const others = withoutCheckers(present);
+    const end = others.at(-1) === "permit" ? others.length - 1 : others.length;
+    const relay = restrictionsOf((facts.expanded.get(RELAY_LIST) ?? "").replaceAll("$", "$$$$"));
+    const closing = closeRelay(withoutCheckers(relay), recipe.slice(0, -1));
+    return [...others.slice(0, end), ...closing, ...ours, ...others.slice(end)];
+  }
   const checker = present.findIndex((entry, index) => index > closes && isChecker(entry));
   const place = checker === -1 ? closes + 1 : checker;
-  const [front, back] = [present.slice(0, place), present.slice(place)];
-  const others = (part: readonly string[]): string[] => part.filter((entry) => !isChecker(entry));
-  return [...others(front), ours, ...others(back)];
+  return [...withoutCheckers(present.slice(0, place)), ...ours, ...withoutCheckers(present.slice(place))];
 }
 
 /**
- * Ends relaying in a list that does not do so itself, as smtpd_relay_restrictions ends it: whoever may relay is let in,
- * and is not checked.
+ * What ends relaying in a list that does not do so itself: the same as in smtpd_relay_restrictions. Whoever may relay is
+ * let in, and is not checked.
  */
-function close(others: readonly string[], ours: string, facts: PostfixFacts, recipe: readonly string[]): string[] {
-  const relay = restrictionsOf((facts.expanded.get(RELAY_LIST) ?? "").replaceAll("$", "$$$$"));
-  const end = relay.findIndex((entry) => CLOSES_RELAY.test(entry));
-  const needed = relay.slice(0, end + 1);
-  const isUsual = needed.every((entry) => USUAL.test(entry) || CLOSES_RELAY.test(entry));
-  const closing = isUsual ? recipe.slice(0, -1) : needed;
-  const tail = others.at(-1) === "permit" ? ["permit"] : [];
-  const front = tail.length === 0 ? others : others.slice(0, -1);
-  return [...front, ...closing.filter((entry) => !front.includes(entry)), ours, ...tail];
+function closeRelay(relay: readonly string[], recipe: readonly string[]): readonly string[] {
+  const needed = relay.slice(0, relay.findIndex((entry) => CLOSES_RELAY.test(entry)) + 1);
+  return needed.every((entry) => USUAL.test(entry)) ? recipe : needed;
 }
 
 /** Submission by its names in services(5) and in how-tos. */

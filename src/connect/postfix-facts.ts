@@ -47,8 +47,10 @@ export interface PostfixFacts {
   readonly written: ReadonlyMap<ReadParameter, string>;
   /** The same with each `$name` replaced. */
   readonly expanded: ReadonlyMap<ReadParameter, string>;
-  /** The parameters that main.cf sets. */
-  readonly isSet: ReadonlySet<string>;
+  /** All that main.cf sets, as it has it. */
+  readonly settings: ReadonlyMap<string, string>;
+  /** The types of maps that this Postfix has. */
+  readonly mapTypes: ReadonlySet<string>;
   readonly services: readonly Service[];
   /** Maps that answered a foreign sender with an SRS address, and its domain. */
   readonly srsMaps: ReadonlyMap<string, string>;

@@ -12,7 +12,7 @@ const CLASSES = "recipient_canonical_classes";
 export function planClassicRecipients(planning: Planning, ground: Ground): void {
   const parameters = classicParameters(ground);
   planMap(planning, ground, parameters.get(MAPS) ?? "");
-  if (ground.facts.isSet.has(CLASSES)) planClasses(planning, ground);
+  if (ground.facts.settings.has(CLASSES)) planClasses(planning, ground);
   else planning.set(CLASSES, parameters.get(CLASSES) ?? "");
   routeDomains(planning, ground, srsDomains(planning, ground));
 }
@@ -28,7 +28,7 @@ export function planForwardOnlyRecipients(planning: Planning, ground: Ground, wh
   if (where === "always" || splitMaps(MAPS, ground).srs.length === 0) {
     planning.setRecipientTable(recipientTable(snippets["srs-recipients.regexp"], domains, facts.configDir));
     planMap(planning, ground, forwardOnlyParameters(ground).get(MAPS) ?? "");
-    if (facts.isSet.has(CLASSES)) planClasses(planning, ground);
+    if (facts.settings.has(CLASSES)) planClasses(planning, ground);
   }
   routeDomains(planning, ground, domains);
 }

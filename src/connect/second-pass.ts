@@ -20,7 +20,7 @@ export function removeForwardOnly(planning: Planning, ground: Ground): void {
   if (others.length > 0) planning.set(TRANSPORTS, joined(others));
   else planning.unset(TRANSPORTS);
   for (const name of forwardOnlyParameters(ground).keys()) {
-    if (OF_TRANSPORT.test(name) && ground.facts.isSet.has(name)) planning.unset(name);
+    if (OF_TRANSPORT.test(name) && ground.facts.settings.has(name)) planning.unset(name);
   }
   removeSecondPass(planning, ground);
 }

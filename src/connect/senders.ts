@@ -21,7 +21,7 @@ export function planClassicSenders(planning: Planning, ground: Ground): void {
   if (others.length > 0) planning.note(`${MAPS}: ours behind ${joined(others)}`);
   planning.set(MAPS, joined([...others, ours]));
   const classes = parameters.get(CLASSES) ?? "";
-  if (facts.isSet.has(CLASSES) && facts.expanded.get(CLASSES) === classes) return;
+  if (facts.settings.has(CLASSES) && facts.expanded.get(CLASSES) === classes) return;
   if (others.length > 0) {
     planning.note(`${CLASSES}: ${joined(others)} no longer rewrites headers, only envelopes`);
   }

@@ -252,7 +252,7 @@ recipient_canonical_classes= envelope_recipient,header_recipient
       [
         "a list that ends relaying",
         of(`${CLOSED}, reject_rbl_client x.test`),
-        `${CLOSED}, ${OURS}, reject_rbl_client, x.test`,
+        `${CLOSED}, ${OURS}, reject_rbl_client x.test`,
       ],
       [
         "a list over lines",
@@ -294,7 +294,7 @@ recipient_canonical_classes= envelope_recipient,header_recipient
       [
         "another list that lets more relay",
         `smtpd_relay_restrictions = permit_mynetworks, check_client_access inline:{x=y}, reject_unauth_destination\n${of("")}`,
-        `permit_mynetworks, check_client_access, inline:{x=y}, reject_unauth_destination, ${OURS}`,
+        `permit_mynetworks, check_client_access inline:{x=y}, reject_unauth_destination, ${OURS}`,
       ],
     ])("goes right behind the end of relaying in %s", async (_, mainCf, wanted) => {
       expect(await list(mainCf)).toBe(wanted);
@@ -344,6 +344,16 @@ recipient_canonical_classes= envelope_recipient,header_recipient
       const [name = ""] = [...mainCf.keys()].filter((key) => key.startsWith("postvouch_"));
       expect(mainCf.get(name)).toBe(`${CLOSED}, ${policy}`);
       expect(overrides.get("587/inet/smtpd_recipient_restrictions")).toBe(`$${name}`);
+    });
+
+    test("tells of what stays in the way", async () => {
+      const { said } = await putInAndOut(
+        ["policy"],
+        "smtpd_restriction_classes = strict\nstrict = check_policy_service unix:private/policyd-spf\n",
+        "smtp inet n - y - - smtpd\n  -o smtpd_recipient_restrictions=permit_mynetworks,reject\n",
+      );
+      expect(said).toContain("strict: check_policy_service unix:private/policyd-spf stays. Take it out");
+      expect(said).toContain("master.cf: smtp/inet has a smtpd_recipient_restrictions of its own, which stays");
     });
 
     test("does not touch a submission with a list of its own", async () => {

@@ -11,7 +11,7 @@ import { runProgram } from "../helpers/requires.ts";
 const PACKAGE = join(import.meta.dirname, "../..");
 
 /** Our settings: the defaults, srs.example.org as SRS domain, and what is given. */
-export function settings(toml = "", srsDomain = "srs.example.org"): Settings {
+function settings(toml = "", srsDomain = "srs.example.org"): Settings {
   const { config, problems } = parseConfig(toml, "test.toml");
   if (problems.length > 0) throw new Error(problems.join("\n"));
   return { config, srsDomain, packageDir: PACKAGE };

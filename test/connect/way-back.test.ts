@@ -142,7 +142,7 @@ relayhost = two.test
 myhostname = mail.one.test
 recipient_canonical_maps = hash:/mine, hash:/late
 virtual_alias_domains = $virtual_alias_maps, added.test
-smtpd_recipient_restrictions = reject_rbl_client, rbl.test
+smtpd_recipient_restrictions = reject_rbl_client rbl.test
 smtpd_banner = hello
 `);
     expect(text(files.path, "master.cf")).toBe("smtp inet n - y - - smtpd\nmine unix - - n - - smtp\n");

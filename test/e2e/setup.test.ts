@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { forwarder, srsDomainRecords, startForwarderDaemon } from "./lab/forwarder.ts";
 import { dest, origin } from "./lab/hosts.ts";
 import { Lab } from "./lab/lab.ts";
+import { blocks, commandsOf } from "./lab/pages.ts";
 import type { Postfix } from "./lab/postfix.ts";
 import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
@@ -79,6 +80,15 @@ describe.skipIf(missing !== undefined)(`setup in a real Postfix ${missing ?? ""}
     expect(await run("forward-only", "--apply")).toContain("sender_canonical_maps: takes out tcp:127.0.0.1:10001");
     expect(await localCopy()).toBe("bob@origin.test");
     expect(await rcpt(await srsOfBob())).toMatch(/^250 /);
+  });
+
+  test("the commands of the page run, one after the other", async () => {
+    await fresh("");
+    const before = await host.command("postconf", "-n");
+    const lines = commandsOf(blocks("postfix.md", "## postvouch setup", "sh").join(""));
+    expect(lines.map((line) => line.split(" ").at(-1))).toEqual(["policy", "--apply", "--undo"]);
+    for (const line of lines) await run(...line.split(" ").slice(2));
+    expect(await host.command("postconf", "-n")).toBe(before);
   });
 
   describe("on the way back", () => {

@@ -4,7 +4,9 @@ import { runPostfix } from "../../postfix/run.ts";
 import { join } from "../../process/builtins.ts";
 import { EXIT, Failure } from "../../process/exit.ts";
 import type { Ground } from "../ground.ts";
+import { serviceUnits } from "../logical-lines.ts";
 import { PARTS, type PartName, planParts, suggestedParts, withParts } from "../parts.ts";
+import { parseSecondPass } from "../snippets.ts";
 import { takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
 import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
@@ -165,7 +167,7 @@ async function planOnTop(
  * @throws {Failure} when it was not made
  */
 export async function make(change: Change, say: (sentence: string) => void): Promise<void> {
-  const { configDir, made, wiring, parts, record } = change;
+  const { configDir, made, wiring, parts } = change;
   if (process.getuid?.() !== 0) {
     throw new Failure(EXIT.noPermission, [`Cannot change the files in "${configDir}": no permission; want root`]);
   }
@@ -180,8 +182,7 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
       ]);
     }
     signed = await requireAnswers(parts, wiring, prober);
-    const hasPort = record?.parts.includes("forward-only") === true;
-    if (parts.includes("forward-only") && !hasPort) await requireFreePort(wiring);
+    if (parts.includes("forward-only") && !hasSecondPass(change, wiring)) await requireFreePort(wiring);
   }
   const next = parts.length === 0 ? undefined : { parts, before: change.before, made };
   let isReloading = false;
@@ -199,6 +200,14 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     if (isReloading) await reloadPostfix(configDir).catch(() => {});
     throw error;
   });
+}
+
+/** Tells if Postfix has the port of the second pass already. */
+function hasSecondPass({ now }: Change, { forwardTransport }: Wiring): boolean {
+  const port = parseSecondPass(forwardTransport)?.port;
+  return serviceUnits(now["master.cf"] ?? "").some(
+    ({ key }) => key === `${port}/inet` || key.endsWith(`:${port}/inet`),
+  );
 }
 
 async function proberFor(configDir: string): Promise<Prober> {

@@ -27,10 +27,11 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
   const setLines = await copy.postconf("-n");
   const command = { configDir: copy.path };
   const place = ["-o", `config_directory=${copy.configDir}`];
-  const [written, expanded, services] = await Promise.all([
+  const [written, expanded, services, mapTypes] = await Promise.all([
     askPostconf(READ_PARAMETERS, [], command),
     askPostconf(READ_PARAMETERS, ["-x", ...place], command),
     readServices(copy),
+    copy.postconf("-m"),
   ]);
   const ask = (table: string, key: string): Promise<string | undefined> =>
     lookUp(table, key, { configDir: copy.configDir, timeoutMs: TABLE_MS }).catch(() => undefined);
@@ -38,7 +39,8 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
     configDir: copy.configDir,
     written,
     expanded,
-    isSet: new Set([...setLines.matchAll(/^(\S+) =/gm)].map(([, name = ""]) => name)),
+    settings: new Map([...setLines.matchAll(/^(\S+) = ?(.*)$/gm)].map(([, name = "", value = ""]) => [name, value])),
+    mapTypes: new Set(mapTypes.split("\n")),
     services,
     srsMaps: await findSrsMaps(entriesOf(expanded.get("sender_canonical_maps") ?? ""), ask),
     routed: await findRouted(expanded, domains, ask),

@@ -45,6 +45,9 @@ function realPath(path: string): string {
 export function prepare(files: readonly Replacement[]): void {
   try {
     for (const { path, old, made } of files) {
+      if (readFile(path) !== old) {
+        throw new Failure(EXIT.notDone, [`Cannot change "${path}": it was edited while setup was at work; try again`]);
+      }
       rmSync(path + OLD, { force: true });
       if (old !== undefined) linkSync(path, path + OLD);
       if (made !== undefined) writeDurably(path + NEW, made, ownerOf(path));
