@@ -59,14 +59,16 @@ export function askPostmap(command: PostfixCommand): AskTable {
  * @throws {Error} when the table cannot be asked
  */
 export async function lookUp(table: string, key: string, command: PostfixCommand): Promise<string | undefined> {
-  if (!isTable(table) || !isKey(key)) throw new Error(`Cannot ask "${table}": want type:name`);
+  if (!isTable(table) || !isKey(key)) throw new Error(`Cannot ask "${table}" for "${key}": want type:name and a key`);
   const run = await runPostfix("postmap", ["-q", "-", directTable(table)], `${key}\n`, command);
   if (run.status === "failed") throw new Error(run.reason);
   if (run.exitCode > 1 || withoutWarnings(run.stderr).trim() !== "") {
     throw new Error(`Cannot ask "${table}": ${oneLine(run.stderr)}`);
   }
   const value = run.stdout.split("\n", 1)[0] ?? "";
-  return value.startsWith(`${key}\t`) ? value.slice(key.length + 1).trimEnd() : undefined;
+  if (value.startsWith(`${key}\t`)) return value.slice(key.length + 1).trimEnd();
+  if (run.exitCode === 0) throw new Error(`Cannot ask "${table}": postmap ended well and printed no answer`);
+  return undefined;
 }
 
 /** All keys and values of a table; `undefined` for one that cannot list them, or cannot be asked. */

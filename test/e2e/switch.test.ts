@@ -278,11 +278,6 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
       }
     });
 
-    test("all lines of ours are gone with --undo, to the byte", async () => {
-      await admin.does("postvouch setup --undo");
-      expect(checksums()).toEqual(atFirst);
-    });
-
     describe("while postvouch leads back", () => {
       beforeAll(async () => {
         admin.conflicts = [];
@@ -292,6 +287,12 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
         for (const [name, address] of lost) signed.set(name, address);
       });
       holds({ local: OLD, forwarded: OLD });
+    });
+
+    test("and 22 days later --undo gives back what was before us, to the byte", async () => {
+      await admin.does('postconf -e "recipient_canonical_maps = tcp:127.0.0.1:10002"');
+      await admin.does("postvouch setup --undo");
+      expect(checksums()).toEqual(atFirst);
     });
   });
 });
