@@ -26,7 +26,8 @@ export function mainCfLines(config: Config, srsDomain: string): string[] {
   if (policy !== undefined)
     lines.push("# behind reject_unauth_destination in smtpd_recipient_restrictions:", `#   ${policy}`);
   if (lines.length === 0) return [];
-  const title = "# main.cf (all mail; docs/postfix.md has the set-up that rewrites only what is forwarded)";
+  const title =
+    '# main.cf (all mail; "postvouch setup" writes this, or the set-up that rewrites only what is forwarded)';
   return [title, ...lines];
 }
 

@@ -129,6 +129,15 @@ describe("what is loaded", () => {
     ]);
   });
 
+  test("for setup is no service and no engine", () => {
+    const { status, files } = load("setup", "nosuch");
+    expect(status).toBe(64);
+    expect(files).toContain("connect/parts.ts");
+    const services =
+      /^(?:spf|mailauth|metrics|status|daemon|tcptable|socketmap|srs)\/|^(?:mailauth|prom-client|pino|tldts)$/;
+    expect(files.filter((name) => services.test(name) && name !== "srs/secrets.ts")).toEqual([]);
+  });
+
   test("for srs forward is nothing of SPF, metrics and the log", () => {
     using dir = scratch();
     dir.write("srs.secrets", "tops3cr3t\n");

@@ -1,5 +1,7 @@
 /** setup on a main.cf and a master.cf that have grown for years: what is in its way goes, or is told of. */
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { unitSockets } from "../../src/connect/host/unit-sockets.ts";
 import type { PartName } from "../../src/connect/parts.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
@@ -177,6 +179,17 @@ recipient_canonical_classes= envelope_recipient,header_recipient
       expect(mainCf.get("recipient_canonical_maps")).toBe("socketmap:inet:127.0.0.1:10003:reverse");
       expect(mainCf.get("virtual_alias_domains")).toBe("$virtual_alias_maps, srs.example.org");
       expect(said).toContain("sender_canonical_maps: takes out tcp:localhost:10001, in whose place ours comes");
+    });
+
+    test("mends the how-to that has no classes, no blank and localhost", async () => {
+      const { mainCf } = await putInAndOut(
+        ["classic"],
+        "sender_canonical_maps = hash:/etc/postfix/sender_canonical,tcp:localhost:10001\nrecipient_canonical_maps = tcp:localhost:10002\n",
+      );
+      expect(mainCf.get("sender_canonical_maps")).toBe(
+        "hash:/etc/postfix/sender_canonical, socketmap:inet:127.0.0.1:10003:forward",
+      );
+      expect(mainCf.get("sender_canonical_classes")).toBe("envelope_sender");
     });
 
     test("says what its class means for maps that rewrote headers", async () => {
@@ -362,6 +375,17 @@ recipient_canonical_classes= envelope_recipient,header_recipient
       const { overrides } = await putInAndOut(["policy"], "", own);
       expect(overrides.get("submission/inet/smtpd_recipient_restrictions")).toBe("permit_sasl_authenticated,reject");
     });
+  });
+
+  test("finds the sockets of systemd's units by name", () => {
+    using directory = postfixConfig("");
+    directory.write("postvouch-maps.socket", "[Socket]\nListenStream=/run/first\nFileDescriptorName=maps\n");
+    directory.write("other.socket", "[Socket]\nListenStream=/run/other\nFileDescriptorName=other\n");
+    const units = join(import.meta.dirname, "../../deploy/systemd");
+    expect([...unitSockets([directory.path, units, "/nosuch"])]).toEqual([
+      ["maps", { type: "unix", path: "/run/first" }],
+      ["policy", { type: "unix", path: "/var/spool/postfix/postvouch/policy" }],
+    ]);
   });
 
   describe("sockets", () => {

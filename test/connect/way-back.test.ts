@@ -121,6 +121,7 @@ describe.skipIf(missing !== undefined)(`setup's bytes ${missing ?? ""}`, { timeo
       "relayhost = one.test\nmyhostname = mail.one.test\nrecipient_canonical_maps = hash:/mine\n",
     );
     files.write("master.cf", "smtp inet n - y - - smtpd\n");
+    appendFileSync(join(files.path, "main.cf"), "virtual_mailbox_domains =\n# mine\n  one.test\n");
     await put(apply(files.path, ["forward-only", "policy"]));
     edit(
       files.path,
@@ -141,11 +142,26 @@ describe.skipIf(missing !== undefined)(`setup's bytes ${missing ?? ""}`, { timeo
 relayhost = two.test
 myhostname = mail.one.test
 recipient_canonical_maps = hash:/mine, hash:/late
+virtual_mailbox_domains =
+# mine
+  one.test
 virtual_alias_domains = $virtual_alias_maps, added.test
 smtpd_recipient_restrictions = reject_rbl_client rbl.test
 smtpd_banner = hello
 `);
     expect(text(files.path, "master.cf")).toBe("smtp inet n - y - - smtpd\nmine unix - - n - - smtp\n");
+  });
+
+  test("with remarks inside come back among later edits", async () => {
+    const list = "smtpd_recipient_restrictions =\n\tpermit_mynetworks,\n# a remark\n\treject_unauth_destination\n";
+    using files = postfixConfig(`# above\n${list}# below\nrelayhost = one.test\n`);
+    await put(apply(files.path, ["policy"]));
+    edit(files.path, "relayhost = two.test");
+    appendFileSync(join(files.path, "main.cf"), "# the end\n");
+    await put(undo(files.path));
+    expect(text(files.path, "main.cf")).toBe(
+      `compatibility_level = 3.6\n# above\n${list}# below\nrelayhost = two.test\n# the end\n`,
+    );
   });
 
   test("come back to a list that somebody has changed meanwhile", async () => {

@@ -6,8 +6,8 @@ import { lookUp } from "../../postfix/postmap.ts";
 import type { PostfixCommand } from "../../postfix/run.ts";
 import { errorText } from "../../process/exit.ts";
 
-/** A sender of another domain. */
-export const STRANGER = "someone@example.com";
+/** A sender of a domain that nobody has (RFC 2606), so that it is nobody's own. */
+export const STRANGER = "probe@postvouch.invalid";
 
 /** Longest wait for an answer, in milliseconds. */
 const ANSWER_MS = 5_000;
