@@ -10,6 +10,7 @@ import { parseSecondPass } from "../snippets.ts";
 import { takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
 import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
+import { drain, withSecondPass } from "./drain.ts";
 import { readFacts } from "./facts.ts";
 import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { readSnippets } from "./package-snippets.ts";
@@ -167,7 +168,7 @@ async function planOnTop(
  * @throws {Failure} when it was not made
  */
 export async function make(change: Change, say: (sentence: string) => void): Promise<void> {
-  const { configDir, made, wiring, parts } = change;
+  const { configDir, wiring, parts } = change;
   if (process.getuid?.() !== 0) {
     throw new Failure(EXIT.noPermission, [`Cannot change the files in "${configDir}": no permission; want root`]);
   }
@@ -184,22 +185,49 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     signed = await requireAnswers(parts, wiring, prober);
     if (parts.includes("forward-only") && !hasSecondPass(change, wiring)) await requireFreePort(wiring);
   }
-  const next = parts.length === 0 ? undefined : { parts, before: change.before, made };
   let isReloading = false;
+  const reload = async (): Promise<string> => {
+    isReloading = true;
+    return reloadPostfix(configDir);
+  };
   const check = async (): Promise<void> => {
     // A way back is open too where Postfix had trouble before.
     const news = trouble === undefined ? await discontent(configDir) : undefined;
     if (news !== undefined) throw news;
     if (signed !== undefined) await requireWayBack(configDir, signed, prober);
-    isReloading = true;
-    const state = await reloadPostfix(configDir);
-    const isRunning = state === "reloaded";
+    const isRunning = (await reload()) === "reloaded";
     say(isRunning ? "Postfix has read its files again" : "Postfix is not running; it reads its files when it starts");
   };
-  await replaceFiles(change, next, check).catch(async (error: unknown) => {
+  try {
+    await inSteps(change, reload, check, say);
+  } catch (error) {
     if (isReloading) await reloadPostfix(configDir).catch(() => {});
     throw error;
-  });
+  }
+}
+
+/** Makes a change in one step, or in two where mail is on its way to a second pass that goes. */
+async function inSteps(
+  change: Change,
+  reload: () => Promise<string>,
+  check: () => Promise<void>,
+  say: (sentence: string) => void,
+): Promise<void> {
+  const { configDir, now, before, made, parts, record } = change;
+  const next = parts.length === 0 ? undefined : { parts, before, made };
+  const between = record && (await withSecondPass(configDir, now, made));
+  if (record === undefined || between === undefined) return replaceFiles(change, next, check);
+  const recordBetween = { parts: record.parts, before, made: between };
+  await replaceFiles({ ...change, made: between }, recordBetween, async () => void (await reload()));
+  const waiting = await drain(configDir, now["master.cf"] ?? "", Date.now);
+  if (waiting > 0) say(`${waiting} messages still wait for the second pass, and leave unrewritten without it`);
+  const second = { configDir, now: between, made, record: recordBetween };
+  try {
+    await replaceFiles(second, next, check);
+  } catch (error) {
+    await replaceFiles({ ...second, made: now }, record, async () => {});
+    throw error;
+  }
 }
 
 /** Tells if Postfix has the port of the second pass already. */

@@ -62,14 +62,19 @@ export class WorkingCopy implements Disposable {
    * @throws {Failure} when postconf refuses, or the result cannot be read by it
    */
   async make({ edits, services, recipientTable }: Plan): Promise<Files> {
+    const edited = await this.edit(edits);
+    if (services !== "") this.#write("master.cf", endingItsLine(edited["master.cf"] ?? "") + services);
+    if (recipientTable !== undefined) this.#write("srs-recipients.regexp", recipientTable);
+    await Promise.all(["-n", "-M", "-P"].map((view) => this.postconf(view)));
+    return readFiles(this.path);
+  }
+
+  /** Makes changes. @throws {Failure} when postconf refuses */
+  async edit(edits: readonly Edit[]): Promise<Files> {
     for (const edit of edits) {
       await this.postconf(...argumentsFor(edit));
       this.#age();
     }
-    const edited = readFiles(this.path);
-    if (services !== "") this.#write("master.cf", endingItsLine(edited["master.cf"] ?? "") + services);
-    if (recipientTable !== undefined) this.#write("srs-recipients.regexp", recipientTable);
-    await Promise.all(["-n", "-M", "-P"].map((view) => this.postconf(view)));
     return readFiles(this.path);
   }
 
