@@ -34,7 +34,8 @@ export async function withSecondPass(configDir: string, now: Files, made: Files)
   if (!hasPass(present) || hasPass(future) || !takesOver) return undefined;
   using copy = new WorkingCopy({ ...made, "master.cf": now["master.cf"] }, configDir);
   const kept = [...present].filter(([name]) => name === TRANSPORTS || OF_TRANSPORT.test(name));
-  return copy.edit(kept.map(([name, value]) => ({ type: "set", name, value })));
+  // Awaited here: the copy goes at the end of this function.
+  return await copy.edit(kept.map(([name, value]) => ({ type: "set", name, value })));
 }
 
 interface Queued {
