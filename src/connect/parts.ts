@@ -9,8 +9,6 @@ import { splitMaps } from "./srs-maps.ts";
 import type { Wired } from "./wiring.ts";
 
 export interface Part {
-  /** Half a line for an admin. */
-  readonly summary: string;
   /** Parts of one group exclude each other. */
   readonly group: "srs" | "policy";
   /** The listeners that it can use, the best one first. One of each list has to be on. */
@@ -19,8 +17,8 @@ export interface Part {
 }
 
 export const PARTS = {
+  /** Every foreign sender is rewritten, as by postsrsd. */
   classic: {
-    summary: "every foreign sender is rewritten, as by postsrsd",
     group: "srs",
     listeners: [
       ["socketmap.listen", "tcptable.forward"],
@@ -32,8 +30,8 @@ export const PARTS = {
       planClassicRecipients(planning, ground);
     },
   },
+  /** Only mail that leaves this host is rewritten. */
   "forward-only": {
-    summary: "only mail that leaves this host is rewritten",
     group: "srs",
     listeners: [["socketmap.listen"]],
     plan: (planning, ground) => {
@@ -41,8 +39,8 @@ export const PARTS = {
       planForwardOnlyRecipients(planning, ground, "always");
     },
   },
+  /** Nothing more is rewritten, and bounces to addresses in use still come back. */
   "bounces-only": {
-    summary: "nothing more is rewritten, bounces still come back",
     group: "srs",
     listeners: [["socketmap.listen"]],
     plan: (planning, ground) => {
@@ -50,8 +48,8 @@ export const PARTS = {
       planForwardOnlyRecipients(planning, ground, "if absent");
     },
   },
+  /** SPF is checked. */
   policy: {
-    summary: "SPF is checked",
     group: "policy",
     listeners: [["policy.listen"]],
     plan: planPolicy,
@@ -115,7 +113,8 @@ const MAP_TYPES = ["socketmap", "tcp", "pipemap", "regexp"] as const;
 
 function missingTypes({ edits }: Plan, { facts, wiring }: Ground): string[] {
   const values = edits.flatMap((edit) => (edit.type === "set" ? [edit.value] : []));
-  const ours = values.filter((value) => [...wiring.addresses.values()].some((address) => value.includes(address)));
+  const addresses = [...wiring.addresses.values()].map((address) => address.replace(/^inet:/, ""));
+  const ours = values.filter((value) => addresses.some((address) => value.includes(address)));
   const needed = MAP_TYPES.filter((type) => ours.some((value) => new RegExp(`\\b${type}:`).test(value)));
   return needed
     .filter((type) => !facts.mapTypes.has(type))

@@ -22,17 +22,17 @@ export function removeForwardOnly(planning: Planning, ground: Ground): void {
   for (const name of forwardOnlyParameters(ground).keys()) {
     if (OF_TRANSPORT.test(name) && ground.facts.settings.has(name)) planning.unset(name);
   }
-  removeSecondPass(planning, ground);
+  removeSecondPass(planning, ground, "takes out");
 }
 
 /** Removes services of a second pass. On Linux two services of Postfix may listen on one address and port. */
-export function removeSecondPass(planning: Planning, { facts, wiring }: Ground): void {
+export function removeSecondPass(planning: Planning, { facts, wiring }: Ground, verb: "replaces" | "takes out"): void {
   const second = parseSecondPass(wiring.forwardTransport);
   const transport = `${second?.transport ?? "srs"}/unix`;
   for (const { id, port } of facts.services) {
     const isOnPort = port !== undefined && port === second?.port && isLoopback(id);
     if (id !== transport && id !== CLEANUP && !isOnPort) continue;
-    planning.note(`master.cf: replaces ${id}`);
+    planning.note(`master.cf: ${verb} ${id}`);
     planning.removeService(id);
   }
 }

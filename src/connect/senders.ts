@@ -45,7 +45,7 @@ export function planForwardOnlySenders(planning: Planning, ground: Ground): void
   if (others.length > 0) planning.note(`${TRANSPORTS}: ours in front of ${joined(others)}`);
   planning.set(TRANSPORTS, joined([parameters.get(TRANSPORTS) ?? "", ...others]));
   for (const [name, value] of parameters) if (OF_TRANSPORT.test(name)) planning.set(name, value);
-  removeSecondPass(planning, ground);
+  removeSecondPass(planning, ground, "replaces");
   planning.addServices(servicesOf(snippets["forward-only.master.cf"], wiring));
   noteWhatIsInTheWay(planning, ground);
 }

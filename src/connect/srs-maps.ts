@@ -27,11 +27,11 @@ export function splitMaps(
   { facts, wiring }: Ground,
 ): SrsMaps {
   const isSender = name === "sender_canonical_maps";
-  const port =
-    wiring.addresses.get(isSender ? "tcptable.forward" : "tcptable.reverse") ?? exampleAddress("tcptable.forward");
+  const key = isSender ? "tcptable.forward" : "tcptable.reverse";
+  const table = `tcp:${(wiring.addresses.get(key) ?? exampleAddress(key)).replace(/^inet:/, "")}`;
   const isSrs = (entry: string): boolean => {
     const map = entry.replace(/^(?:proxy:)+/, "");
-    if ((isSender ? SENDER_MAP : RECIPIENT_MAP).test(map) || map === `tcp:${port.slice("inet:".length)}`) return true;
+    if ((isSender ? SENDER_MAP : RECIPIENT_MAP).test(map) || map === table) return true;
     return isSender && facts.srsMaps.has(map);
   };
   const written = entriesOf(facts.written.get(name) ?? "");

@@ -14,6 +14,7 @@ import {
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { PART_NAMES } from "../../src/connect/parts.ts";
 import { freePorts, postvouch, type Ran, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { missingRoot, type PostfixServer, startPostfix } from "../helpers/postfix-server.ts";
 import { requirePrograms, runProgram } from "../helpers/requires.ts";
@@ -36,6 +37,11 @@ describe("the command line of setup", () => {
     expect({ status, stdout }).toEqual({ status: 64, stdout: "" });
     expect(stderr).toContain(says);
   });
+});
+
+test("the help of setup names each part", () => {
+  const { stdout } = postvouch(["help", "setup"]);
+  expect(PART_NAMES.filter((name) => !stdout.includes(`\n  ${name} `))).toEqual([]);
 });
 
 describe.skipIf(missing !== undefined)(`setup of a running Postfix ${missing ?? ""}`, { timeout: 120_000 }, () => {

@@ -1,4 +1,6 @@
 /** setup on a main.cf and a master.cf that have grown for years: what is in its way goes, or is told of. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { unitSockets } from "../../src/connect/host/unit-sockets.ts";
@@ -115,6 +117,22 @@ describe.skipIf(missing !== undefined)(`setup in files that have grown ${missing
       const toml = '[srs]\nformer_domains = ["example.org", "old.example"]\n';
       const { mainCf } = await inAndOut("virtual_mailbox_domains = example.org\n", "", toml);
       expect(mainCf.get("virtual_alias_domains")).toBe("$virtual_alias_maps, srs.example.org, old.example");
+    });
+
+    test("lets bounces come back that another program has signed until now, and says so", async () => {
+      const server = createServer((socket) => {
+        socket.on("data", () => socket.write("200 SRS0=AAAA=BB=postvouch.invalid=probe@Old.example\n"));
+      });
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const { port } = server.address() as AddressInfo;
+      const maps = `sender_canonical_maps = tcp:127.0.0.1:${port}\n`;
+      const { mainCf, said } = await inAndOut(maps);
+      expect(mainCf.has("sender_canonical_maps")).toBe(false);
+      expect(mainCf.get("virtual_alias_domains")).toBe("$virtual_alias_maps, srs.example.org, old.example");
+      expect(said).toContain("srs.former_domains: old.example signed mail until now");
+      const routed = await inAndOut(`${maps}virtual_mailbox_domains = old.example\n`);
+      expect(routed.mainCf.get("virtual_alias_domains")).toBe("$virtual_alias_maps, srs.example.org");
+      server.close();
     });
 
     test("adds the envelope to classes that lack it, and leaves the default alone", async () => {

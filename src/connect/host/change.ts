@@ -16,7 +16,7 @@ import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { readSnippets } from "./package-snippets.ts";
 import { daemonUser, type Prober } from "./probe.ts";
 import { readRecord, type SetupRecord } from "./record.ts";
-import { replaceFiles } from "./transaction.ts";
+import { ignoringSignals, replaceFiles } from "./transaction.ts";
 import { unitSockets } from "./unit-sockets.ts";
 import { WorkingCopy } from "./working-copy.ts";
 
@@ -138,7 +138,7 @@ function takeOutOurs(configDir: string): Omit<Start, "configDir"> {
 
 function conflict(path: string, name: string, key: string): string {
   const what = key === name ? "it" : key.startsWith("#") ? `the line "${key}"` : key;
-  return `Cannot take our lines out of "${path}": ${what} was edited since; make it as setup wrote it, or remove it, and try again`;
+  return `Cannot take our lines out of "${path}": ${what} was edited since; make it as setup wrote it, or as it was before, and try again`;
 }
 
 async function planOnTop(
@@ -147,7 +147,10 @@ async function planOnTop(
   chooseParts: (ground: Ground) => readonly PartName[],
 ): Promise<Change> {
   using copy = new WorkingCopy(start.before, start.configDir);
-  const facts = await readFacts(copy, [srsDomain.toLowerCase(), ...config["srs.former_domains"]]);
+  const facts = await readFacts(
+    copy,
+    [srsDomain, ...config["srs.former_domains"]].map((domain) => domain.toLowerCase()),
+  );
   const wiring = findWiring(config, srsDomain, facts, unitSockets());
   const ground = { facts, wiring, snippets: readSnippets(packageDir) };
   const parts = chooseParts(ground);
@@ -198,6 +201,7 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     const isRunning = (await reload()) === "reloaded";
     say(isRunning ? "Postfix has read its files again" : "Postfix is not running; it reads its files when it starts");
   };
+  using _ = ignoringSignals();
   try {
     await inSteps(change, reload, check, say);
   } catch (error) {

@@ -35,6 +35,7 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
   ]);
   const ask = (table: string, key: string): Promise<string | undefined> =>
     lookUp(table, key, { configDir: copy.configDir, timeoutMs: TABLE_MS }).catch(() => undefined);
+  const srsMaps = await findSrsMaps(entriesOf(expanded.get("sender_canonical_maps") ?? ""), ask);
   return {
     configDir: copy.configDir,
     written,
@@ -42,8 +43,8 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
     settings: new Map([...setLines.matchAll(/^(\S+) = ?(.*)$/gm)].map(([, name = "", value = ""]) => [name, value])),
     mapTypes: new Set(mapTypes.split("\n")),
     services,
-    srsMaps: await findSrsMaps(entriesOf(expanded.get("sender_canonical_maps") ?? ""), ask),
-    routed: await findRouted(expanded, domains, ask),
+    srsMaps,
+    routed: await findRouted(expanded, [...domains, ...srsMaps.values()], ask),
     catchAlls: await findCatchAlls(entriesOf(expanded.get("transport_maps") ?? ""), ask),
   };
 }

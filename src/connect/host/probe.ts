@@ -76,7 +76,7 @@ function socketPath(address: string, queueDirectory: string): string | undefined
 }
 
 /**
- * Sends a request of a client on this host to a policy service. It is exempt from checks, so no DNS is asked.
+ * Sends a request of a client on this host to a policy service. It has no name to look up in DNS.
  *
  * @returns the action
  * @throws {Error} with the reason, when there is no answer
@@ -95,7 +95,7 @@ protocol_state=RCPT
 protocol_name=ESMTP
 client_address=127.0.0.1
 client_name=localhost
-helo_name=localhost
+helo_name=
 sender=
 recipient=${STRANGER}
 instance=postvouch-setup

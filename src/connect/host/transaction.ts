@@ -25,7 +25,6 @@ export async function replaceFiles(
   check: () => Promise<void>,
 ): Promise<void> {
   const files = replacements(configDir, now, made);
-  using _ = ignoringSignals();
   prepare(files);
   try {
     beginReplacing(configDir, record, next, { files });
@@ -72,7 +71,7 @@ function withLine(error: unknown, line: string): unknown {
 }
 
 /** Ctrl-C and the like wait until all files are replaced, or put back. */
-function ignoringSignals(): Disposable {
+export function ignoringSignals(): Disposable {
   const ignore = (): void => {};
   const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   for (const name of names) process.on(name, ignore);
