@@ -44,6 +44,7 @@ const PROGRAMS: Readonly<Record<string, string>> = {
   "/usr/bin/fail2ban-regex": "fail2ban",
   "/usr/bin/lintian": "lintian",
   "/usr/bin/strip": "binutils",
+  "/usr/bin/patch": "patch",
 };
 
 /** While this stands, Debian starts no daemon that a package brings along. */

@@ -184,6 +184,14 @@ describe.skipIf(missing !== undefined)(`the day of the change ${missing ?? ""}`,
     });
     holds({ local: OLD, forwarded: OLD });
 
+    test("and to forward-only and SPF in one step and back, to the byte, while mail flows", async () => {
+      await whileMailFlows(() => admin.does("postvouch setup forward-only policy --apply"));
+      const tag = await host.dest.send({ from: "", to: signed.get("postsrsd, SRS0") ?? "" });
+      await host.origin.arrived("bob", tag);
+      await whileMailFlows(() => admin.does("postvouch setup --undo"));
+      expect(checksums()).toEqual(atFirst);
+    });
+
     test("a configuration that only root may read is found by the check as the service's user", async () => {
       chmodSync(join(admin.etc, "postvouch/postvouch.toml"), 0o600);
       await expect(admin.does(page(POSTSRSD, day)[1] ?? "")).rejects.toThrow(/exit code 78: .*no permission/);

@@ -32,14 +32,14 @@ export interface Ran {
 /** Runs a command to its end. */
 export function postvouch(
   args: readonly string[],
-  options: { input?: string; env?: Record<string, string>; uid?: number } = {},
+  options: { input?: string; env?: Record<string, string>; uid?: number; timeoutMs?: number } = {},
 ): Ran {
   const env = { ...process.env, ...options.env };
   const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
     input: options.input ?? "",
     env,
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: options.timeoutMs ?? 20_000,
     ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.uid }),
   });
   return { status, stdout, stderr };
