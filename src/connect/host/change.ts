@@ -10,7 +10,7 @@ import { parseSecondPass } from "../snippets.ts";
 import { takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
 import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
-import { drain, withSecondPass } from "./drain.ts";
+import { decidingProcesses, drain, filesBetween, waitForEnd } from "./drain.ts";
 import { readFacts } from "./facts.ts";
 import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { readSnippets } from "./package-snippets.ts";
@@ -203,30 +203,37 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
   };
   using _ = ignoringSignals();
   try {
-    await inSteps(change, reload, check, say);
+    await inSteps(change, prober.queueDirectory, { reload, check }, say);
   } catch (error) {
     if (isReloading) await reloadPostfix(configDir).catch(() => {});
     throw error;
   }
 }
 
-/** Makes a change in one step, or in two where mail is on its way to a second pass that goes. */
+/** Makes a change in one step, or in two where a second pass comes or goes while mail flows. */
 async function inSteps(
   change: Change,
-  reload: () => Promise<string>,
-  check: () => Promise<void>,
+  queueDirectory: string,
+  { reload, check }: { readonly reload: () => Promise<string>; readonly check: () => Promise<void> },
   say: (sentence: string) => void,
 ): Promise<void> {
   const { configDir, now, before, made, parts, record } = change;
   const next = parts.length === 0 ? undefined : { parts, before, made };
-  const between = record && (await withSecondPass(configDir, now, made));
-  if (record === undefined || between === undefined) return replaceFiles(change, next, check);
-  const recordBetween = { parts: record.parts, before, made: between };
-  await replaceFiles({ ...change, made: between }, recordBetween, async () => void (await reload()));
-  const waiting = await drain(configDir, now["master.cf"] ?? "", Date.now);
-  if (waiting > 0) say(`${waiting} messages still wait for the second pass, and leave unrewritten without it`);
-  const second = { configDir, now: between, made, record: recordBetween };
+  const between = await filesBetween(configDir, now, made);
+  if (between === undefined) return replaceFiles(change, next, check);
+  const { files, pass } = between;
+  const recordBetween = { parts: pass === "comes" ? parts : (record?.parts ?? []), before, made: files };
+  const old = decidingProcesses(queueDirectory);
+  await replaceFiles({ ...change, made: files }, recordBetween, async () => {
+    const trouble = pass === "comes" ? await discontent(configDir) : undefined;
+    if (trouble !== undefined) throw trouble;
+    await reload();
+  });
+  const second = { configDir, now: files, made, record: recordBetween };
   try {
+    await waitForEnd(old, queueDirectory);
+    const waiting = pass === "comes" ? 0 : await drain(configDir, now["master.cf"] ?? "", Date.now);
+    if (waiting > 0) say(`${waiting} messages still wait for the second pass, and leave unrewritten without it`);
     await replaceFiles(second, next, check);
   } catch (error) {
     await replaceFiles({ ...second, made: now }, record, async () => {});

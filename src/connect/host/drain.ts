@@ -1,8 +1,10 @@
 /**
- * Lets mail that is on its way to the second pass go through it, before it is taken out. Without this, mail that came in
- * just before would leave unrewritten. Mail that comes in meanwhile is rewritten by what takes the place of the second
- * pass already.
+ * Puts a second pass in or takes it out while mail flows. Postfix's programs take a new main.cf over one after the other,
+ * so canonical maps and the second pass are both there for a time: mail that one of them has not seen is rewritten by the
+ * other, and neither rewrites what the other has.
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runPostfix } from "../../postfix/run.ts";
 import { parameterUnits, parameterValue, serviceUnits } from "../logical-lines.ts";
@@ -21,21 +23,63 @@ function parametersOf(mainCf: string | undefined): Map<string, string> {
   return new Map(parameterUnits(mainCf ?? "").map(({ key, text }) => [key, parameterValue(text)]));
 }
 
+/** The files for the time between, and which way it goes. */
+export interface Between {
+  readonly files: Files;
+  readonly pass: "comes" | "goes";
+}
+
 /**
- * The files for the time between: what rewrites senders from now on, and still the second pass.
+ * Finds the files for the time between.
  *
- * @returns `undefined` if no second pass goes, or nothing rewrites in its place
+ * @returns `undefined` if no second pass comes or goes, or nothing else rewrites
  */
-export async function withSecondPass(configDir: string, now: Files, made: Files): Promise<Files | undefined> {
+export async function filesBetween(configDir: string, now: Files, made: Files): Promise<Between | undefined> {
   const [present, future] = [parametersOf(now["main.cf"]), parametersOf(made["main.cf"])];
   const hasPass = (parameters: ReadonlyMap<string, string>): boolean =>
     (parameters.get(TRANSPORTS) ?? "").includes(":forward-transport");
-  const takesOver = (future.get(SENDERS) ?? "") !== "" && future.get(SENDERS) !== present.get(SENDERS);
-  if (!hasPass(present) || hasPass(future) || !takesOver) return undefined;
-  using copy = new WorkingCopy({ ...made, "master.cf": now["master.cf"] }, configDir);
-  const kept = [...present].filter(([name]) => name === TRANSPORTS || OF_TRANSPORT.test(name));
-  // Awaited here: the copy goes at the end of this function.
-  return await copy.edit(kept.map(([name, value]) => ({ type: "set", name, value })));
+  if (hasPass(present) === hasPass(future) || present.get(SENDERS) === future.get(SENDERS)) return undefined;
+  const pass = hasPass(future) ? "comes" : "goes";
+  const rewriting = pass === "comes" ? present : future;
+  if ((rewriting.get(SENDERS) ?? "") === "") return undefined;
+  const isKept = (name: string): boolean =>
+    pass === "comes" ? OF_SENDERS.test(name) : name === TRANSPORTS || OF_TRANSPORT.test(name);
+  const masterCf = (pass === "comes" ? made : now)["master.cf"];
+  using copy = new WorkingCopy({ ...made, "master.cf": masterCf }, configDir);
+  const kept = [...present].filter(([name]) => isKept(name));
+  const files = await copy.edit(kept.map(([name, value]) => ({ type: "set", name, value })));
+  return { files, pass };
+}
+
+const OF_SENDERS = /^sender_canonical_(?:maps|classes)$/;
+
+/** Programs that take a message in and decide about it. */
+const DECIDING = /^(?:cleanup|qmgr|trivial-rewrite)$/;
+
+/** The process ids of the programs that have read main.cf as it is. None where the system does not show them. */
+export function decidingProcesses(queueDirectory: string): string[] {
+  try {
+    const master = readFileSync(join(queueDirectory, "pid/master.pid"), "latin1").trim();
+    const children = readFileSync(`/proc/${master}/task/${master}/children`, "latin1").split(" ").filter(Boolean);
+    return children.filter((pid) => DECIDING.test(nameOf(pid)));
+  } catch {
+    return [];
+  }
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "latin1").trim();
+  } catch {
+    return "";
+  }
+}
+
+/** Waits until those programs have ended, each after the message that it was at. */
+export async function waitForEnd(pids: readonly string[], queueDirectory: string): Promise<void> {
+  const endMs = performance.now() + DRAIN_MS;
+  const areThere = (): boolean => decidingProcesses(queueDirectory).some((pid) => pids.includes(pid));
+  while (areThere() && performance.now() < endMs) await sleep(LOOK_MS);
 }
 
 interface Queued {
