@@ -55,3 +55,13 @@ function takeOutOf(
   const units = (text: string | undefined): Unit[] => unitsOf(text ?? "");
   return takeOut({ before: units(before), made: units(made), now: units(now) }, resolve);
 }
+
+/** Services of master.cf that main.cf would name again, and that have gone meanwhile: `unix:private/policyd-spf`. */
+export function missingServices(
+  now: string,
+  before: { readonly mainCf: string; readonly masterCf: string },
+): readonly string[] {
+  const named = (text: string): string[] => [...text.matchAll(/\bunix:private\/[\w.-]+/g)].map(([name]) => name);
+  const there = new Set(serviceUnits(before.masterCf).map(({ key }) => `unix:private/${key.replace(/\/unix$/, "")}`));
+  return [...new Set(named(before.mainCf))].filter((name) => !named(now).includes(name) && !there.has(name));
+}

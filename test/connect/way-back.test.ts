@@ -199,6 +199,19 @@ smtpd_banner = hello
     expect(everything(files.path)).toEqual(before);
   });
 
+  test("are left where what was before us names a service that has gone", async () => {
+    using files = postfixConfig(
+      "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service unix:private/policyd-spf\n",
+    );
+    files.write("master.cf", "policyd-spf unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd-spf\n");
+    await put(apply(files.path, ["policy"]));
+    runProgram("postconf", ["-c", files.path, "-MX", "policyd-spf/unix"]);
+    letAge(files.path);
+    await expect(undo(files.path)).rejects.toThrow(
+      "would name unix:private/policyd-spf again, and master.cf has no such",
+    );
+  });
+
   test("are left where a service or the table of ours was edited", async () => {
     using files = postfixConfig("");
     await put(apply(files.path, ["forward-only"]));

@@ -7,7 +7,7 @@ import type { Ground } from "../ground.ts";
 import { serviceUnits } from "../logical-lines.ts";
 import { PARTS, type PartName, planParts, suggestedParts, withParts } from "../parts.ts";
 import { parseSecondPass } from "../snippets.ts";
-import { takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
+import { missingServices, takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
 import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
 import { decidingProcesses, drain, filesBetween, waitForEnd } from "./drain.ts";
@@ -96,6 +96,13 @@ export async function planUndo(
   }
   const left = named.length === 0 ? [] : inPlace.filter((name) => !named.includes(name));
   const gone = inPlace.filter((name) => !left.includes(name));
+  const beforeUs = { mainCf: before["main.cf"] ?? "", masterCf: before["master.cf"] ?? "" };
+  const missing = gone.includes("policy") ? missingServices(now["main.cf"] ?? "", beforeUs) : [];
+  if (missing.length > 0) {
+    const names = missing.join(", ");
+    const line = `Cannot undo policy: main.cf would name ${names} again, and master.cf has no such service any more`;
+    throw new Failure(EXIT.notDone, [line]);
+  }
   const change = { configDir, now, before, record };
   if (left.length > 0) return planOnTop(change, await settings(), () => left);
   return { ...change, made: before, parts: [], notes: notesOfUndo(gone), wiring: undefined };
