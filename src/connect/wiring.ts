@@ -4,8 +4,8 @@ import type { Config } from "../config/parameters.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
 import type { PostfixFacts } from "./postfix-facts.ts";
 
-/** The listeners that Postfix connects to. */
-export type Wired = Exclude<ListenerKey, "metrics.listen">;
+/** The listeners that the parts connect Postfix to. */
+export type Wired = Exclude<ListenerKey, "metrics.listen" | "milter.listen">;
 
 export interface Wiring {
   /** The address of each listener: `inet:127.0.0.1:10003`, `unix:postvouch/maps`. None for one that is off. */
