@@ -56,12 +56,20 @@ function takeOutOf(
   return takeOut({ before: units(before), made: units(made), now: units(now) }, resolve);
 }
 
-/** Services of master.cf that main.cf would name again, and that have gone meanwhile: `unix:private/policyd-spf`. */
+/**
+ * Services of master.cf that main.cf would name again, and that have gone since we came: `unix:private/policyd-spf`.
+ *
+ * @param once master.cf when we came
+ */
 export function missingServices(
   now: string,
   before: { readonly mainCf: string; readonly masterCf: string },
+  once: string,
 ): readonly string[] {
   const named = (text: string): string[] => [...text.matchAll(/\bunix:private\/[\w.-]+/g)].map(([name]) => name);
-  const there = new Set(serviceUnits(before.masterCf).map(({ key }) => `unix:private/${key.replace(/\/unix$/, "")}`));
-  return [...new Set(named(before.mainCf))].filter((name) => !named(now).includes(name) && !there.has(name));
+  const services = (masterCf: string): Set<string> =>
+    new Set(serviceUnits(masterCf).map(({ key }) => `unix:private/${key.replace(/\/unix$/, "")}`));
+  const [had, has, names] = [services(once), services(before.masterCf), named(now)];
+  const again = named(before.mainCf).filter((name) => !names.includes(name));
+  return [...new Set(again)].filter((name) => had.has(name) && !has.has(name));
 }

@@ -97,7 +97,9 @@ export async function planUndo(
   const left = named.length === 0 ? [] : inPlace.filter((name) => !named.includes(name));
   const gone = inPlace.filter((name) => !left.includes(name));
   const beforeUs = { mainCf: before["main.cf"] ?? "", masterCf: before["master.cf"] ?? "" };
-  const missing = gone.includes("policy") ? missingServices(now["main.cf"] ?? "", beforeUs) : [];
+  const missing = gone.includes("policy")
+    ? missingServices(now["main.cf"] ?? "", beforeUs, record.before["master.cf"] ?? "")
+    : [];
   if (missing.length > 0) {
     const names = missing.join(", ");
     const line = `Cannot undo policy: main.cf would name ${names} again, and master.cf has no such service any more`;
