@@ -1,6 +1,6 @@
 /**
  * The doctor on a real host: the classic set-up as how-tos have it, with a second one on top, and the same host after
- * the doctor's own commands and the recipe of docs/postfix.md.
+ * the doctor's own commands and `postvouch setup`.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -8,9 +8,9 @@ import { forwarder, srsDomainRecords } from "./lab/forwarder.ts";
 import { Lab } from "./lab/lab.ts";
 import type { Postfix } from "./lab/postfix.ts";
 import type { Postvouch } from "./lab/postvouch.ts";
-import { forwardOnlyProgram } from "./lab/recipe.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
 import { NODE, PACKAGE } from "./lab/runtime.ts";
+import { setup } from "./lab/setup.ts";
 
 const missing = requireLab();
 
@@ -100,9 +100,8 @@ describe.skipIf(missing !== undefined)(`the doctor ${missing ?? ""}`, LAB_TEST, 
       await fwd.run(["sh", "-euc", command], { env: { MAIL_CONFIG: fwd.configDir } });
     }
     await fwd.set("smtp_helo_name = $myhostname", "transport_maps =");
-    await forwardOnlyProgram((argv, options) => fwd.run(argv, options), fwd.configDir, "on", "srs.fwd.test");
-    await fwd.reload();
     await daemon.reload(RIGHT_TOML);
+    await setup(fwd, daemon.configFile, "forward-only", "--apply");
     const after = await doctor();
     expect(after.checks.filter(({ status }) => status === "error")).toEqual([]);
     expect({ ok: after.ok, exit: after.exit }).toEqual({ ok: true, exit: 0 });

@@ -58,7 +58,6 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
       "/usr/bin/postvouch": program,
       "/usr/lib/postvouch/node": program,
       "/usr/lib/postvouch/dist/main.js": plain,
-      "/usr/lib/postvouch/deploy/postfix/forward-only.sh": program,
       "/usr/lib/systemd/system/postvouch.service": plain,
       "/usr/lib/systemd/system/postvouch-maps.socket": plain,
       "/usr/lib/systemd/system/postvouch-policy.socket": plain,
