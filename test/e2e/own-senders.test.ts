@@ -17,6 +17,8 @@ function verifying(myorigin: string, more = ""): string {
 smtpd_recipient_restrictions = reject_unauth_destination, reject_unverified_recipient
 unverified_recipient_reject_code = 550
 address_verify_map =
+address_verify_poll_count = 20
+address_verify_poll_delay = 1s
 ${more}`;
 }
 
