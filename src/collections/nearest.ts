@@ -8,6 +8,8 @@ export function nearest(word: string, names: Iterable<string>): string | undefin
   let best: string | undefined;
   let fewest = Math.min(2, Math.floor(word.length / 3)) + 1;
   for (const name of names) {
+    // Lengths that differ by more need more edits, and a word may be as long as a file.
+    if (Math.abs(word.length - name.length) >= fewest) continue;
     const edits = countEdits(word, name);
     if (edits < fewest) [best, fewest] = [name, edits];
   }
