@@ -60,6 +60,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     ],
     isPure: true,
   },
+  arc: {
+    imports: ["dkim", "mailauth/dkim.ts", "dns/name.ts", "mail/authentication-results.ts", "mail/header-field.ts"],
+    isPure: true,
+  },
   "spf/explain": { imports: ["spf", "mailauth", "mail/ip.ts", "mail/special-use.ts"], isPure: true },
 
   tcptable: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },

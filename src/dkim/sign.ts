@@ -20,7 +20,7 @@ export interface SignSettings {
 }
 
 /** The fields that are signed if nobody says otherwise: RFC 6376 section 5.4.1, with all that mailing lists add. */
-const USUAL_HEADERS: readonly string[] = [
+export const USUAL_HEADERS: readonly string[] = [
   "From",
   "Sender",
   "Reply-To",
@@ -82,7 +82,17 @@ export function namesToSign(
   return { names };
 }
 
+/** How a signature begins. */
+export interface SignatureStart {
+  readonly fieldName: string;
+  /** The tag that tells the version or, in ARC, the number of the set. */
+  readonly firstTag: string;
+}
+
+const DKIM_SIGNATURE: SignatureStart = { fieldName: "DKIM-Signature", firstTag: "v=1" };
+
 export class Signing {
+  readonly #start: SignatureStart;
   readonly #settings: SignSettings;
   readonly #names: readonly string[];
   readonly #keys: readonly SigningKey[];
@@ -96,7 +106,9 @@ export class Signing {
     names: readonly string[],
     keys: readonly SigningKey[],
     body: BodyHashes,
+    start: SignatureStart = DKIM_SIGNATURE,
   ) {
+    this.#start = start;
     this.#settings = settings;
     this.#names = names;
     this.#keys = keys;
@@ -105,7 +117,7 @@ export class Signing {
   }
 
   /**
-   * The DKIM-Signature fields after the end of the body, in the order of the keys.
+   * The signature fields after the end of the body, in the order of the keys.
    *
    * @param nowSeconds since 1970
    */
@@ -117,13 +129,9 @@ export class Signing {
   async #sign(key: SigningKey, bodyHash: string, nowSeconds: number): Promise<HeaderField> {
     const unsigned = this.#value(key, bodyHash, nowSeconds);
     const signedNames = this.#names.map(lowerCase);
-    const bytes = this.#fields.bytes(signedNames, headerField(FIELD_NAME, unsigned), this.#settings.headerForm);
-    const signature =
-      key.algorithm === "rsa-sha256"
-        ? await signInThread("sha256", bytes, key.privateKey)
-        : // RFC 8463 section 3: the hash is signed. A thread would take longer than this.
-          sign(null, createHash("sha256").update(bytes).digest(), key.privateKey);
-    return headerField(FIELD_NAME, `${unsigned}${fold(signature.toString("base64"), SIGNATURE_LINE).join(FOLD)}`);
+    const { fieldName } = this.#start;
+    const bytes = this.#fields.bytes(signedNames, headerField(fieldName, unsigned), this.#settings.headerForm);
+    return headerField(fieldName, `${unsigned}${await signatureText(key, bytes)}`);
   }
 
   /** The value up to the "b=" at its end. */
@@ -131,7 +139,7 @@ export class Signing {
     const { headerForm, bodyForm, expireSeconds } = this.#settings;
     const expiry = expireSeconds === undefined ? "" : ` x=${nowSeconds + expireSeconds};`;
     return [
-      ` v=1; a=${algorithm}; c=${headerForm}/${bodyForm}; d=${domain}; s=${selector};`,
+      ` ${this.#start.firstTag}; a=${algorithm}; c=${headerForm}/${bodyForm}; d=${domain}; s=${selector};`,
       `t=${nowSeconds};${expiry} bh=${bodyHash};`,
       `h=${foldNames(this.#names)};`,
       "b=",
@@ -139,8 +147,18 @@ export class Signing {
   }
 }
 
-const FIELD_NAME = "DKIM-Signature";
-const FOLD = "\r\n\t";
+/** Signs these bytes. The value of b=, folded. */
+export async function signatureText({ algorithm, privateKey }: SigningKey, bytes: Buffer): Promise<string> {
+  const signature =
+    algorithm === "rsa-sha256"
+      ? await signInThread("sha256", bytes, privateKey)
+      : // RFC 8463 section 3: the hash is signed. A thread would take longer than this.
+        sign(null, createHash("sha256").update(bytes).digest(), privateKey);
+  return fold(signature.toString("base64"), SIGNATURE_LINE).join(FOLD);
+}
+
+/** Between the lines of a signature. */
+export const FOLD = "\r\n\t";
 const MAX_LINE_CHARS = 76;
 /** All lines of a signature but the first one have room for this many characters beside the tab. */
 const SIGNATURE_LINE = new RegExp(`.{1,${MAX_LINE_CHARS - 2}}`, "g");

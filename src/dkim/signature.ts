@@ -16,10 +16,20 @@ const ALGORITHMS = ["rsa-sha256", "ed25519-sha256"] as const;
 
 export type Algorithm = (typeof ALGORITHMS)[number];
 
-/** A signature that deserves a look at body and key. Text is latin1. */
-export interface Signature {
-  readonly field: HeaderField;
+/** Who has signed, and the signature. */
+export interface Signer {
   readonly algorithm: Algorithm;
+  /** b=. */
+  readonly bytes: Buffer;
+  /** The owner name of the key record. */
+  readonly keyName: string;
+  /** True if i= names a domain below d=, which a key may forbid (t=s). */
+  readonly isOfSubdomain: boolean;
+}
+
+/** A signature that deserves a look at body and key. Text is latin1. */
+export interface Signature extends Signer {
+  readonly field: HeaderField;
   readonly headerForm: Canonicalization;
   readonly bodyForm: Canonicalization;
   /** Bytes of the canonical body that are signed (l=); `undefined` for all. */
@@ -28,12 +38,13 @@ export interface Signature {
   readonly signedNames: readonly string[];
   /** bh=, base64. */
   readonly bodyHash: string;
-  readonly bytes: Buffer;
-  /** The owner name of the key record. */
-  readonly keyName: string;
-  /** True if i= names a domain below d=, which a key may forbid (t=s). */
-  readonly isOfSubdomain: boolean;
 }
+
+/**
+ * The two fields that sign a message: DKIM-Signature, and ARC-Message-Signature (RFC 8617 section 4.1.2), which has no v=, and
+ * the number of its set in i=.
+ */
+type SignatureKind = "dkim" | "arc";
 
 /** What is shown of a field, and the signature or the reason for not looking any further. */
 export interface ReadSignature {
@@ -48,7 +59,10 @@ export const MAX_SIGNED_NAMES = 300;
 /** How far t= may be ahead of our clock. */
 const MAX_CLOCK_SKEW_SECONDS = 300;
 
-const REQUIRED = ["v", "a", "b", "bh", "d", "h", "s"] as const;
+const REQUIRED: Readonly<Record<SignatureKind, readonly string[]>> = {
+  dkim: ["v", "a", "b", "bh", "d", "h", "s"],
+  arc: ["i", "a", "b", "bh", "d", "h", "s"],
+};
 /**
  * Labels of RFC 6376 section 3.5, with the underscore that the RFC lacks, many domains use, and all other verifiers
  * accept.
@@ -61,7 +75,7 @@ const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 const CONTROL = /[\x00-\x1f\x7f]/;
 
 /** @param nowSeconds since 1970 */
-export function readSignature(field: HeaderField, nowSeconds: number): ReadSignature {
+export function readSignature(field: HeaderField, nowSeconds: number, kind: SignatureKind = "dkim"): ReadSignature {
   if (field.line.length > MAX_SIGNATURE_BYTES) {
     return { shown: NOTHING_SHOWN, read: permerror(`field over ${MAX_SIGNATURE_BYTES} bytes`) };
   }
@@ -69,11 +83,11 @@ export function readSignature(field: HeaderField, nowSeconds: number): ReadSigna
   const values = new Map(tags.map(({ name, value }) => [name, value]));
   return {
     shown: shownTags(values),
-    read: syntaxErrors.length > 0 ? permerror("bad tag list") : check(field, values, nowSeconds),
+    read: syntaxErrors.length > 0 ? permerror("bad tag list") : check(field, values, nowSeconds, kind),
   };
 }
 
-export function isRefusal(read: Signature | Refusal): read is Refusal {
+export function isRefusal(read: object): read is Refusal {
   return "result" in read;
 }
 
@@ -81,7 +95,8 @@ function permerror(reason: string): Refusal {
   return { result: "permerror", reason };
 }
 
-type Values = ReadonlyMap<string, string>;
+/** The values of a tag list by name. */
+export type Values = ReadonlyMap<string, string>;
 
 const NOTHING_SHOWN: ShownSignature = { domain: "", selector: "", identity: "", algorithm: "", signature: "" };
 /** Characters of b= that tell signatures apart (RFC 8601 section 2.7.1, RFC 6008). */
@@ -98,29 +113,19 @@ function shownTags(values: Values): ShownSignature {
   };
 }
 
-function check(field: HeaderField, values: Values, nowSeconds: number): Signature | Refusal {
-  const missing = REQUIRED.find((name) => !values.has(name));
+function check(field: HeaderField, values: Values, nowSeconds: number, kind: SignatureKind): Signature | Refusal {
+  const missing = REQUIRED[kind].find((name) => !values.has(name));
   if (missing !== undefined) return permerror(`no ${missing}= tag`);
   const value = (name: string): string => values.get(name) ?? "";
-  if (value("v") !== "1") return permerror("unknown version");
+  if (kind === "dkim" && value("v") !== "1") return permerror("unknown version");
 
-  const algorithm = ALGORITHMS.find((one) => one === value("a").toLowerCase());
-  // RFC 8301 section 3.1: rsa-sha1 must not be used for verifying.
-  if (value("a").toLowerCase() === "rsa-sha1") return { result: "policy", reason: "rsa-sha1 is too weak" };
-  if (algorithm === undefined) return permerror("unknown algorithm");
+  const signer = readSigner(values);
+  if ("result" in signer) return signer;
   const forms = canonicalizations(values.get("c"));
   if (forms === undefined) return permerror("unknown canonicalization");
-
-  const domain = toALabel(value("d"));
-  const selector = toALabel(value("s"));
-  if (!isName(domain) || !domain.includes(".")) return permerror("bad domain");
-  if (!isName(selector)) return permerror("bad selector");
   if (!methods(values.get("q")).includes("dns/txt")) return permerror("unknown query method");
-  const identity = identityOf(values, domain);
-  const identityDomain = lowerCase(identity.slice(identity.lastIndexOf("@") + 1));
-  const isOfSubdomain = identityDomain !== lowerCase(domain);
-  const identityProblem = checkIdentity(identity, identityDomain, lowerCase(domain), isOfSubdomain);
-  if (identityProblem !== undefined) return permerror(identityProblem);
+  const identity = kind === "dkim" ? checkIdentity(values, signer.domain) : { isOfSubdomain: false };
+  if ("result" in identity) return identity;
 
   const names = value("h").split(":", MAX_SIGNED_NAMES + 1);
   if (names.length > MAX_SIGNED_NAMES) return permerror(`over ${MAX_SIGNED_NAMES} names in h=`);
@@ -129,39 +134,62 @@ function check(field: HeaderField, values: Values, nowSeconds: number): Signatur
 
   const length = values.get("l");
   if (length !== undefined && !BODY_LENGTH.test(length)) return permerror("bad l= tag");
-  const [bodyHash, signature] = [withoutBlanks(value("bh")), withoutBlanks(value("b"))];
+  const bodyHash = withoutBlanks(value("bh"));
   if (!BASE64.test(bodyHash)) return permerror("bad bh= tag");
-  if (!BASE64.test(signature)) return permerror("bad b= tag");
 
   return (
-    checkTimes(values.get("t"), values.get("x"), nowSeconds) ?? {
+    checkTimes(values.get("t"), values.get("x"), nowSeconds, kind) ?? {
       field,
-      algorithm,
+      ...signer,
       ...forms,
+      ...identity,
       bodyLimit: length === undefined ? undefined : Number(length),
       signedNames,
       bodyHash,
-      bytes: Buffer.from(signature, "base64"),
-      keyName: lowerCase(`${selector}._domainkey.${domain}`),
-      isOfSubdomain,
     }
   );
 }
 
-function checkIdentity(identity: string, domain: string, signer: string, isOther: boolean): string | undefined {
-  const local = identity.slice(0, Math.max(0, identity.lastIndexOf("@")));
-  const isLegal = identity.includes("@") && (local === "" || isBare(local) || isQuotedString(local));
-  if (!isLegal || CONTROL.test(identity) || !isName(domain)) return "bad i= tag";
-  return isOther && !domain.endsWith(`.${signer}`) ? "i= is not of the domain in d=" : undefined;
+/** Reads a=, d=, s= and b=, which an ARC-Seal has too. */
+export function readSigner(values: Values): (Omit<Signer, "isOfSubdomain"> & { readonly domain: string }) | Refusal {
+  const value = (name: string): string => values.get(name) ?? "";
+  const algorithm = ALGORITHMS.find((one) => one === value("a").toLowerCase());
+  // RFC 8301 section 3.1: rsa-sha1 must not be used for verifying.
+  if (value("a").toLowerCase() === "rsa-sha1") return { result: "policy", reason: "rsa-sha1 is too weak" };
+  if (algorithm === undefined) return permerror("unknown algorithm");
+  const domain = toALabel(value("d"));
+  const selector = toALabel(value("s"));
+  if (!isName(domain) || !domain.includes(".")) return permerror("bad domain");
+  if (!isName(selector)) return permerror("bad selector");
+  const signature = withoutBlanks(value("b"));
+  if (!BASE64.test(signature)) return permerror("bad b= tag");
+  const keyName = lowerCase(`${selector}._domainkey.${domain}`);
+  return { algorithm, domain, keyName, bytes: Buffer.from(signature, "base64") };
 }
 
-function checkTimes(t: string | undefined, x: string | undefined, nowSeconds: number): Refusal | undefined {
+function checkIdentity(values: Values, domain: string): Refusal | Pick<Signer, "isOfSubdomain"> {
+  const identity = identityOf(values, domain);
+  const at = identity.lastIndexOf("@");
+  const [signer, ofIdentity] = [lowerCase(domain), lowerCase(identity.slice(at + 1))];
+  const local = identity.slice(0, Math.max(0, at));
+  const isLegal = at !== -1 && (local === "" || isBare(local) || isQuotedString(local));
+  if (!isLegal || CONTROL.test(identity) || !isName(ofIdentity)) return permerror("bad i= tag");
+  if (ofIdentity === signer) return { isOfSubdomain: false };
+  return ofIdentity.endsWith(`.${signer}`) ? { isOfSubdomain: true } : permerror("i= is not of the domain in d=");
+}
+
+function checkTimes(
+  t: string | undefined,
+  x: string | undefined,
+  nowSeconds: number,
+  kind: SignatureKind,
+): Refusal | undefined {
   if (t !== undefined && !TIMESTAMP.test(t)) return permerror("bad t= tag");
   if (x !== undefined && !TIMESTAMP.test(x)) return permerror("bad x= tag");
   if (t !== undefined && x !== undefined && Number(x) <= Number(t)) return permerror("expires before it was made");
   if (x !== undefined && Number(x) < nowSeconds) return permerror("expired");
-  // RFC 6376 section 3.5: such signatures may be ignored.
-  const isAhead = t !== undefined && Number(t) > nowSeconds + MAX_CLOCK_SKEW_SECONDS;
+  // RFC 6376 section 3.5: such signatures may be ignored. A chain would fail for good because of a clock.
+  const isAhead = kind === "dkim" && t !== undefined && Number(t) > nowSeconds + MAX_CLOCK_SKEW_SECONDS;
   return isAhead ? { result: "policy", reason: "made in the future" } : undefined;
 }
 
@@ -202,7 +230,8 @@ function withoutBlanks(text: string): string {
   return text.replace(/[ \t\r\n]+/g, "");
 }
 
-function toBytes(text: string): string {
+/** Characters as the bytes of their UTF-8, in latin1. */
+export function toBytes(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
