@@ -76,6 +76,7 @@ const RULES: Readonly<Record<string, Rule>> = {
 
   authentication: {
     imports: [
+      "arc",
       "dkim",
       "dmarc",
       "dns/name.ts",

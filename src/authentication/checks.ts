@@ -1,11 +1,14 @@
 /**
- * The checks of one message from outside: SPF from its envelope on, DKIM while the body comes in, DMARC at its end.
+ * The checks of one message from outside: SPF from its envelope on, DKIM and ARC while the body comes in, DMARC at its end.
  *
  *     const checks = new Checks(parts, envelope);      // SPF begins
  *     checks.beginBody(header);                        // keys are asked for
- *     checks.body(chunk); ...
+ *     checks.body.update(chunk); ...
  *     const results = await checks.finish();
  */
+import type { Chain } from "../arc/chain.ts";
+import { type ArcVerdict, arcResult, sealerOf } from "../arc/verdict.ts";
+import { ChainVerification } from "../arc/verify.ts";
 import type { Eventual } from "../collections/eventual.ts";
 import { BodyHashes } from "../dkim/body-hash.ts";
 import { dkimResults, type SignatureVerdict } from "../dkim/verdict.ts";
@@ -15,6 +18,7 @@ import { evaluateDmarc } from "../dmarc/evaluate.ts";
 import { type From, readFrom } from "../dmarc/from.ts";
 import type { DmarcVerdict, Identifier } from "../dmarc/verdict.ts";
 import type { MethodResult } from "../mail/authentication-results.ts";
+import { parseAddress } from "../mail/ip.ts";
 import { spfResults } from "../spf/method-results.ts";
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { MessageHeader } from "./header.ts";
@@ -34,8 +38,10 @@ export interface CheckResults {
   readonly helo: SpfVerdict | undefined;
   /** `undefined` for the null sender. */
   readonly mailFrom: SpfVerdict | undefined;
-  /** `undefined` if DKIM is off; so is `dmarc`. */
+  /** `undefined` if DKIM is off. */
   readonly signatures: readonly SignatureVerdict[] | undefined;
+  /** `undefined` if ARC is off. */
+  readonly arc: ArcVerdict | undefined;
   readonly dmarc: { readonly verdict: DmarcVerdict; readonly disposition: Disposition } | undefined;
   /** For Authentication-Results, in its order. */
   readonly results: readonly MethodResult[];
@@ -47,10 +53,11 @@ export class Checks {
   readonly #parts: CheckParts;
   readonly #envelope: Envelope | undefined;
   readonly #spf: Promise<SpfVerdicts>;
-  readonly #body = new BodyHashes();
+  readonly body = new BodyHashes();
   #from: From = readFrom([]);
   #listId = "";
   #verification: Verification | undefined;
+  #chain: ChainVerification | undefined;
 
   /** @param envelope `undefined` if it is not known: then SPF is left out */
   constructor(parts: CheckParts, envelope: Envelope | undefined) {
@@ -66,34 +73,40 @@ export class Checks {
     const { dkim, settings } = this.#parts;
     this.#from = header.isExcessive ? EXCESSIVE : readFrom(header.valuesOf("from"));
     this.#listId = header.valuesOf("list-id").at(-1) ?? "";
+    const { fields } = header;
+    const deadlineMs = this.#deadlineMs();
+    if (settings.verifiesArc) this.#chain = new ChainVerification(dkim, { fields, deadlineMs }, this.body);
     if (!settings.verifiesDkim) return;
     const authorDomains = this.#from.isUsable ? [this.#from.domain] : this.#from.domains;
-    const deadlineMs = this.#deadlineMs();
-    this.#verification = new Verification(dkim, { fields: header.fields, authorDomains, deadlineMs }, this.#body);
+    this.#verification = new Verification(dkim, { fields, authorDomains, deadlineMs }, this.body);
   }
 
-  body(chunk: Buffer): void {
-    this.#body.update(chunk);
+  /** The ARC chain of the header, if it is verified. */
+  get chain(): Chain | undefined {
+    return this.#chain?.chain;
   }
 
   async finish(): Promise<CheckResults> {
-    this.#body.end();
+    this.body.end();
     const signatures = await this.#verification?.finish();
+    const arc = await this.#chain?.finish();
     const { helo, mailFrom } = await this.#spf;
     const dmarc = this.#parts.settings.verifiesDmarc
-      ? await this.#judge(signatures ?? [], mailFrom ?? helo)
+      ? await this.#judge(signatures ?? [], mailFrom ?? helo, arc)
       : undefined;
     const results = [
       ...spfResults(mailFrom, helo),
       ...(signatures === undefined ? [] : dkimResults(signatures)),
+      ...(arc === undefined ? [] : [arcResult(arc, this.#remoteIp())]),
       ...(dmarc === undefined ? [] : [dmarcResult(dmarc.verdict, dmarc.disposition)]),
     ];
-    return { helo, mailFrom, signatures, dmarc, results };
+    return { helo, mailFrom, signatures, arc, dmarc, results };
   }
 
   async #judge(
     signatures: readonly SignatureVerdict[],
     spf: SpfVerdict | undefined,
+    arc: ArcVerdict | undefined,
   ): Promise<NonNullable<CheckResults["dmarc"]>> {
     const { resolver, disposer } = this.#parts;
     const identifiers: Identifier[] = [
@@ -105,10 +118,8 @@ export class Checks {
     const verdict = await evaluateDmarc({ from: this.#from, identifiers, deadlineMs: this.#deadlineMs() }, resolver);
     const sender = this.#envelope?.sender ?? "";
     const senderDomain = sender.slice(sender.lastIndexOf("@") + 1);
-    return {
-      verdict,
-      disposition: disposer.dispose(verdict, { listId: this.#listId, senderDomain, sealer: undefined }),
-    };
+    const sealer = arc === undefined ? undefined : sealerOf(arc);
+    return { verdict, disposition: disposer.dispose(verdict, { listId: this.#listId, senderDomain, sealer }) };
   }
 
   async #checkSpf(): Promise<SpfVerdicts> {
@@ -122,6 +133,12 @@ export class Checks {
       sender === "" ? undefined : check("mailfrom"),
     ]);
     return { helo, mailFrom };
+  }
+
+  /** The address of the client, if it is one. */
+  #remoteIp(): string | undefined {
+    const address = this.#envelope?.clientAddress ?? "";
+    return parseAddress(address) === undefined ? undefined : address;
   }
 
   /** The time at which the lookups that begin now are given up. */

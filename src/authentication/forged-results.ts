@@ -55,6 +55,17 @@ function toIndex(index: number): FieldIndex {
   return { name: NAME, index };
 }
 
+/**
+ * The values of our fields above the first Received: field, the top one first. On the second pass this host has written them:
+ * nothing that a stranger has sent can stand there.
+ */
+export function ownResults(fields: readonly HeaderField[], ids: readonly string[]): string[] {
+  const received = fields.findIndex(({ key }) => key === "received");
+  return fields
+    .slice(0, Math.max(received, 0))
+    .flatMap(({ key, value }) => (key === KEY && ids.some((id) => claims(value, id)) ? [value] : []));
+}
+
 /** Tells if a field begins with the name `id`. */
 export function claims(value: string, id: string): boolean {
   const start = skipComments(value);

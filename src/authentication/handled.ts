@@ -17,7 +17,7 @@ export interface Arrival {
 }
 
 /** The part of a report that a handler knows. */
-type Told = Partial<Pick<MessageReport, "authorDomain" | "results" | "would" | "signed" | "problem">>;
+type Told = Partial<Pick<MessageReport, "authorDomain" | "results" | "would" | "signed" | "sealed" | "problem">>;
 
 /** A message that is handled. Whatever becomes of it, results that claim to be ours are removed. */
 export abstract class Handled implements MessageHandler {

@@ -9,9 +9,11 @@ import { type CheckResults, Checks } from "./checks.ts";
 import { type Arrival, Handled } from "./handled.ts";
 import { iprev } from "./iprev.ts";
 import type { MailAction } from "./report.ts";
+import { Seal, type SealOutcome, sealEdits, sealReport } from "./seal.ts";
 
 export class Incoming extends Handled {
   readonly #checks: Checks;
+  #seal: Seal | undefined;
 
   constructor(arrival: Arrival) {
     super(arrival);
@@ -21,33 +23,41 @@ export class Incoming extends Handled {
   }
 
   eoh(): StepReply {
+    const { parts } = this.arrival;
     this.#checks.beginBody(this.head);
+    const { chain, body } = this.#checks;
+    if (parts.settings.arc.seal === "all" && chain !== undefined) this.#seal = new Seal(parts, this.head, chain, body);
     return "continue";
   }
 
   body(chunk: string): boolean {
-    this.#checks.body(Buffer.from(chunk, "latin1"));
+    this.#checks.body.update(Buffer.from(chunk, "latin1"));
     return true;
   }
 
   async eom(): Promise<Decision> {
     const checked = await this.#checks.finish();
     const reverse = iprev(this.arrival.smtp);
-    return this.#decide(checked, reverse === undefined ? checked.results : [...checked.results, reverse]);
+    return await this.#decide(checked, reverse === undefined ? checked.results : [...checked.results, reverse]);
   }
 
-  #decide({ dmarc }: CheckResults, results: readonly MethodResult[]): Decision {
+  async #decide({ arc, dmarc }: CheckResults, results: readonly MethodResult[]): Promise<Decision> {
     const { settings } = this.arrival.parts;
     const wanted: MailAction = dmarc?.disposition.action ?? "accept";
     const action = settings.isReport ? "accept" : wanted;
+    const value = foldedResults(settings.authservId, results);
+    const goesOn = action === "accept" || action === "hold";
+    const outcome: SealOutcome | undefined =
+      goesOn && arc !== undefined ? await this.#seal?.finish(arc, [value]) : undefined;
     this.report(action, {
+      ...sealReport(outcome),
       authorDomain: dmarc?.verdict.domain ?? "",
       results,
       would: action === wanted ? undefined : wanted,
-      problem: dmarc?.verdict.result === "fail" ? dmarc.verdict.reason : undefined,
+      ...(dmarc?.verdict.result === "fail" ? { problem: dmarc.verdict.reason } : {}),
     });
-    const value = foldedResults(settings.authservId, results);
-    const edits = { remove: this.forged(), insert: [{ name: "Authentication-Results", value, position: 0 }] };
+    const insert = [{ name: "Authentication-Results", value, position: 0 }, ...sealEdits(outcome)];
+    const edits = { remove: this.forged(), insert };
     switch (action) {
       case "reject": {
         const text = dmarc === undefined ? "" : rejectText(settings.rejectMessage, dmarc.verdict);

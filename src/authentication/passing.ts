@@ -1,8 +1,14 @@
-/** Messages that are neither checked nor signed: those of the second pass, and those that the admin has excluded. */
+/** Messages that are passed on: those of the second pass, which are sealed, and those that the admin has excluded. */
+import { readChain } from "../arc/chain.ts";
+import { type ArcVerdict, arcResult } from "../arc/verdict.ts";
+import { ChainVerification } from "../arc/verify.ts";
+import { BodyHashes } from "../dkim/body-hash.ts";
 import { POLICIES, type Policy } from "../dmarc/record.ts";
+import { lowerCase } from "../dns/name.ts";
 import type { Decision, FieldIndex, StepReply } from "../milter/application.ts";
-import { claims } from "./forged-results.ts";
+import { ownResults } from "./forged-results.ts";
 import { Handled } from "./handled.ts";
+import { Seal, sealEdits, sealReport } from "./seal.ts";
 
 /** A message that only loses forged results; one of this host itself loses nothing. */
 export class Skipped extends Handled {
@@ -24,18 +30,42 @@ export class Skipped extends Handled {
 
 /**
  * A message on the second pass. The fields above the first Received: were added by this host on the first pass and stay. No
- * others that claim to be ours do. What failed DMARC is not sent on under our own name if the admin says so.
+ * others that claim to be ours do. What failed DMARC is not sent on under our own name if the admin says so. All else is
+ * sealed as it leaves, with the results of the first pass; what the message has brought is no result.
  */
-export class Forwarded extends Skipped {
-  override eoh(): StepReply {
-    return this.#action() === "hold" ? "continue" : super.eoh();
+export class Forwarded extends Handled {
+  readonly #body = new BodyHashes();
+  #ours: readonly string[] = [];
+  #verification: ChainVerification | undefined;
+  #seal: Seal | undefined;
+
+  eoh(): StepReply {
+    this.#ours = ownResults(this.head.fields, this.arrival.ids);
+    this.#begin();
+    if (this.#action(undefined) === "hold" || this.#verification !== undefined || this.forged().length > 0)
+      return "continue";
+    this.report("accept", sealReport(this.#seal?.refusal));
+    return "accept";
   }
 
-  override eom(): Decision {
-    const wanted = this.#action();
+  body(chunk: string): boolean {
+    if (this.#verification === undefined) return false;
+    this.#body.update(Buffer.from(chunk, "latin1"));
+    return true;
+  }
+
+  async eom(): Promise<Decision> {
+    this.#body.end();
+    const chain = await this.#verification?.finish();
+    const wanted = this.#action(chain);
     const action = this.arrival.parts.settings.isReport ? "accept" : wanted;
-    this.report(action, { would: action === wanted ? undefined : wanted });
-    const edits = { remove: this.forged() };
+    const outcome = chain === undefined ? this.#seal?.refusal : await this.#seal?.finish(chain, this.#ours);
+    this.report(action, {
+      would: action === wanted ? undefined : wanted,
+      results: chain === undefined ? [] : [arcResult(chain, undefined)],
+      ...sealReport(outcome),
+    });
+    const edits = { remove: this.forged(), insert: sealEdits(outcome) };
     if (action === "accept") return { reply: "continue", edits };
     return { reply: "continue", edits, quarantine: "failed DMARC, is not forwarded" };
   }
@@ -44,16 +74,30 @@ export class Forwarded extends Skipped {
     return this.head.forged.belowReceived();
   }
 
-  #action(): "accept" | "hold" {
-    const received = this.head.fields.findIndex(({ key }) => key === "received");
-    const above = this.head.fields.slice(0, Math.max(received, 0));
-    const ours = above.find(
-      ({ key, value }) => key === "authentication-results" && this.arrival.ids.some((id) => claims(value, id)),
-    );
+  /** Begins to seal, and to verify the chain if its verdict matters: for a seal, or for a message that is to be held. */
+  #begin(): void {
+    const { parts } = this.arrival;
+    const { settings, dkim } = parts;
+    const { fields } = this.head;
+    if (settings.arc.seal !== "no") this.#seal = new Seal(parts, this.head, readChain(fields), this.#body);
+    const isSealed = this.#seal !== undefined && this.#seal.refusal === undefined;
+    const maySoften = settings.dmarc.trustedSealers.length > 0 && this.#action(undefined) === "hold";
+    if (!isSealed && !maySoften) return;
+    this.#verification = new ChainVerification(dkim, { fields, deadlineMs: this.deadlineMs() }, this.#body);
+  }
+
+  #action(chain: ArcVerdict | undefined): "accept" | "hold" {
     const { parts, sender } = this.arrival;
     const senderDomain = sender.slice(sender.lastIndexOf("@") + 1);
     const listId = this.head.valuesOf("list-id").at(-1) ?? "";
-    return parts.disposer.forward(failedPolicy(ours?.value ?? ""), { listId, senderDomain, sealer: undefined });
+    const sealer = chain?.result === "pass" ? this.#foreignSealer(chain) : undefined;
+    return parts.disposer.forward(failedPolicy(this.#ours[0] ?? ""), { listId, senderDomain, sealer });
+  }
+
+  /** The newest sealer but ourselves: the first pass may have sealed. */
+  #foreignSealer({ sets }: ArcVerdict): string | undefined {
+    const ours = this.arrival.parts.settings.arc.domains.map(lowerCase);
+    return sets.findLast(({ domain }) => !ours.includes(lowerCase(domain)))?.domain;
   }
 }
 

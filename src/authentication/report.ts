@@ -8,7 +8,7 @@ export const MAIL_ACTIONS = ["accept", "hold", "reject", "tempfail", "aborted"] 
 export type MailAction = (typeof MAIL_ACTIONS)[number];
 
 /** The methods that have results. */
-export const METHODS = ["spf", "dkim", "dmarc", "iprev"] as const;
+export const METHODS = ["spf", "dkim", "arc", "dmarc", "iprev"] as const;
 
 /** The results that any of them can have. */
 export const METHOD_RESULTS = [
@@ -43,7 +43,9 @@ export interface MessageReport {
     readonly selector: string;
     readonly algorithm: (typeof SIGNATURE_ALGORITHMS)[number];
   }[];
-  /** The reason why mail of ours was not signed although there is a key for it, or why a message was refused. */
+  /** The key that has sealed. */
+  readonly sealed?: { readonly domain: string; readonly selector: string } | undefined;
+  /** The reason why mail of ours was not signed although there is a key for it, or why a message was refused or not sealed. */
   readonly problem?: string | undefined;
   readonly ms: number;
 }

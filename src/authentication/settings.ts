@@ -1,4 +1,4 @@
-/** The settings of mail authentication: `milter.*`, `dkim.*` and `dmarc.*` of the configuration. */
+/** The settings of mail authentication: `milter.*`, `dkim.*`, `dmarc.*` and `arc.*` of the configuration. */
 import type { SigningKeys } from "../dkim/keys.ts";
 import type { SignSettings } from "../dkim/sign.ts";
 import type { VerifySettings } from "../dkim/verify.ts";
@@ -21,6 +21,15 @@ export interface AuthenticationSettings extends RoleSettings {
   readonly onError: "tempfail" | "accept";
   readonly verifiesDkim: boolean;
   readonly verifiesDmarc: boolean;
+  readonly verifiesArc: boolean;
+  readonly arc: {
+    /** Which mail is sealed: none, that of the second pass, or what comes from outside too. */
+    readonly seal: "no" | "forwarded" | "all";
+    /** The domains whose key seals: the first one that has one. */
+    readonly domains: readonly string[];
+    /** Empty: any. */
+    readonly selector: string;
+  };
   readonly dmarc: DmarcSettings;
   readonly rejectMessage: string;
   readonly sign: SignSettings & {
@@ -44,7 +53,7 @@ export interface CheckParts {
 
 /** What mail authentication works with. */
 export interface AuthenticationParts extends CheckParts {
-  readonly keys: Pick<SigningKeys, "choose" | "candidates">;
+  readonly keys: Pick<SigningKeys, "choose" | "candidates" | "sealer" | "sealerCandidates">;
   /** Milliseconds since 1970. */
   readonly timeMs: () => number;
   readonly observe: (report: MessageReport) => void;

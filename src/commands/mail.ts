@@ -1,6 +1,9 @@
-/** `postvouch mail verify` and `mail sign`: does with a message what the milter would. */
+/** `postvouch mail verify`, `mail sign` and `mail seal`: does with a message what the milter would. */
+import { readChain } from "../arc/chain.ts";
 import { Checks, type Envelope } from "../authentication/checks.ts";
+import { ownResults } from "../authentication/forged-results.ts";
 import { MessageHeader } from "../authentication/header.ts";
+import { Seal } from "../authentication/seal.ts";
 import { resolverSettings, signSettings } from "../config/settings.ts";
 import { BodyHashes } from "../dkim/body-hash.ts";
 import { SigningKeys } from "../dkim/keys.ts";
@@ -8,6 +11,7 @@ import { recordName } from "../dkim/record.ts";
 import { namesToSign, Signing } from "../dkim/sign.ts";
 import { explainDmarc } from "../dmarc/explain.ts";
 import { readFrom } from "../dmarc/from.ts";
+import { lowerCase } from "../dns/name.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import { foldedResults } from "../mail/authentication-results.ts";
 import { type HeaderField, type Message, splitMessage } from "../mail/header-field.ts";
@@ -36,19 +40,17 @@ export async function verifyMail({ around, operands, options, output, timeMs }: 
   return await withSetup(around, async (setup, resolver) => {
     const parts = createCheckParts(setup, { resolver, checker: createChecker(setup, resolver), timeMs });
     const { settings } = parts;
-    const header = new MessageHeader([]);
-    for (const field of message.fields) header.keep(field);
     const checks = new Checks(parts, envelope);
-    checks.beginBody(header);
-    eachChunk(message.body, (chunk) => checks.body(chunk));
-    const { helo, mailFrom, signatures, dmarc, results } = await checks.finish();
+    checks.beginBody(headerOf(message));
+    eachChunk(message.body, (chunk) => checks.body.update(chunk));
+    const { helo, mailFrom, signatures, arc, dmarc, results } = await checks.finish();
     const value = foldedResults(settings.authservId, results);
     if (options.json === true) {
       const spf = envelope === undefined ? null : { helo, mailFrom };
       const action = settings.isReport ? "accept" : (dmarc?.disposition.action ?? "accept");
       const { authservId } = settings;
       output.json(
-        { authservId, spf, dkim: signatures, dmarc: dmarc?.verdict, action, header: `${FIELD}:${value}` },
+        { authservId, spf, dkim: signatures, arc, dmarc: dmarc?.verdict, action, header: `${FIELD}:${value}` },
         readable,
       );
     } else {
@@ -65,7 +67,7 @@ const FIELD = "Authentication-Results";
 function readEnvelope({ ip, helo, sender }: Call["options"]): Envelope | undefined {
   if (ip === undefined) {
     if (helo === undefined && sender === undefined) return undefined;
-    throw usageError("mail verify: want --ip beside --helo and --sender");
+    throw usageError("want --ip beside --helo and --sender");
   }
   if (parseAddress(ip) === undefined)
     throw new Failure(EXIT.dataError, [`Cannot check client address "${ip}": want an IP address`]);
@@ -114,6 +116,51 @@ export async function signMail({ around, operands, output, timeMs }: Call): Prom
     printMessage(signatures, message, output);
     return EXIT.ok;
   });
+}
+
+/**
+ * Prints a message with a new ARC set.
+ *
+ * @returns 1 if it was not sealed
+ * @throws {Failure} for a wrong configuration, or a file that cannot be read
+ */
+export async function sealMail({ around, operands, options, output, timeMs }: Call): Promise<number> {
+  const message = readMessage(operands);
+  const envelope = readEnvelope(options);
+  return await withSetup(around, async (setup, resolver) => {
+    const { keys: files, problems } = readKeyFiles(setup.config);
+    for (const problem of problems) output.problem(problem);
+    const given = createCheckParts(setup, { resolver, checker: createChecker(setup, resolver), timeMs });
+    const settings = { ...given.settings, verifiesArc: true };
+    const { domains, selector } = settings.arc;
+    const requirePublished = setup.config["dkim.sign.require_published"];
+    const keys = new SigningKeys(files, { requirePublished, seen: [] });
+    const deadlineMs = deadline();
+    for (const key of keys.sealerCandidates(domains, selector)) {
+      keys.learn(key, await resolver.resolve(recordName(key.selector, key.domain), "TXT", { deadlineMs }));
+    }
+    const header = headerOf(message);
+    const checks = new Checks({ ...given, settings }, envelope);
+    checks.beginBody(header);
+    const seal = new Seal({ settings, keys, timeMs }, header, readChain(message.fields), checks.body);
+    eachChunk(message.body, (chunk) => checks.body.update(chunk));
+    const { arc, results } = await checks.finish();
+    if (arc === undefined) throw new Error("Cannot seal: the chain was not verified");
+    const ours = ownResults(message.fields, [lowerCase(settings.authservId)]);
+    const outcome = await seal.finish(arc, ours.length > 0 ? ours : [foldedResults(settings.authservId, results)]);
+    if ("refusal" in outcome) {
+      output.problem(`not sealed: ${outcome.refusal}`);
+      return EXIT.notRewritten;
+    }
+    printMessage(outcome.fields, message, output);
+    return EXIT.ok;
+  });
+}
+
+function headerOf({ fields }: Message): MessageHeader {
+  const header = new MessageHeader([]);
+  for (const field of fields) header.keep(field);
+  return header;
 }
 
 async function withSetup(

@@ -135,6 +135,18 @@ POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
     operands: "[FILE]",
     load: async () => (await import("./mail.ts")).signMail,
   },
+  "mail seal": {
+    usage: "mail seal [--config FILE] [--ip IP] [--helo NAME] [--sender ADDRESS] [FILE]",
+    summary: "seal a message with ARC",
+    help: `Reads a message from FILE or standard input, and prints it with a new ARC set.
+It passes on our Authentication-Results above the first Received field, as the
+milter does on the second pass; without one it checks the message first, as mail
+verify does. Exits 1, with the reason and without the message, if it was not
+sealed. POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
+    options: ["config", "ip", "helo", "sender"],
+    operands: "[FILE]",
+    load: async () => (await import("./mail.ts")).sealMail,
+  },
   import: {
     usage: "import [--dry-run] [--force] [--config FILE] [PATH...]",
     summary: "take over postsrsd and policyd-spf",

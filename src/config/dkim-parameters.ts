@@ -27,7 +27,7 @@ const signerDomain = kind('a domain name of several labels such as "example.net"
   typeof value === "string" && isDomainName(value) && value.includes(".") ? value : undefined,
 );
 
-const selector = kind('a selector such as "s2026": labels of letters, digits, "-" and "_"', (value) =>
+export const selector = kind('a selector such as "s2026": labels of letters, digits, "-" and "_"', (value) =>
   typeof value === "string" && isDomainName(`${value}.x`) ? value : undefined,
 );
 

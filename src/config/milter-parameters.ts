@@ -1,7 +1,20 @@
-/** The configuration keys of the milter and of DMARC: the sections [milter] and [dmarc] of the table. */
+/** The configuration keys of the milter, DMARC and ARC: the sections [milter], [dmarc] and [arc] of the table. */
 import { parseReplyText } from "../policy/settings.ts";
+import { selector } from "./dkim-parameters.ts";
 import { parameter } from "./parameter.ts";
-import { cidr, domainName, domainPattern, duration, flag, integer, kind, listOf, oneOf } from "./value.ts";
+import {
+  absolutePath,
+  cidr,
+  domainName,
+  domainPattern,
+  duration,
+  flag,
+  integer,
+  type Kind,
+  kind,
+  listOf,
+  oneOf,
+} from "./value.ts";
 
 const daemonName = kind("the value of milter_macro_daemon_name of a service in master.cf", (value) =>
   typeof value === "string" && /^[!-~]{1,100}$/.test(value) ? value : undefined,
@@ -15,6 +28,11 @@ const authservId = kind('a name as in Authentication-Results, such as "mx.exampl
 const rejectMessage = kind("one line of printable ASCII; {domain} stands for the author's domain", (value) =>
   typeof value === "string" && parseReplyText(value.replaceAll("{domain}", "")) !== undefined ? value : undefined,
 );
+
+const selectorOrEmpty: Kind<string> = {
+  want: selector.want,
+  parse: (value) => (value === "" ? { ok: true, value } : selector.parse(value)),
+};
 
 export const MILTER_PARAMETERS = {
   "milter.mode": parameter(
@@ -102,5 +120,34 @@ export const DMARC_PARAMETERS = {
     listOf(domainPattern),
     [],
     "Domains of List-Id or of the envelope sender whose failures are only tagged: mailing lists that change what they pass on.",
+  ),
+} as const;
+
+export const ARC_PARAMETERS = {
+  "arc.verify": parameter(flag, true, "Verifies the ARC chains (RFC 8617) of mail from outside."),
+  "arc.trusted_sealers": parameter(
+    listOf(domainPattern),
+    [],
+    "Domains (d= of the newest seal) that are believed: mail with a good chain of theirs that fails DMARC is only tagged.",
+  ),
+  "arc.seal": parameter(
+    oneOf("no", "forwarded", "all"),
+    "forwarded",
+    'Mail that gets a seal: "forwarded" is that of the second pass (milter.forward_daemons), "all" what comes from outside too.',
+  ),
+  "arc.domain": parameter(
+    domainName,
+    "",
+    "Domain (d=) whose RSA key seals. Default: srs.domain, else hostname or the domains above it, by the keys of [dkim.sign].",
+  ),
+  "arc.selector": parameter(
+    selectorOrEmpty,
+    "",
+    "Selector of that key. Default: the newest key of the domain that is published in DNS.",
+  ),
+  "arc.file": parameter(
+    absolutePath,
+    "",
+    "Absolute path of a key that only seals, in PEM, RSA. Wants arc.domain and arc.selector beside it. Default: a key of [dkim.sign].",
   ),
 } as const;

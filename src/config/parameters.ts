@@ -19,7 +19,7 @@ import type { SpfResult } from "../spf/verdict.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import { DKIM_PARAMETERS } from "./dkim-parameters.ts";
 import { LISTENERS, type ListenerKey } from "./listeners.ts";
-import { DMARC_PARAMETERS, MILTER_PARAMETERS } from "./milter-parameters.ts";
+import { ARC_PARAMETERS, DMARC_PARAMETERS, MILTER_PARAMETERS } from "./milter-parameters.ts";
 import { type Parameter, parameter } from "./parameter.ts";
 import {
   absolutePath,
@@ -302,6 +302,8 @@ export const PARAMETERS = {
   ...DKIM_PARAMETERS,
 
   ...DMARC_PARAMETERS,
+
+  ...ARC_PARAMETERS,
 
   "dns.servers": parameter(
     listOf(dnsServer),

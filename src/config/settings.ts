@@ -93,8 +93,11 @@ export function signSettings(config: Config): SignSettings {
 
 type Form = SignSettings["headerForm"];
 
-/** The settings of mail authentication, from [milter], [dkim] and [dmarc]. */
-export function authenticationSettings(config: Config, hostname: string): AuthenticationSettings {
+/** The settings of mail authentication, from [milter], [dkim], [dmarc] and [arc]. */
+export function authenticationSettings(
+  config: Config,
+  { hostname, srsDomain }: { readonly hostname: string; readonly srsDomain: string },
+): AuthenticationSettings {
   const policyId = config["policy.authserv_id"] || hostname;
   return {
     authservId: config["milter.authserv_id"] || policyId,
@@ -111,6 +114,13 @@ export function authenticationSettings(config: Config, hostname: string): Authen
     onError: config["milter.on_error"],
     verifiesDkim: config["dkim.verify"],
     verifiesDmarc: config["dmarc.verify"],
+    // A seal tells what was found of the chain.
+    verifiesArc: config["arc.verify"] || config["arc.seal"] === "all",
+    arc: {
+      seal: config["arc.seal"],
+      domains: config["arc.domain"] === "" ? [srsDomain, ...namesUpwards(hostname)] : [config["arc.domain"]],
+      selector: config["arc.selector"],
+    },
     dmarc: {
       reject: config["dmarc.reject"],
       quarantine: config["dmarc.quarantine"],
@@ -118,7 +128,7 @@ export function authenticationSettings(config: Config, hostname: string): Authen
       malformed: config["milter.malformed"],
       forwardFailed: config["dmarc.forward_failed"],
       allowLists: config["dmarc.allow_lists"],
-      trustedSealers: [],
+      trustedSealers: config["arc.trusted_sealers"],
     },
     rejectMessage: config["dmarc.reject_message"],
     sign: {
@@ -127,6 +137,12 @@ export function authenticationSettings(config: Config, hostname: string): Authen
       listMail: config["dkim.sign.list_mail"],
     },
   };
+}
+
+/** A name, and the names of several labels above it. */
+function namesUpwards(name: string): string[] {
+  const labels = name.split(".");
+  return labels.map((_label, at) => labels.slice(at).join(".")).filter((one) => one.includes("."));
 }
 
 /** The settings of the resolver, from [dns]. */

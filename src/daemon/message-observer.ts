@@ -25,7 +25,7 @@ function isKnown<T extends string>(known: readonly T[], value: string): value is
 }
 
 function logFields(report: MessageReport): LogFields {
-  const { role, smtp, sender, authorDomain, results, signed, problem, would, action, ms } = report;
+  const { role, smtp, sender, authorDomain, results, signed, sealed, problem, would, action, ms } = report;
   const resultsOf = (method: string): string | undefined =>
     results.flatMap((one) => (one.method === method ? [one.result] : [])).join(",") || undefined;
   return {
@@ -36,13 +36,19 @@ function logFields(report: MessageReport): LogFields {
     from: authorDomain === "" ? undefined : field(authorDomain),
     spf: resultsOf("spf"),
     dkim: resultsOf("dkim"),
+    arc: resultsOf("arc"),
     dmarc: resultsOf("dmarc"),
     action: action satisfies MailAction,
     would,
-    signed: signed.map(({ domain, selector }) => `${selector}._domainkey.${domain}`).join(",") || undefined,
+    signed: signed.map(keyName).join(",") || undefined,
+    sealed: sealed === undefined ? undefined : keyName(sealed),
     problem: problem === undefined ? undefined : field(problem),
     ms: Math.round(ms * 100) / 100,
   };
+}
+
+function keyName({ domain, selector }: NonNullable<MessageReport["sealed"]>): string {
+  return `${selector}._domainkey.${domain}`;
 }
 
 function field(value: string): string {

@@ -51,6 +51,14 @@ export class WatchedKeys {
     return this.#keys.candidates(local, domain);
   }
 
+  sealer(domains: readonly string[], selector: string): ConfiguredKey | undefined {
+    return this.#keys.sealer(domains, selector);
+  }
+
+  sealerCandidates(domains: readonly string[], selector: string): readonly ConfiguredKey[] {
+    return this.#keys.sealerCandidates(domains, selector);
+  }
+
   counts(): KeyCounts {
     const states = this.#files.keys.map((key) => this.#keys.stateOf(key));
     return new Map([

@@ -21,6 +21,8 @@ export type KeyState = "signing" | "waiting" | "spare";
 
 export class SigningKeys {
   readonly #byAuthor = new Map<string, ConfiguredKey[]>();
+  /** The RSA keys of each d=. */
+  readonly #byDomain = new Map<string, ConfiguredKey[]>();
   /** All keys, with what tells them apart. */
   readonly #ids: ReadonlyMap<ConfiguredKey, string>;
   readonly #seen: Set<string>;
@@ -40,12 +42,8 @@ export class SigningKeys {
     const known = new Set(this.#ids.values());
     this.#seen = new Set([...options.seen].filter((id) => known.has(id)));
     for (const key of keys) {
-      for (const pattern of key.from) {
-        const author = lowerCase(pattern);
-        const list = this.#byAuthor.get(author);
-        if (list === undefined) this.#byAuthor.set(author, [key]);
-        else list.push(key);
-      }
+      for (const pattern of key.from) addTo(this.#byAuthor, lowerCase(pattern), key);
+      if (key.algorithm === "rsa-sha256") addTo(this.#byDomain, lowerCase(key.domain), key);
     }
   }
 
@@ -70,6 +68,23 @@ export class SigningKeys {
   }
 
   /**
+   * The key that seals with ARC: the newest usable one of the first domain that has one. RSA only, because few who read
+   * chains know ed25519, and to the others a chain with it is broken.
+   *
+   * @param domains A-labels
+   * @param selector empty for any
+   */
+  sealer(domains: readonly string[], selector: string): ConfiguredKey | undefined {
+    return this.sealerCandidates(domains, selector).find((key) => this.#isUsable(key));
+  }
+
+  /** All keys that could seal, usable or not, the most wanted one first. */
+  sealerCandidates(domains: readonly string[], selector: string): readonly ConfiguredKey[] {
+    const keys = domains.flatMap((domain) => (this.#byDomain.get(lowerCase(domain)) ?? []).toReversed());
+    return selector === "" ? keys : keys.filter((key) => lowerCase(key.selector) === lowerCase(selector));
+  }
+
+  /**
    * Takes the answer for the key's record.
    *
    * @returns true if that changed whether the key may sign
@@ -91,6 +106,8 @@ export class SigningKeys {
 
   stateOf(key: ConfiguredKey): KeyState {
     if (!this.#isUsable(key)) return "waiting";
+    // A key for ARC alone has no authors.
+    if (key.from.length === 0) return "signing";
     const isNewest = key.from.some((author) => this.#newest(this.#byAuthor.get(lowerCase(author)) ?? []).includes(key));
     return isNewest ? "signing" : "spare";
   }
@@ -104,6 +121,12 @@ export class SigningKeys {
     const usable = keys.filter((key) => this.#isUsable(key));
     return usable.filter((key, at) => !usable.slice(at + 1).some(({ algorithm }) => algorithm === key.algorithm));
   }
+}
+
+function addTo(map: Map<string, ConfiguredKey[]>, name: string, key: ConfiguredKey): void {
+  const list = map.get(name);
+  if (list === undefined) map.set(name, [key]);
+  else list.push(key);
 }
 
 /** The patterns that match an author, the most exact one first. */

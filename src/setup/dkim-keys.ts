@@ -1,4 +1,4 @@
-/** Reads the private keys that sign mail: those of dkim.sign.keys, and those of dkim.sign.key_directory. */
+/** Reads the private keys that sign mail: those of dkim.sign.key_directory and dkim.sign.keys, and that of arc.file. */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import type { Stats } from "node:fs";
 import type { Config } from "../config/parameters.ts";
@@ -26,6 +26,8 @@ const OTHERS = 0o006;
 const MAX_FILE_BYTES = 65_536;
 /** Verifiers must not accept less (RFC 8301 section 3.2). */
 const MIN_RSA_BITS = 1024;
+/** The key that only seals. */
+const SEALER = "arc.file";
 /** The endings of key files: ours, and opendkim-genkey's. */
 const ENDINGS = /\.(?:key|private)$/;
 
@@ -42,12 +44,23 @@ export function readKeyFiles(config: Config): KeyFiles {
   const directory = config["dkim.sign.key_directory"];
   const found = directory === "" ? [] : filesIn(directory, problems);
   const keys: KeyFile[] = [];
-  for (const { place, ...key } of [...found, ...listed]) {
+  for (const { place, ...key } of [...found, ...listed, ...sealer(config, problems)]) {
     const read = readPrivateKey(key.file);
-    if (typeof read === "string") problems.push(`${place}: Cannot use "${key.file}": ${read}`);
+    if (place === SEALER && typeof read !== "string" && read.algorithm !== "rsa-sha256") {
+      problems.push(`${place}: Cannot use "${key.file}": want an RSA key, because few who read chains know ed25519`);
+    } else if (typeof read === "string") problems.push(`${place}: Cannot use "${key.file}": ${read}`);
     else keys.push({ ...key, ...read });
   }
   return { keys, problems };
+}
+
+/** The key that only seals: it signs for no author. */
+function sealer(config: Config, problems: string[]): FoundFile[] {
+  const { "arc.file": file, "arc.domain": domain, "arc.selector": selector } = config;
+  if (file === "") return [];
+  if (domain !== "" && selector !== "") return [{ place: SEALER, domain, selector, file, from: [] }];
+  problems.push(`arc.file: Cannot use "${file}": want arc.domain and arc.selector beside it`);
+  return [];
 }
 
 /** The key and its algorithm, or the reason why it cannot sign. */

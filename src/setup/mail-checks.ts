@@ -6,14 +6,14 @@ import { createDisposer } from "../dmarc/disposition.ts";
 import type { Setup } from "./setup.ts";
 
 export function createCheckParts(
-  { config, hostname }: Setup,
+  setup: Setup,
   { resolver, checker, timeMs }: Pick<CheckParts, "resolver" | "checker"> & { readonly timeMs: () => number },
 ): CheckParts {
-  const settings = authenticationSettings(config, hostname);
+  const settings = authenticationSettings(setup.config, setup);
   return {
     settings,
     checker,
-    dkim: { ...dkimPolicy(config), resolver, keys: new KeyRecords(), timeMs },
+    dkim: { ...dkimPolicy(setup.config), resolver, keys: new KeyRecords(), timeMs },
     disposer: createDisposer(settings.dmarc),
     resolver,
     clockMs: () => performance.now(),

@@ -1,0 +1,213 @@
+/** Mail authentication from MAIL to the decision, where it seals: the second pass, and all that comes from outside. */
+import { describe, expect, test } from "vitest";
+import { createAuthentication } from "../../src/authentication/application.ts";
+import type { MessageReport } from "../../src/authentication/report.ts";
+import { parseConfig } from "../../src/config/parse.ts";
+import { SigningKeys } from "../../src/dkim/keys.ts";
+import { splitMessage } from "../../src/mail/header-field.ts";
+import type { Decision, SmtpSession } from "../../src/milter/application.ts";
+import { createCheckParts } from "../../src/setup/mail-checks.ts";
+import type { Setup } from "../../src/setup/setup.ts";
+import { createChecker } from "../../src/setup/spf-checker.ts";
+import { chainResult } from "../arc/verifying.ts";
+import { rsaKey, zoneOf } from "../dkim/raw-signer.ts";
+import { type KeyZone, keyResolver } from "../dkim/verifying.ts";
+
+const KEY = rsaKey(2048);
+const ZONE: KeyZone = {
+  ...zoneOf(KEY, "", "s1._domainkey.srs.example.org"),
+  ...zoneOf(KEY, "", "s1._domainkey.list.example"),
+  "_dmarc.example.com": ["v=DMARC1; p=reject"],
+  "example.com": ["v=spf1 -all"],
+};
+const NOW_SECONDS = 1_795_648_000;
+
+const LOOPBACK = { hostname: "localhost", family: "inet", address: "127.0.0.1", port: 40_000 } as const;
+const STRANGER = { hostname: "mail.example.net", family: "inet", address: "192.0.2.1", port: 40_000 } as const;
+
+const FROM = "From: Ann <ann@example.com>\r\nTo: bob@example.org\r\nSubject: a test\r\n";
+const RECEIVED = "Received: from mail.example.net by mx.example.org; Thu, 26 Nov 2026 08:00:00 +0000\r\n";
+const OURS =
+  "Authentication-Results: mx.example.org;\r\n\tspf=pass smtp.mailfrom=example.com;\r\n\tdmarc=pass (p=reject dis=none) header.from=example.com\r\n";
+const PLANTED = "Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n";
+
+interface Options {
+  readonly toml?: string;
+  readonly client?: SmtpSession["client"];
+  readonly daemon?: string;
+  readonly zone?: KeyZone;
+  /** False: the record of the key was not seen. */
+  readonly isPublished?: boolean;
+  readonly domain?: string;
+}
+
+interface Outcome {
+  readonly decision: Decision | "accept";
+  readonly report: MessageReport | undefined;
+  /** The message with its new fields. */
+  readonly message: string;
+  readonly inserted: readonly string[];
+}
+
+async function handle(message: string, options: Options = {}): Promise<Outcome> {
+  const { toml = "", client = LOOPBACK, daemon = "FORWARD", zone = ZONE, isPublished = true } = options;
+  const { config, problems } = parseConfig(toml, "test.toml");
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+  const setup = { config, hostname: "mx.example.org", srsDomain: "srs.example.org" } as Setup;
+  const resolver = keyResolver(zone);
+  const timeMs = (): number => NOW_SECONDS * 1000;
+  const domain = options.domain ?? "srs.example.org";
+  const key = { domain, selector: "s1", algorithm: "rsa-sha256", privateKey: KEY.privateKey, from: [domain] } as const;
+  let report: MessageReport | undefined;
+  const application = createAuthentication({
+    ...createCheckParts(setup, { resolver, checker: createChecker(setup, resolver as never), timeMs }),
+    keys: new SigningKeys([key], { requirePublished: !isPublished, seen: [] }),
+    timeMs,
+    observe: (one) => {
+      report = one;
+    },
+  });
+  const macros = new Map([["{daemon_name}", daemon]]);
+  const smtp: SmtpSession = { client, heloName: "mail.example.net", macros };
+  const handler = application.begin(smtp, { address: "ann@example.com", parameters: [] });
+  const { fields, body } = splitMessage(Buffer.from(message, "latin1"));
+  for (const { name, value } of fields) handler.header?.({ name, value: value.replaceAll("\r\n", "\n") }, false);
+  if ((await handler.eoh?.()) === "accept") return { decision: "accept", report, message, inserted: [] };
+  handler.body?.(body.toString("latin1"));
+  const decision = await handler.eom();
+  const lines = (decision.edits?.insert ?? []).map(
+    ({ name, value }) => `${name}:${value.replace(/\r?\n/g, "\r\n")}\r\n`,
+  );
+  return {
+    decision,
+    report,
+    message: lines.join("") + message,
+    inserted: lines.map((line) => line.split(":")[0] ?? ""),
+  };
+}
+
+const SET = ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"];
+
+describe("The second pass", () => {
+  test("seals what leaves with the results of the first pass", async () => {
+    const { inserted, message, report } = await handle(`${OURS}${RECEIVED}${FROM}\r\nHi\r\n`);
+    expect(inserted).toEqual(SET);
+    expect(message).toMatch(/^ARC-Seal: i=1; a=rsa-sha256; cv=none; d=srs\.example\.org; s=s1;/);
+    expect(message).toContain(`\r\nARC-Authentication-Results: i=1;${OURS.slice(OURS.indexOf(":") + 1)}`);
+    expect(await chainResult(message, ZONE)).toBe("pass: all seals are good");
+    expect(report).toMatchObject({ role: "forward", action: "accept", sealed: { domain: "srs.example.org" } });
+  });
+
+  test.each([
+    ["a field below the first Received", `${RECEIVED}${PLANTED}${FROM}\r\nHi\r\n`],
+    ["a field of a message without Received", `${PLANTED}${FROM}\r\nHi\r\n`],
+    [
+      "the results of another host",
+      `Authentication-Results: mx.example.net; dmarc=pass\r\n${RECEIVED}${FROM}\r\nHi\r\n`,
+    ],
+  ])("seals with none rather than with %s", async (_what, given) => {
+    const { message } = await handle(given);
+    expect(message).toContain("\r\nARC-Authentication-Results: i=1; mx.example.org;\r\n\tnone\r\n");
+    expect(await chainResult(message, ZONE)).toBe("pass: all seals are good");
+  });
+
+  test("goes on with a chain of others, once", async () => {
+    const first = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, {
+      domain: "list.example",
+      toml: '[arc]\ndomain = "list.example"',
+    });
+    const second = await handle(`${OURS}${RECEIVED}${first.message}`);
+    expect(second.message).toMatch(/^ARC-Seal: i=2; .* cv=pass; d=srs\.example\.org;/);
+    expect(await chainResult(second.message, ZONE)).toBe("pass: all seals are good");
+    const again = await handle(`${OURS}${RECEIVED}${second.message}`);
+    expect([again.inserted, again.report?.sealed]).toEqual([[], undefined]);
+    const broken = await handle(`${RECEIVED}${second.message.replace("\r\nHi", "\r\nHo")}`);
+    expect(broken.message).toMatch(/^ARC-Seal: i=3; .* cv=fail;/);
+    expect((await handle(`${RECEIVED}${broken.message}`)).inserted).toEqual([]);
+  });
+
+  test("seals nothing after DNS trouble", async () => {
+    const first = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, {
+      domain: "list.example",
+      toml: '[arc]\ndomain = "list.example"',
+    });
+    const zone = { ...ZONE, "s1._domainkey.list.example": "SERVFAIL" };
+    expect((await handle(`${RECEIVED}${first.message}`, { zone })).inserted).toEqual([]);
+  });
+
+  test.each<[what: string, options: Options, problem: string | undefined]>([
+    ["arc.seal is no", { toml: '[arc]\nseal = "no"' }, undefined],
+    ["there is no key", { toml: '[arc]\ndomain = "example.net"' }, undefined],
+    ["there is none of that name", { toml: '[arc]\nselector = "s2"' }, undefined],
+    ["the key is not published", { isPublished: false }, "not sealed: no key of srs.example.org is published in DNS"],
+  ])("does not need the body if %s", async (_what, options, problem) => {
+    const { decision, report } = await handle(`${OURS}${RECEIVED}${FROM}\r\nHi\r\n`, options);
+    expect([decision, report?.problem]).toEqual(["accept", problem]);
+  });
+
+  test("still removes what a stranger has planted", async () => {
+    const { decision } = await handle(`${OURS}${RECEIVED}${PLANTED}${FROM}\r\nHi\r\n`);
+    expect((decision as Decision).edits?.remove).toEqual([{ name: "Authentication-Results", index: 2 }]);
+  });
+
+  test.each(["mx.example.org", "example.org"])("takes the key of %s if srs.domain has none", async (domain) => {
+    expect((await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, { domain })).message).toContain(`d=${domain};`);
+  });
+});
+
+describe("Mail from outside", () => {
+  const outside = { client: STRANGER, daemon: "smtpd" } as const;
+
+  test("has arc= between dkim= and dmarc=, and is not sealed by default", async () => {
+    const { message, inserted } = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, outside);
+    expect(inserted).toEqual(["Authentication-Results"]);
+    expect(message).toMatch(
+      /;\r\n\tdkim=none [^;]*;\r\n\tarc=none \(no chain\) smtp\.remote-ip=192\.0\.2\.1;\r\n\tdmarc=fail /,
+    );
+  });
+
+  test("is sealed below its results with arc.seal = all, and not again on the second pass", async () => {
+    const first = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, {
+      ...outside,
+      toml: '[arc]\nseal = "all"\nverify = false',
+    });
+    expect(first.inserted).toEqual(["Authentication-Results", ...SET]);
+    expect(await chainResult(first.message, ZONE)).toBe("pass: all seals are good");
+    const results = /Authentication-Results:(.*?)\r\nARC-Seal/s.exec(first.message)?.[1];
+    expect(first.message).toContain(`\r\nARC-Authentication-Results: i=1;${results}\r\n`);
+    const second = await handle(first.message.replace("\r\nARC-Seal", `\r\n${RECEIVED}ARC-Seal`), {
+      toml: '[arc]\nseal = "all"',
+    });
+    expect(second.inserted).toEqual([]);
+  });
+
+  test("that is rejected is not sealed", async () => {
+    const toml = '[arc]\nseal = "all"\n[dmarc]\nreject = true';
+    const { decision, report } = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, { ...outside, toml });
+    expect((decision as Decision).reply).toMatchObject({ code: 550 });
+    expect(report?.sealed).toBeUndefined();
+  });
+
+  test.each<[what: string, sealer: string, change: (message: string) => string, action: string, arc: RegExp]>([
+    ["a trusted sealer", "list.example", (text) => text, "accept", /arc=pass \(i=1\) smtp\.remote-ip=192\.0\.2\.1;/],
+    ["another sealer", "other.example", (text) => text, "reject", /arc=pass \(i=1\)/],
+    [
+      "a trusted sealer's broken chain",
+      "list.example",
+      (text) => text.replace("\r\nHi", "\r\nHo"),
+      "reject",
+      /arc=fail \(i=1: message signature: body hash did not verify\)/,
+    ],
+  ])("that fails DMARC: %s", async (_what, sealer, change, action, arc) => {
+    const list = await handle(`${RECEIVED}${FROM}\r\nHi\r\n`, {
+      domain: "list.example",
+      toml: '[arc]\ndomain = "list.example"',
+    });
+    const settings = `[arc]\ntrusted_sealers = ["${sealer}"]\n[dmarc]\n`;
+    const { report } = await handle(change(list.message), { ...outside, toml: `${settings}reject = true` });
+    expect(report?.action).toBe(action);
+    const tagged = await handle(change(list.message), { ...outside, toml: `${settings}reject = false` });
+    expect(tagged.message).toMatch(arc);
+    expect(tagged.message).toMatch(/;\r\n\tdmarc=fail /);
+  });
+});
