@@ -20,7 +20,7 @@ export interface SealParts {
   readonly timeMs: () => number;
 }
 
-export interface Sealed {
+interface Sealed {
   /** The set, in the order in which it is to stand at the top. */
   readonly fields: readonly HeaderField[];
   readonly key: SigningKey;

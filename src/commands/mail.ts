@@ -1,5 +1,4 @@
 /** `postvouch mail verify`, `mail sign` and `mail seal`: does with a message what the milter would. */
-import { readChain } from "../arc/chain.ts";
 import { Checks, type Envelope } from "../authentication/checks.ts";
 import { ownResults } from "../authentication/forged-results.ts";
 import { MessageHeader } from "../authentication/header.ts";
@@ -142,11 +141,12 @@ export async function sealMail({ around, operands, options, output, timeMs }: Ca
     const header = headerOf(message);
     const checks = new Checks({ ...given, settings }, envelope);
     checks.beginBody(header);
-    const seal = new Seal({ settings, keys, timeMs }, header, readChain(message.fields), checks.body);
+    const { chain, body } = checks;
+    const seal = chain === undefined ? undefined : new Seal({ settings, keys, timeMs }, header, chain, body);
     eachChunk(message.body, (chunk) => checks.body.update(chunk));
     const { arc, results } = await checks.finish();
-    if (arc === undefined) throw new Error("Cannot seal: the chain was not verified");
     const ours = ownResults(message.fields, [lowerCase(settings.authservId)]);
+    if (arc === undefined || seal === undefined) throw new Error("Cannot seal: the chain is not verified");
     const outcome = await seal.finish(arc, ours.length > 0 ? ours : [foldedResults(settings.authservId, results)]);
     if ("refusal" in outcome) {
       output.problem(`not sealed: ${outcome.refusal}`);
