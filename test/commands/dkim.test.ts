@@ -305,7 +305,7 @@ describe("A key that was just made", () => {
     expect(signed.stdout.match(/^DKIM-Signature: /gm)).toHaveLength(2);
     const verified = await postvouchAsync(["mail", "verify", "--config", file, dir.write("signed", signed.stdout)]);
     expect(verified.stdout).toMatch(
-      /^Authentication-Results: mx\.example;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tdmarc=none .*\n$/,
+      /^Authentication-Results: mx\.example;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tdkim=pass \(.*\) header\.d=example\.net .*;\n\tarc=none \(no chain\);\n\tdmarc=none .*\n$/,
     );
     if (requirePrograms("opendkim") === undefined)
       expect(opendkimResults(signed.stdout, records)).toEqual(["pass", "pass"]);
@@ -395,7 +395,7 @@ describe("mail verify", () => {
     const ran = postvouch(["mail", "verify", "--config", off], { input: "From: a@b.example\n\nHi\n" });
     expect(ran).toMatchObject({
       status: 0,
-      stdout: "Authentication-Results: mx.example;\n\tdkim=none (no signature)\n",
+      stdout: "Authentication-Results: mx.example;\n\tdkim=none (no signature);\n\tarc=none (no chain)\n",
     });
   });
 
@@ -422,7 +422,7 @@ describe("mail verify", () => {
         message,
       ]);
     expect((await verify("192.0.2.1")).stdout).toMatch(
-      /\n\tspf=pass \(.*\) smtp\.mailfrom=shop\.example;\n\tdkim=none .*;\n\tdmarc=pass \(p=reject dis=none\) header\.from=shop\.example\n$/,
+      /\n\tspf=pass \(.*\) smtp\.mailfrom=shop\.example;\n\tdkim=none .*;\n\tarc=none \(no chain\) smtp\.remote-ip=192\.0\.2\.1;\n\tdmarc=pass \(p=reject dis=none\) header\.from=shop\.example\n$/,
     );
     const { stdout } = await verify("192.0.2.9", "--explain");
     expect(stdout).toContain("From: shop.example\n  tree walk\n    _dmarc.shop.example: v=DMARC1; p=reject\n");

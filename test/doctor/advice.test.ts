@@ -31,6 +31,12 @@ const FINE: readonly { name: string; mainCf: string; toml?: string; opendmarc?: 
   { name: "a Postfix that knows nothing of us", mainCf: "" },
   { name: "forward-only", mainCf: FORWARD_ONLY },
   { name: "classic maps", mainCf: `sender_canonical_maps = ${SOCKETMAP}:forward\n` },
+  {
+    name: "classic maps beside a milter that seals all, or nothing",
+    mainCf: `sender_canonical_maps = ${SOCKETMAP}:forward\n`,
+    toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n[arc]\nseal = "all"\n',
+  },
+  { name: "forward-only beside a milter", mainCf: FORWARD_ONLY, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
   { name: "forward-only beside a map of the admin's own", mainCf: `${FORWARD_ONLY}sender_canonical_maps = hash:/x\n` },
   { name: "a policy service without default_action", mainCf: POLICY("timeout=30s") },
   {
@@ -75,6 +81,12 @@ const WRONG: readonly {
     mainCf: `${FORWARD_ONLY}sender_canonical_maps = ${maps}\n`,
     says: "take our map out of sender_canonical_maps",
   })),
+  {
+    name: "classic maps beside a milter that seals what the second pass forwards",
+    mainCf: `sender_canonical_maps = ${SOCKETMAP}:forward\n`,
+    toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n',
+    says: 'arc.seal: got "forwarded", which seals nothing',
+  },
   {
     name: "default_action=DUNNO",
     mainCf: POLICY("timeout=30s, default_action=DUNNO"),

@@ -8,6 +8,7 @@ import {
   srsTarget,
   storedTarget,
 } from "./targets/addresses.ts";
+import { arcTarget } from "./targets/arc.ts";
 import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoders.ts";
 import { dkimBodyTarget, dkimKeyTarget, dkimMessageTarget, dkimSignatureTarget } from "./targets/dkim.ts";
 import { dmarcRecordTarget, dmarcTarget, fromTarget } from "./targets/dmarc.ts";
@@ -51,6 +52,7 @@ export const TARGETS: readonly Target[] = [
   dkimKeyTarget,
   dkimBodyTarget,
   dkimMessageTarget,
+  arcTarget,
   fromTarget,
   dmarcRecordTarget,
   dmarcTarget,

@@ -43,6 +43,22 @@ export const MAP_ADVICE: readonly Check<AdviceFacts>[] = [
       ];
     }),
   },
+  {
+    id: "arc-seal",
+    right: "what arc.seal names can be told apart",
+    why: "Without a second pass nobody knows what is forwarded, so nothing would be sealed.",
+    run: withPostfix((postfix, { setup }) => {
+      const { "milter.listen": listen, "arc.seal": seal } = setup.config;
+      if (listen.length === 0 || seal !== "forwarded") return [];
+      if (!isClassic(postfix, setup) || isForwardOnly(postfix)) return [];
+      return [
+        warning(
+          'arc.seal: got "forwarded", which seals nothing: sender_canonical_maps rewrites in the first pass',
+          'want "no", "all", or a second pass (docs/milter.md)',
+        ),
+      ];
+    }),
+  },
 ];
 
 export const MAPS: readonly Check[] = [

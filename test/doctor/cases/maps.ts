@@ -41,6 +41,18 @@ export const MAP_CASES: readonly Case[] = [
   { id: "one-set-up", name: "forward-only", right: { mainCf: FORWARD_ONLY } },
 
   {
+    id: "arc-seal",
+    name: "classic maps beside a milter",
+    wrong: { mainCf: CLASSIC, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
+    says: "which seals nothing",
+  },
+  {
+    id: "arc-seal",
+    name: "forward-only beside a milter",
+    right: { mainCf: FORWARD_ONLY, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
+  },
+
+  {
     id: "srs-domain-class",
     name: "an SRS domain in no list",
     wrong: { mainCf: REVERSE },
