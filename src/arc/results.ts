@@ -8,7 +8,10 @@
  */
 export function sealedResults(values: readonly string[], authservId: string): string {
   const results = values.map(withoutName).filter((text) => text !== "" && !/^none\b(?!=)/.test(text));
-  return ` ${[authservId, ...(results.length === 0 ? ["none"] : results)].join(";\r\n\t")}`;
+  const text = [authservId, ...(results.length === 0 ? ["none"] : results)].join(";\r\n\t");
+  // No line of it can begin another field.
+  const lines = text.split(/[\r\n]+/).map((line) => line.trim());
+  return ` ${lines.filter((line) => line !== "").join("\r\n\t")}`;
 }
 
 /** The text behind the first semicolon that stands in no comment and in no quotes. */

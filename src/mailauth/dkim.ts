@@ -15,7 +15,9 @@
  *   limit, and keys are PEM, which is parsed again for each signature: `dkim/key-record.ts`;
  * - all signatures of a message are verified, and their keys are looked up one after another, each when its turn has
  *   come: `dkim/choose.ts`, `dkim/verify.ts`;
- * - the signer cannot oversign, and takes no key object: `dkim/sign.ts`.
+ * - the signer cannot oversign, and takes no key object: `dkim/sign.ts`;
+ * - its ARC takes DNS trouble for a chain that has failed, which a seal would then say for good, and copies the text of
+ *   results unchecked: `arc/`.
  */
 import { requireTools } from "./tools.ts";
 
