@@ -5,6 +5,7 @@
  *     ARC-Message-Signature: i=1; a=...; d=...; s=...; h=...; bh=...; b=...    signs the message, as DKIM does
  *     ARC-Seal: i=1; a=...; cv=none|pass|fail; d=...; s=...; b=...             signs all sets up to this one
  */
+import { lowerCase } from "../dns/name.ts";
 import type { HeaderField } from "../mail/header-field.ts";
 
 export const SEAL = "ARC-Seal";
@@ -38,13 +39,13 @@ const MAX_FIELDS = 3 * MAX_SETS;
 
 type Kind = "results" | "signature" | "seal";
 
-const KINDS: Readonly<Record<string, Kind>> = {
-  [RESULTS.toLowerCase()]: "results",
-  [MESSAGE_SIGNATURE.toLowerCase()]: "signature",
-  [SEAL.toLowerCase()]: "seal",
-};
-
 const NAMES: Readonly<Record<Kind, string>> = { results: RESULTS, signature: MESSAGE_SIGNATURE, seal: SEAL };
+
+const KINDS: ReadonlyMap<string, Kind> = new Map([
+  [lowerCase(RESULTS), "results"],
+  [lowerCase(MESSAGE_SIGNATURE), "signature"],
+  [lowerCase(SEAL), "seal"],
+]);
 
 /** i= of a tag list, at any place of it. The lists themselves are read when their turn has come. */
 const INSTANCE_TAG = /(?:^|;)[ \t\r\n]*i[ \t\r\n]*=[ \t\r\n]*([0-9]{1,2})[ \t\r\n]*(?:;|$)/;
@@ -66,7 +67,7 @@ export function readChain(fields: readonly HeaderField[]): Chain {
   let overAt = 0;
   let count = 0;
   for (const field of fields) {
-    const kind = KINDS[field.key];
+    const kind = KINDS.get(field.key);
     if (kind === undefined) continue;
     count += 1;
     if (count > MAX_FIELDS) return { sets: [], highest: MAX_SETS, isOver, signer: "", fault: `over ${MAX_SETS} sets` };

@@ -162,6 +162,12 @@ describe("A chain fails", () => {
     expect(await at(`v=DKIM1; k=ed25519; p=${ED25519.encoded}`)).toBe("fail: seal i=1: key of another type");
   });
 
+  test("not because of a field that has the name of something else in JavaScript", async () => {
+    const fields = "Constructor: x\r\n__proto__: i=1\r\n";
+    expect(await chainResult(`${fields}${MESSAGE}`, ZONE)).toBe("none: no chain");
+    expect(await chainResult(`${fields}${await sealed(MESSAGE, ONE)}`, ZONE)).toBe("pass: all seals are good");
+  });
+
   test("what is not signed may change, and an older message signature may break", async () => {
     const one = await sealed(MESSAGE, ONE);
     const two = `X-Spam: no\r\n${await sealed(one, TWO)}`;
