@@ -195,7 +195,9 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   const { logger, metrics, timeMs } = lasting;
   const ownDomains = await lasting.ownDomains.prepare(ownDomainSettings(setup));
   const problems = [...setup.problems, ...ownDomains.report.errors];
-  if (problems.length > 0) throw new Failure(EXIT.config, problems);
+  // systemd starts it again after EX_TEMPFAIL, until the file or the table is there, and not after EX_CONFIG.
+  const mayPass = setup.problems.length === 0 && ownDomains.mayPass;
+  if (problems.length > 0) throw new Failure(mayPass ? EXIT.tempFail : EXIT.config, problems);
   const resolver = createResolver(resolverSettings(config), {
     observeQuery: dnsQueryObserver(metrics),
     onEvent: dnsLog(logger),

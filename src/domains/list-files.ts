@@ -14,6 +14,13 @@ export interface ListFile {
   readonly signature: string;
 }
 
+/** Why a file is not used. */
+interface ListFileProblems {
+  readonly problems: readonly string[];
+  /** True if it could not be read, and so may be there later; false for wrong entries. */
+  readonly isUnreadable: boolean;
+}
+
 /** Number of problems that are reported for one file. That is enough to see that the file is of another kind. */
 const MAX_PROBLEMS = 20;
 
@@ -21,7 +28,7 @@ const MAX_PROBLEMS = 20;
  * Reads a file of own domains. Lookups go on meanwhile, even if the file is long. One wrong entry makes the whole file
  * invalid. Never rejects.
  */
-export async function loadListFile(path: string): Promise<ListFile | { readonly problems: readonly string[] }> {
+export async function loadListFile(path: string): Promise<ListFile | ListFileProblems> {
   const list = new DomainList([]);
   const problems: string[] = [];
   try {
@@ -33,10 +40,11 @@ export async function loadListFile(path: string): Promise<ListFile | { readonly 
     });
     if (problems.length === 0) return { list, signature };
   } catch (error) {
-    return { problems: [errorText(error)] };
+    return { problems: [errorText(error)], isUnreadable: true };
   }
   const others = problems.length - MAX_PROBLEMS;
-  return { problems: others > 0 ? [...problems.slice(0, MAX_PROBLEMS), `${path}: and ${others} more`] : problems };
+  const shown = others > 0 ? [...problems.slice(0, MAX_PROBLEMS), `${path}: and ${others} more`] : problems;
+  return { problems: shown, isUnreadable: false };
 }
 
 /** The list files in use. */

@@ -20,7 +20,7 @@ export interface OwnDomainSettings {
 }
 
 export interface LoadReport {
-  /** Problems that the admin must repair. */
+  /** Problems with which the sources are not used. */
   readonly errors: readonly string[];
   /** Tables that do not answer now, although the set-up seems right. */
   readonly warnings: readonly string[];
@@ -41,51 +41,69 @@ export async function loadState(
   settings: OwnDomainSettings,
   tables: PostfixTables,
   command: PostfixCommand,
-): Promise<LoadReport & { readonly state: LoadedState }> {
-  const errors: string[] = [];
-  const warnings: string[] = [];
-  const fixed = loadFixed(settings, errors);
-  const files = await loadFiles(settings.files, errors);
-  const classes = settings.postfixClasses ? await loadClasses(tables, command).catch(noteIn(errors)) : undefined;
+): Promise<LoadReport & { readonly state: LoadedState; readonly mayPass: boolean }> {
+  const problems: Problems = { errors: [], isWrong: false, warnings: [] };
+  const fixed = loadFixed(settings, problems);
+  const files = await loadFiles(settings.files, problems);
+  const classes = settings.postfixClasses ? await loadClasses(tables, command).catch(noteIn(problems)) : undefined;
   const names = new Set([...settings.postfixTables, ...(classes?.tableNames ?? [])]);
-  await Promise.all([...names].map((name) => probe(name, tables, errors, warnings)));
-  return { state: { fixed, files, classes }, errors, warnings };
+  await Promise.all([...names].map((name) => probe(name, tables, problems)));
+  const { errors, isWrong, warnings } = problems;
+  return { state: { fixed, files, classes }, errors, mayPass: errors.length > 0 && !isWrong, warnings };
 }
 
-function loadFixed(settings: OwnDomainSettings, errors: string[]): DomainList {
+/** Collects the report. */
+interface Problems {
+  readonly errors: string[];
+  /** True if one of them does not pass: an admin must repair it. */
+  isWrong: boolean;
+  readonly warnings: string[];
+}
+
+function addWrong(problems: Problems, ...errors: readonly string[]): void {
+  problems.errors.push(...errors);
+  problems.isWrong = true;
+}
+
+function loadFixed(settings: OwnDomainSettings, problems: Problems): DomainList {
   const list = new DomainList(settings.always.flatMap((name) => asciiName(name) ?? []));
   for (const entry of parseDomains(settings.domains)) {
     if ("entry" in entry) list.add(entry.entry);
-    else errors.push(entry.problem);
+    else addWrong(problems, entry.problem);
   }
   return list;
 }
 
-async function loadFiles(paths: readonly string[], errors: string[]): Promise<Map<string, ListFile>> {
+async function loadFiles(paths: readonly string[], problems: Problems): Promise<Map<string, ListFile>> {
   const files = new Map<string, ListFile>();
   for (const path of paths) {
     const file = await loadListFile(path);
     if ("list" in file) files.set(path, file);
-    else errors.push(...file.problems.map((problem) => `srs.own_domains.files: ${problem}`));
+    else {
+      const named = file.problems.map((problem) => `srs.own_domains.files: ${problem}`);
+      if (file.isUnreadable) problems.errors.push(...named);
+      else addWrong(problems, ...named);
+    }
   }
   return files;
 }
 
-function noteIn(errors: string[]): (error: unknown) => undefined {
+function noteIn({ errors }: Problems): (error: unknown) => undefined {
   return (error) => {
     errors.push(`srs.own_domains.postfix_classes: ${errorText(error)}`);
     return undefined;
   };
 }
 
-async function probe(table: string, tables: PostfixTables, errors: string[], warnings: string[]): Promise<void> {
+async function probe(table: string, tables: PostfixTables, problems: Problems): Promise<void> {
   if (!isTable(table)) {
-    errors.push(
+    addWrong(
+      problems,
       `srs.own_domains.postfix_tables: Cannot use "${table}": want type:name, as "hash:/etc/postfix/domains"`,
     );
     return;
   }
   const answer = await tables.probe(table, PROBE_DOMAIN);
   if (answer.status === "answered") return;
-  (answer.wrong ? errors : warnings).push(`Cannot ask "${table}" for own domains: ${answer.reason}`);
+  (answer.wrong ? problems.errors : problems.warnings).push(`Cannot ask "${table}" for own domains: ${answer.reason}`);
 }

@@ -43,6 +43,11 @@ export interface OwnDomainSources extends OwnDomains {
 interface PreparedOwnDomains {
   readonly report: LoadReport;
   /**
+   * True if there are errors and all may pass: a source cannot be read now, as on a host that boots in an odd order.
+   * Nothing is wrong in what could be read.
+   */
+  readonly mayPass: boolean;
+  /**
    * Starts to use the new reading. It cannot fail. Cached answers of tables that are still named are kept. Watches and
    * timers start here, unless the sources were closed meanwhile. Call it only if the report has no errors.
    */
@@ -88,8 +93,8 @@ class Sources implements OwnDomainSources {
 
   async prepare(settings: OwnDomainSettings): Promise<PreparedOwnDomains> {
     const tables = this.#tables.fork();
-    const { state, errors, warnings } = await loadState(settings, tables, this.#postfix);
-    return { report: { errors, warnings }, commit: () => this.#takeOver(settings, state, tables) };
+    const { state, mayPass, ...report } = await loadState(settings, tables, this.#postfix);
+    return { report, mayPass, commit: () => this.#takeOver(settings, state, tables) };
   }
 
   counts(): Map<SourceName, number> {

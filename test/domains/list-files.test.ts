@@ -38,14 +38,17 @@ describe("loadListFile", () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/list`;
     make(path);
-    expect(await loadListFile(path)).toEqual({ problems: [`Cannot read "${path}": ${reason}`] });
+    expect(await loadListFile(path)).toEqual({ problems: [`Cannot read "${path}": ${reason}`], isUnreadable: true });
   });
 
   test.skipIf(process.getuid?.() === 0)("refuses a file that it may not read (not as root, who may)", async () => {
     using directory = temporaryDirectory();
     const path = directory.write("list", "a.test\n");
     chmodSync(path, 0o000);
-    expect(await loadListFile(path)).toEqual({ problems: [`Cannot read "${path}": no permission`] });
+    expect(await loadListFile(path)).toEqual({
+      problems: [`Cannot read "${path}": no permission`],
+      isUnreadable: true,
+    });
   });
 
   test("names the first twenty wrong entries of a file of some other kind, and counts the rest", async () => {
