@@ -44,6 +44,7 @@ export const MAP_CASES: readonly Case[] = [
     id: "arc-seal",
     name: "classic maps beside a milter",
     wrong: { mainCf: CLASSIC, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
+    status: "warning",
     says: "which seals nothing",
   },
   {
