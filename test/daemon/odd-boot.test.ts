@@ -7,22 +7,22 @@ const CONFIG = 78;
 
 describe("a start ends with the code that systemd", () => {
   test.each([
-    { what: "a list that is not there", own: 'files = ["ABSENT"]', then: "tries again after", status: TEMPFAIL },
+    { what: "a list that is not there", own: 'files = ["ABSENT"]', effect: "tries again after", status: TEMPFAIL },
     {
       what: "a table whose file is not there",
       own: 'postfix_tables = ["texthash:ABSENT"]',
-      then: "tries again after",
+      effect: "tries again after",
       status: TEMPFAIL,
     },
-    { what: "a list with a wrong entry", own: 'files = ["WRONG"]', then: "does not try again after", status: CONFIG },
+    { what: "a list with a wrong entry", own: 'files = ["WRONG"]', effect: "does not try again after", status: CONFIG },
     {
       what: "a list that is not there beside a wrong one",
       own: 'files = ["ABSENT", "WRONG"]',
-      then: "does not try again after",
+      effect: "does not try again after",
       status: CONFIG,
     },
-    { what: "a table that is none", own: 'postfix_tables = ["x"]', then: "does not try again after", status: CONFIG },
-  ])("$then: $what", ({ own, status }) => {
+    { what: "a table that is none", own: 'postfix_tables = ["x"]', effect: "does not try again after", status: CONFIG },
+  ])("$effect: $what", ({ own, status }) => {
     using dir = scratch();
     const wrong = dir.write("wrong", "not a domain!\n");
     const listeners =
