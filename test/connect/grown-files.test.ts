@@ -303,6 +303,13 @@ recipient_canonical_classes= envelope_recipient,header_recipient
         `${CLOSED}, check_policy_service inet:127.0.0.1:10023, ${OURS}`,
       ],
       [
+        "policyd-spf in braces without blanks, over lines with a remark",
+        of(
+          `${CLOSED},\n  check_policy_service\n# SPF\n   {unix:private/policyd-spf} , check_helo_access inline:{{a=b}}`,
+        ),
+        `${CLOSED}, ${OURS}, check_helo_access inline:{{a=b}}`,
+      ],
+      [
         "policyd-spf before the end of relaying",
         of(`check_policy_service unix:private/policyd-spf, ${CLOSED}`),
         `${CLOSED}, ${OURS}`,

@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseConfig } from "../../src/config/parse.ts";
-import { postfixConfig } from "../helpers/postfix-config.ts";
-import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
 const PAGE = readFileSync(new URL("../../docs/from-policyd-spf.md", import.meta.url), "utf8");
 
@@ -77,29 +75,5 @@ describe("docs/from-policyd-spf.md", () => {
 
   test.each(SNIPPETS)("names keys that exist: $toml", ({ toml }) => {
     expect(parseConfig(toml, "example").problems).toEqual([]);
-  });
-});
-
-const missing = requirePrograms("postconf", "sed");
-
-describe.skipIf(missing !== undefined)(`its command for main.cf ${missing ?? ""}`, () => {
-  const [command = ""] = /^postconf -e .*$/m.exec(PAGE) ?? [];
-  const ours = "check_policy_service { inet:127.0.0.1:10030, timeout=30s }";
-
-  test.each([
-    ["check_policy_service unix:private/policyd-spf", ours],
-    ["check_policy_service\n# SPF\n   unix:private/policyd-spf , permit", `${ours} , permit`],
-    ["check_policy_service { unix:private/policyd-spf, default_action=DUNNO }, permit", `${ours}, permit`],
-    ["check_policy_service {unix:private/policyd-spf}", ours],
-    [
-      "$x check_policy_service unix:private/policyd-spf, check_helo_access inline:{{a=b}}",
-      `$x ${ours}, check_helo_access inline:{{a=b}}`,
-    ],
-  ])("exchanges %s", (before, after) => {
-    using files = postfixConfig(`smtpd_recipient_restrictions = ${before}\n`);
-    const env = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", MAIL_CONFIG: files.path };
-    runProgram("sh", ["-euc", command], { env });
-    runProgram("touch", ["-t", "200001010000", `${files.path}/main.cf`]);
-    expect(runProgram("postconf", ["-h", "smtpd_recipient_restrictions"], { env }).trim()).toBe(after);
   });
 });
