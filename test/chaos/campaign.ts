@@ -1,7 +1,7 @@
 /** Mail flows through a forwarder while one thing after the other goes wrong with postvouch; then all is accounted for. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Lab } from "../e2e/lab/lab.ts";
-import { FAULTS } from "./faults.ts";
+import { faultsOf } from "./faults.ts";
 import { type Account, account, type ChaosMessage, chaosMessage, submission } from "./messages.ts";
 import { type SetUp, startChaos } from "./set-up.ts";
 
@@ -35,9 +35,10 @@ const DRAIN_MS = 180_000;
 export async function runCampaign({ setUp, messages, secondsEach, say }: CampaignOptions): Promise<CampaignResult> {
   await using stack = new AsyncDisposableStack();
   const chaos = await startChaos(setUp, stack);
+  const faults = faultsOf(chaos);
   const sent: ChaosMessage[] = [];
-  const sending = sendAll(chaos.lab, sent, messages, (SLOWER * 1000 * secondsEach * FAULTS.length) / messages);
-  for (const fault of FAULTS) {
+  const sending = sendAll(chaos.lab, sent, messages, (SLOWER * 1000 * secondsEach * faults.length) / messages);
+  for (const fault of faults) {
     say(`${setUp}: ${fault.name} (${sent.length} sent)`);
     await fault.happen(chaos, secondsEach);
   }

@@ -9,6 +9,8 @@ import { type Chaos, DNS } from "./set-up.ts";
 
 export interface Fault {
   readonly name: string;
+  /** The store that it happens to. Default: it happens whatever the store is. */
+  readonly store?: "SQLite" | "Redis";
   /** Goes on for about so many seconds. */
   happen(chaos: Chaos, seconds: number): Promise<void>;
 }
@@ -35,7 +37,7 @@ function fill(file: string): void {
   }
 }
 
-export const FAULTS: readonly Fault[] = [
+const FAULTS: readonly Fault[] = [
   { name: "nothing", happen: (_, seconds) => sleep(1000 * seconds) },
   {
     name: "kill -9, and a start by systemd",
@@ -73,6 +75,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "SQLite's file removed",
+    store: "SQLite",
     async happen({ storeDir }, seconds) {
       for (const suffix of ["", "-wal", "-shm"]) rmSync(join(storeDir, `addresses.db${suffix}`), { force: true });
       await sleep(1000 * seconds);
@@ -80,6 +83,7 @@ export const FAULTS: readonly Fault[] = [
   },
   {
     name: "SQLite locked by another process",
+    store: "SQLite",
     async happen({ storeDir }, seconds) {
       using other = new DatabaseSync(join(storeDir, "addresses.db"));
       other.exec("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE");
@@ -88,12 +92,33 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    name: "Redis takes requests and answers none",
+    store: "Redis",
+    async happen({ redis }, seconds) {
+      redis?.freeze(true);
+      await sleep(1000 * seconds);
+      redis?.freeze(false);
+    },
+  },
+  {
+    name: "Redis killed, and started again",
+    store: "Redis",
+    async happen({ redis }, seconds) {
+      await redis?.kill();
+      await sleep(1000 * seconds);
+      await redis?.start();
+    },
+  },
+  {
     name: "a full disk under the store",
-    async happen({ storeDir }, seconds) {
+    async happen({ storeDir, redis }, seconds) {
       const filler = join(storeDir, "filler");
       fill(filler);
       await sleep(1000 * seconds);
       rmSync(filler);
+      // Redis ends when it cannot keep what it has acknowledged.
+      await redis?.kill();
+      await redis?.start();
     },
   },
   {
@@ -120,3 +145,9 @@ export const FAULTS: readonly Fault[] = [
     },
   },
 ];
+
+/** What goes wrong in a set-up. */
+export function faultsOf({ redis }: Chaos): readonly Fault[] {
+  const used = redis === undefined ? "SQLite" : "Redis";
+  return FAULTS.filter(({ store = used }) => store === used);
+}

@@ -7,8 +7,9 @@ import { dest, origin } from "../e2e/lab/hosts.ts";
 import { Lab } from "../e2e/lab/lab.ts";
 import { snippet } from "../e2e/lab/snippets.ts";
 import { ChaosDaemon } from "./daemon.ts";
+import { ChaosRedis } from "./redis.ts";
 
-export const SET_UPS = ["classic", "forward-only"] as const;
+export const SET_UPS = ["classic", "forward-only", "forward-only with Redis"] as const;
 
 export type SetUp = (typeof SET_UPS)[number];
 
@@ -20,6 +21,8 @@ export interface Chaos {
   readonly daemon: ChaosDaemon;
   /** The folder of the store alone, on a file system of 16 MB. */
   readonly storeDir: string;
+  /** The store, in the set-up that has it in place of SQLite. */
+  readonly redis: ChaosRedis | undefined;
   /** Writes the configuration; it counts from the next start or SIGHUP on. */
   configure(dnsServer: string): void;
 }
@@ -59,14 +62,17 @@ export async function startChaos(setUp: SetUp, stack: AsyncDisposableStack): Pro
     process.off("exit", unmount);
     unmount();
   });
+  const redis = setUp === "forward-only with Redis" ? stack.use(new ChaosRedis(storeDir)) : undefined;
+  await redis?.start();
+  const store = redis?.url ?? `sqlite:${storeDir}/addresses.db`;
   const configure = (dnsServer: string): void =>
-    writeFileSync(daemon.configFile, configuration(setUp, directory, storeDir, dnsServer));
+    writeFileSync(daemon.configFile, configuration(setUp, directory, store, dnsServer));
   configure(DNS.alive);
   await daemon.start();
-  return { lab, daemon, storeDir, configure };
+  return { lab, daemon, storeDir, redis, configure };
 }
 
-function configuration(setUp: SetUp, directory: string, storeDir: string, dnsServer: string): string {
+function configuration(setUp: SetUp, directory: string, store: string, dnsServer: string): string {
   const recipe =
     setUp === "classic"
       ? 'hostname = "mail.fwd.test"\n[srs]\ndomain = "fwd.test"\n'
@@ -74,7 +80,7 @@ function configuration(setUp: SetUp, directory: string, storeDir: string, dnsSer
   return `state_dir = "${directory}"
 ${recipe}
 [srs.store]
-url = "sqlite:${storeDir}/addresses.db"
+url = "${store}"
 [dns]
 servers = ["${dnsServer}"]
 timeout = "500ms"
