@@ -44,10 +44,10 @@ export class ForgedResults {
 
   /**
    * Those below the first Received: field. On the second pass this host has written that field, and all that stands above
-   * it.
+   * it. All of them if there is none.
    */
   belowReceived(): FieldIndex[] {
-    return this.#indices.slice(this.#above).map(toIndex);
+    return this.#indices.slice(this.#areBelowReceived ? this.#above : 0).map(toIndex);
   }
 }
 
@@ -66,11 +66,62 @@ export function ownResults(fields: readonly HeaderField[], ids: readonly string[
     .flatMap(({ key, value }) => (key === KEY && ids.some((id) => claims(value, id)) ? [value] : []));
 }
 
-/** Tells if a field begins with the name `id`. */
+/** Tells if a field begins with the name `id`, for any reader that is known. */
 export function claims(value: string, id: string): boolean {
-  const start = skipComments(value);
-  // Some readers take no notice of a comment or a quote that is never closed.
-  return beginsWith(value.slice(start), id) || beginsWith(value.replace(/^[\s("]+/, ""), id);
+  // Only the first part counts, and a field may be as long as a message.
+  const head = value.slice(0, MAX_HEAD_CHARS);
+  const start = skipComments(head);
+  if (beginsWith(head.slice(start), id)) return true;
+  // Readers differ in what they take for comments, quotes and blanks, and some decode words that are none.
+  const [first = ""] = decodeWords(head).replace(LEADING, "").split(";");
+  const forms = [
+    first,
+    withoutComments(first, true),
+    withoutComments(first, false),
+    first.replace(/\([^)]*\)/g, ""),
+    first.replace(/[()]/g, " "),
+  ];
+  return forms.some((form) => coarse(form).some((words) => beginsWith(words, id)));
+}
+
+/** Longest part of a field that is read for a name. */
+const MAX_HEAD_CHARS = 4096;
+
+/** Blanks and punctuation that some readers leave out before a name. A comment is none of them. */
+const LEADING = /^[\s;,<>[\]'*=.:]+/;
+
+/** A text without what some readers leave out: controls, quotes, backslashes, bytes beyond ASCII, punctuation before it. */
+function coarse(text: string): string[] {
+  const plain = text
+    .replace(/[^\x20-\x7e]|["\\]/g, " ")
+    .replace(LEADING, "")
+    .replace(/\.+/g, ".");
+  const words = plain.replace(/[^\x21-\x7e]+/g, " ");
+  return [words, plain.replace(/ /g, ""), words.replace(/ ?\. ?/g, ".")];
+}
+
+/** A text without comments; without regard to backslashes if they are not read as quoting. */
+function withoutComments(text: string, areQuoted: boolean): string {
+  const plain = areQuoted ? text.replace(/\\./gs, "x") : text.replaceAll("\\", "");
+  let depth = 0;
+  let rest = "";
+  for (const char of plain) {
+    if (char === "(") depth += 1;
+    else if (char === ")") depth = Math.max(0, depth - 1);
+    else if (depth === 0) rest += char;
+  }
+  return rest;
+}
+
+/** Encoded words (RFC 2047), which have no business here. */
+function decodeWords(text: string): string {
+  return text.replace(/=\?[^?\s]{1,60}\?([bq])\?([^?\s]*)\?=/gi, (_, encoding: string, word: string) =>
+    lowerCase(encoding) === "b"
+      ? Buffer.from(word, "base64").toString("latin1")
+      : word
+          .replaceAll("_", " ")
+          .replace(/=([0-9a-f]{2})/gi, (__, hex: string) => String.fromCharCode(parseInt(hex, 16))),
+  );
 }
 
 function beginsWith(text: string, id: string): boolean {

@@ -4,7 +4,7 @@
  */
 export const {
   accessSync,
-  chownSync,
+  fchownSync,
   closeSync,
   constants,
   existsSync,

@@ -1,10 +1,11 @@
 /** Makes key files. Loaded only when one is made. */
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import {
-  chownSync,
   closeSync,
+  constants,
   dirname,
   existsSync,
+  fchownSync,
   mkdirSync,
   openSync,
   statSync,
@@ -24,17 +25,19 @@ export function makeKey(algorithm: KeyAlgorithm): KeyObject {
 
 /**
  * Writes a key to a new file of mode 0600, and makes its directories. Run by root, all of them get the owner of the
- * directory above, which is the one that reads it.
+ * directory above, which is the one that reads it. That user may put links in their places meanwhile: what is given away
+ * is what was made, by its descriptor.
  *
  * @throws {Failure} if the file exists, or cannot be made
  */
 export function createKeyFile(path: string, key: KeyObject): void {
   try {
-    const made = makeDirectory(dirname(path));
+    const give = ownerGiver(nearestExisting(dirname(path)));
+    makeDirectory(dirname(path), give);
     const file = openSync(path, "wx", 0o600);
     try {
       writeFileSync(file, key.export({ type: "pkcs8", format: "pem" }));
-      giveAway([...made, path]);
+      give(file);
     } catch (error) {
       unlinkSync(path); // No half of a key, on a full disk.
       throw error;
@@ -47,18 +50,25 @@ export function createKeyFile(path: string, key: KeyObject): void {
   }
 }
 
-/** Makes a directory and those above it. Returns the new ones, the highest first. */
-function makeDirectory(path: string): string[] {
-  if (existsSync(path)) return [];
-  const above = makeDirectory(dirname(path));
-  mkdirSync(path, { mode: 0o755 });
-  return [...above, path];
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
-/** Gives files of root to the owner of the directory that holds the first one. */
-function giveAway(paths: readonly string[]): void {
-  const [first] = paths;
-  if (first === undefined || process.getuid?.() !== 0) return;
-  const { uid, gid } = statSync(dirname(first));
-  for (const path of paths) chownSync(path, uid, gid);
+/** Gives an open file of root to the owner of a directory. Any other user owns what he makes already. */
+function ownerGiver(directory: string): (file: number) => void {
+  const { uid, gid } = statSync(directory);
+  return process.getuid?.() === 0 ? (file) => fchownSync(file, uid, gid) : () => {};
+}
+
+/** Makes a directory and those above it. */
+function makeDirectory(path: string, give: (file: number) => void): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path), give);
+  mkdirSync(path, { mode: 0o755 });
+  const made = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    give(made);
+  } finally {
+    closeSync(made);
+  }
 }

@@ -23,6 +23,27 @@ describe("a field claims our name", () => {
     " mx.example.org ==; dkim=pass",
     ' "mx.example.org; none',
     " ((mx.example.org; none",
+    " =?utf-8?q?mx=2Eexample=2Eorg?=; dmarc=pass",
+    ` =?utf-8?b?${Buffer.from(ID).toString("base64")}?=; dmarc=pass`,
+    " mx=?utf-8?q?=2Eexample?=.org; dmarc=pass",
+    " (a\\) mx.example.org; none",
+    " mx .example.org; none",
+    " mx.\r\n\texample.org; none",
+    ' "mx".example.org; none',
+    " \\mx.example.org; none",
+    " m\\x.example.org; none",
+    " mx(x).example.org; none",
+    " (a(b) mx.example.org; none",
+    " (a)) mx.example.org; none",
+    " ; mx.example.org; none",
+    " , mx.example.org; none",
+    " <mx.example.org>; none",
+    " .mx.example.org; none",
+    " \x01mx.example.org; none",
+    "\xa0mx.example.org; none",
+    "\xef\xbb\xbfmx.example.org; none",
+    ' "(x)mx.example.org"; none',
+    " mx.example.org..; none",
   ])("%j", (value) => {
     expect(claims(value, ID)).toBe(true);
   });
@@ -35,7 +56,9 @@ describe("a field claims our name", () => {
     " x; none (mx.example.org)",
     " mx.example.orgx; none",
     " mx.example.org_; none",
-    " (never closed mx.example.org; none",
+    " not-mx.example.org; none",
+    " mx.example.org.evil; none",
+    " other.example; dkim=pass (mx.example.org)",
     "",
     "   ",
     "(",
@@ -64,6 +87,11 @@ describe("the indices", () => {
       "X-Authentication-Results: mx.example.org; none",
     ]);
     expect(forged.all().map(({ index }) => index)).toEqual([2, 3]);
+  });
+
+  test("without a Received: field are all: nobody knows who wrote them", () => {
+    const forged = collect(["Authentication-Results: mx.example.org; dkim=pass", "From: x"]);
+    expect(forged.belowReceived().map(({ index }) => index)).toEqual([1]);
   });
 
   test("below the first Received: field are those that came with the message", () => {

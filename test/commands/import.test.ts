@@ -1,6 +1,7 @@
 /** `postvouch import` as an admin runs it, on files of another root directory with a Postfix of its own. */
 import { spawnSync } from "node:child_process";
 import {
+  appendFileSync,
   chmodSync,
   existsSync,
   mkdirSync,
@@ -193,6 +194,17 @@ describe.skipIf(missing !== undefined)(`postvouch import ${missing ?? ""}`, () =
       "postvouch",
       ...["postvouch.toml", "postvouch.toml.old", "srs.secrets"].map((name) => `postvouch/${name}`),
     ]);
+  });
+
+  test("runs no program that a named main.cf names", async () => {
+    using place = host();
+    const evil = join(place.root, "evil");
+    mkdirSync(evil);
+    writeFileSync(join(evil, "showq"), `#!/bin/sh\ntouch ${evil}/ran\n`, { mode: 0o755 });
+    const mainCf = join(place.root, "etc/postfix/main.cf");
+    appendFileSync(mainCf, `queue_directory = ${evil}\ndaemon_directory = ${evil}\n`);
+    await place.run("--dry-run", mainCf, join(place.root, "etc/default/postsrsd"));
+    expect(existsSync(join(evil, "ran"))).toBe(false);
   });
 
   test("replaces a configuration of remarks alone, as the package brings it, and keeps it", async () => {

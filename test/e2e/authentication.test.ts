@@ -46,7 +46,7 @@ describe.skipIf(missing !== undefined)(`mail authentication behind a real Postfi
     const file = join(keys, "origin.test", "s1.key");
     writeFileSync(file, privateKey.export({ type: "pkcs8", format: "pem" }));
     chmodSync(file, 0o600);
-    const sign = SIGN.replace("/etc/postvouch/dkim", keys);
+    const sign = SIGN.replace("/var/lib/postvouch/dkim", keys);
     const signing = await lab.startPostvouch("origin", `hostname = "mail.origin.test"\n${MILTER}\n${sign}`);
     await signing.logged(/dkim_key domain=origin\.test selector=s1 state="published, may sign"/);
     await lab.host("origin").configure({ mainCf: MAIN_CF });

@@ -138,7 +138,9 @@ async function domainCircumstances(
     hashMinLength: Number(value("srs.hash_min_length") ?? 4),
     day: Math.floor(timeMs / DAY_MS),
   };
-  const history: History = await findFormerDomains(signing, tree.logDir, tree.isLive ? postfix : undefined);
+  // The queue is this host's own: another main.cf than Postfix's own names another one, and the program that shows it.
+  const isOwn = tree.isLive && postfix?.command.configDir === undefined;
+  const history: History = await findFormerDomains(signing, tree.logDir, isOwn ? postfix : undefined);
   return {
     postfixDomains: compared.domains,
     formerDomains: history.formerDomains,

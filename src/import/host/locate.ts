@@ -2,6 +2,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
+import type { PostfixCommand } from "../../postfix/run.ts";
 import { EXIT, errorCode, Failure, fileTrouble } from "../../process/exit.ts";
 import { readRegularFile } from "../../setup/regular-file.ts";
 import type { Host, Source } from "../readers/finding.ts";
@@ -104,13 +105,27 @@ async function askPostfix(named: Named, isNamed: boolean, notes: string[]): Prom
     notes.push("Postfix was not asked: there is no etc/postfix/main.cf among the files");
     return undefined;
   }
-  const asked = await readPostfix(named.postfixDir === undefined ? {} : { configDir: named.postfixDir });
-  if (!("absent" in asked)) return asked;
+  const { postfixDir } = named;
+  const asked = await readPostfix(postfixDir === undefined ? {} : { configDir: postfixDir });
+  if (!("absent" in asked)) {
+    return postfixDir === undefined ? asked : { ...asked, command: { ...asked.command, ...asNobody() } };
+  }
   if (!isNamed || named.postfixDir !== undefined) {
     throw new Failure(EXIT.unavailable, [`${asked.absent} For another host, name its files: postvouch import FILE...`]);
   }
   notes.push(`Postfix was not asked: ${asked.absent}`);
   return undefined;
+}
+
+/** The user "nobody" of every Unix. */
+const NOBODY = 65_534;
+
+/**
+ * The rights for asking tables of a main.cf that an operand names: it names libraries too, which postmap loads. postconf only
+ * reads.
+ */
+function asNobody(): Pick<PostfixCommand, "user"> {
+  return process.getuid?.() === 0 ? { user: { uid: NOBODY, gid: NOBODY } } : {};
 }
 
 function standardFiles(tree: Tree, postfix: PostfixFacts | undefined): { reader: Reader; source: Source }[] {
