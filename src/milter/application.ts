@@ -104,7 +104,7 @@ export interface MessageHandler {
   /**
    * Called for each field from the top. The field of the MTA's own that is above all others (Received:) is not told.
    *
-   * @param isExcess true for a field with which the header is over `maxHeaderBytes`, and for all after it
+   * @param isExcess true for a field with which the header is over `maxHeaderBytes` or 10,000 fields, and for all after it
    */
   header?(field: HeaderField, isExcess: boolean): void;
   /** Called at the end of the header. `accept` gives up all edits, and the body is not sent. */

@@ -6,18 +6,32 @@ import type { StepByte } from "./wire.ts";
 const STAGES: readonly StepByte[] = ["C", "H", "M", "R", "T", "L", "N", "B", "E"];
 const FIRST_OF_MESSAGE = STAGES.indexOf("M");
 
+/** Memory that a kept macro costs beside its bytes: two strings and its place in a map. */
+export const MACRO_OVERHEAD_BYTES = 100;
+
 /**
  * The macros by stage. A packet replaces all macros of its stage, so that those of a first HELO or RCPT do not stay. Those
  * for MAIL begin a new message.
  */
 export class SessionMacros implements Macros {
   readonly #stages: (ReadonlyMap<string, string> | undefined)[] = STAGES.map(() => undefined);
+  /** The memory that each stage holds. */
+  readonly #heldBytes = STAGES.map(() => 0);
 
   set(step: string, macros: readonly (readonly [string, string])[]): void {
     const stage = STAGES.indexOf(step as StepByte);
     if (stage === -1) return;
     if (stage === FIRST_OF_MESSAGE) this.endMessage();
     this.#stages[stage] = new Map(macros.map(([name, value]) => [bare(name), value]));
+    // All of the packet is counted: values are parts of its text, and keep it.
+    this.#heldBytes[stage] = macros.reduce(
+      (sum, [name, value]) => sum + name.length + value.length + MACRO_OVERHEAD_BYTES,
+      0,
+    );
+  }
+
+  get heldBytes(): number {
+    return this.#heldBytes.reduce((sum, bytes) => sum + bytes, 0);
   }
 
   get(name: string): string | undefined {
@@ -32,11 +46,13 @@ export class SessionMacros implements Macros {
   /** Forgets those of a message. */
   endMessage(): void {
     this.#stages.fill(undefined, FIRST_OF_MESSAGE);
+    this.#heldBytes.fill(0, FIRST_OF_MESSAGE);
   }
 
   /** Forgets all. */
   clear(): void {
     this.#stages.fill(undefined);
+    this.#heldBytes.fill(0);
   }
 }
 

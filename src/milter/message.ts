@@ -1,12 +1,19 @@
 /** What is known of a message that has begun. */
 import type { MessageHandler, StepReply } from "./application.ts";
 
+/** Most fields of one message that a handler is asked to keep. Mail has some dozens. */
+export const MAX_FIELDS = 10_000;
+
+/** Memory that a kept field costs beside its bytes: an empty one costs about 112. */
+export const FIELD_OVERHEAD_BYTES = 100;
+
 export class Message {
-  /** Missing if the message has failed from the beginning. */
-  readonly handler: MessageHandler | undefined;
+  /** Missing once nothing more is asked of it, so that what it keeps can be freed. */
+  handler: MessageHandler | undefined;
   phase = 0;
-  /** Size of the fields that the handler may have kept. */
-  headerBytes = 0;
+  /** The fields that the handler may have kept, and their size. */
+  #fields = 0;
+  #headerBytes = 0;
   /** True if the header is larger than the application wants it. */
   isExcess = false;
   wantsBody = true;
@@ -26,5 +33,33 @@ export class Message {
   /** True while it matters what still comes. */
   get isOpen(): boolean {
     return this.reply === undefined || this.isRescued;
+  }
+
+  /** Memory that the handler may hold. */
+  get heldBytes(): number {
+    return this.#headerBytes + this.#fields * FIELD_OVERHEAD_BYTES;
+  }
+
+  /**
+   * Counts a field, unless the header is too large already.
+   *
+   * @param bytes its size in the message
+   * @returns the problem with which the header becomes too large
+   */
+  addField(bytes: number, maxHeaderBytes: number): string | undefined {
+    if (this.isExcess) return undefined;
+    const isLong = this.#headerBytes + bytes > maxHeaderBytes;
+    this.isExcess = isLong || this.#fields === MAX_FIELDS;
+    if (this.isExcess) return `header over ${isLong ? `${maxHeaderBytes} bytes` : `${MAX_FIELDS} fields`}`;
+    this.#fields++;
+    this.#headerBytes += bytes;
+    return undefined;
+  }
+
+  /** Lets go of the handler and all that it keeps. */
+  release(): void {
+    this.handler = undefined;
+    this.#fields = 0;
+    this.#headerBytes = 0;
   }
 }

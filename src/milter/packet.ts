@@ -42,6 +42,10 @@ export type WholeCommand = Exclude<CommandByte, "B" | "E">;
 /** Largest number of strings in one packet. Postfix sends about 20. */
 const MAX_STRINGS = 1024;
 
+/** Largest MACRO packet and number of macros in it that are kept. Postfix sends about 20, of some hundred bytes in all. */
+const MAX_MACRO_BYTES = 65_536;
+const MAX_MACROS = 200;
+
 const OPTNEG_BYTES = 12;
 
 /**
@@ -97,9 +101,11 @@ function broken(of: Breakable, problem: string): BrokenPacket {
 }
 
 function readMacros(data: string): Packet {
+  if (data.length > MAX_MACRO_BYTES) return broken("D", `over ${MAX_MACRO_BYTES} bytes`);
   const step = data.slice(0, 1);
   const found = data.length > 1 ? strings(data.slice(1)) : [];
   if (step === "" || found === undefined || found.length % 2 > 0) return broken("D", "want a step, names and values");
+  if (found.length > 2 * MAX_MACROS) return broken("D", `over ${MAX_MACROS} macros`);
   const macros: [string, string][] = [];
   for (let i = 0; i < found.length; i += 2) macros.push([found[i] ?? "", found[i + 1] ?? ""]);
   return { command: "D", step, macros };

@@ -22,7 +22,7 @@ import { Message } from "./message.ts";
 import { type Agreement, negotiate } from "./negotiation.ts";
 import type { MilterObserver } from "./observer.ts";
 import type { BrokenPacket, Packet } from "./packet.ts";
-import { clientOf, envelopeAddress, KnownSession } from "./smtp-session.ts";
+import { clientOf, envelopeAddress, KnownSession, MAX_HELO_BYTES } from "./smtp-session.ts";
 import { COMMANDS, PROTOCOL, STEPS, type StepByte } from "./wire.ts";
 
 /** The steps within a message: the last phase in which each may come, and the phase that it leads to. */
@@ -71,7 +71,7 @@ export class MilterSession implements Session<Packet> {
         this.#smtp.client = clientOf(packet);
         return this.#sessionStep("C", (application) => application.connect?.(this.#smtp));
       case "H":
-        this.#smtp.heloName = packet.value;
+        if (this.#smtp.greet(packet.value)) this.#problem(`HELO: name over ${MAX_HELO_BYTES} bytes`);
         return this.#sessionStep("H", (application) => application.helo?.(this.#smtp));
       case "U":
         return this.#reply("U", "continue");
@@ -111,12 +111,13 @@ export class MilterSession implements Session<Packet> {
   }
 
   get heldBytes(): number {
-    return this.decoder.heldBytes + (this.#message?.headerBytes ?? 0);
+    return this.decoder.heldBytes + this.#smtp.heldBytes + (this.#message?.heldBytes ?? 0);
   }
 
   shed(): boolean {
     this.decoder.shed();
     if (this.#message !== undefined) this.#fail(this.#message, "tempfail");
+    this.#smtp.shed();
     return true;
   }
 
@@ -164,6 +165,7 @@ export class MilterSession implements Session<Packet> {
   #begin(open: (application: Application) => MessageHandler): void {
     if (!this.isIdle()) this.#problem("MAIL within a message");
     this.#abort();
+    if (this.#smtp.isShed) this.#missing.add("C");
     for (const step of this.#missing) this.#problem(`MAIL without ${STEPS[step].name}`);
     if (this.#missing.size > 0) {
       this.#message = new Message(undefined, "tempfail");
@@ -219,7 +221,7 @@ export class MilterSession implements Session<Packet> {
     const sent = this.#reply(step, reply);
     if (sent === "" || !isEnd(step, reply)) return sent;
     message.reply = reply;
-    message.headerBytes = 0;
+    message.release();
     message.isTold = true;
     return sent;
   }
@@ -251,13 +253,9 @@ export class MilterSession implements Session<Packet> {
     // Otherwise the MTA has taken away the blank that most fields have.
     const isWhole = this.#has(PROTOCOL.leadingSpace) || /^[\t\n]/.test(rest);
     const value = isWhole ? rest : ` ${rest}`;
-    const { maxHeaderBytes } = this.#application().wants;
     const bytes = name.length + value.length + ":\r\n".length;
-    if (!message.isExcess && message.headerBytes + bytes > maxHeaderBytes) {
-      message.isExcess = true;
-      this.#problem(`header over ${maxHeaderBytes} bytes`);
-    }
-    if (!message.isExcess) message.headerBytes += bytes;
+    const problem = message.addField(bytes, this.#application().wants.maxHeaderBytes);
+    if (problem !== undefined) this.#problem(problem);
     message.handler?.header?.({ name, value }, message.isExcess);
   }
 
@@ -351,8 +349,8 @@ export class MilterSession implements Session<Packet> {
     const isFirst = message.reply === undefined;
     message.isRescued = answer === "accept";
     message.reply = message.isRescued ? "continue" : "tempfail";
-    message.headerBytes = 0;
     if (isFirst) this.#abortHandler(message);
+    if (!message.isRescued) message.release();
   }
 
   /** Ends the message, if there is one, without a reply. */

@@ -1,6 +1,7 @@
 /** Tests the service on a real socket. */
 import { afterEach, describe, expect, test } from "vitest";
 import type { Decision, MessageHandler, Wants } from "../../src/milter/application.ts";
+import { FIELD_OVERHEAD_BYTES } from "../../src/milter/message.ts";
 import { createMilterService } from "../../src/milter/service.ts";
 import { Listeners } from "../../src/net/listeners.ts";
 import { Peer } from "../helpers/daemon.ts";
@@ -161,7 +162,9 @@ describe("The budget for half requests", () => {
     send(second, OPTIONS + BEGIN + field);
     await until(() => server.problems.length > 0);
     expect(server.problems).toEqual(["milter: dropped"]);
-    await until(() => server.budget.totalBytes === field.length - "12345\0\0".length + ":\r\n".length);
+    await until(
+      () => server.budget.totalBytes === field.length - "12345\0\0".length + ":\r\n".length + FIELD_OVERHEAD_BYTES,
+    );
     send(first, field.slice(-1) + CONTENT + mta.abort() + mta.mail("<a@b.example>") + CONTENT);
     send(second, CONTENT);
     expect(await received(first, 3)).toEqual(["t", "c"]);
@@ -184,7 +187,7 @@ test("A hundred sessions with a body each keep no memory of it", async () => {
   for (const peer of peers) send(peer, OPTIONS + BEGIN + mta.field("From", " a") + mta.eoh());
   for (let i = 0; i < 10; i++) for (const peer of peers) send(peer, chunk);
   await until(() => bytes === 1000 * 65_535);
-  expect(server.budget.totalBytes).toBe(100 * "From: a\r\n".length);
+  expect(server.budget.totalBytes).toBe(100 * ("From: a\r\n".length + FIELD_OVERHEAD_BYTES));
   for (const peer of peers) send(peer, mta.eom());
   for (const peer of peers) expect(await received(peer, 2)).toEqual(["c"]);
 });

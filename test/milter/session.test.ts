@@ -1,7 +1,9 @@
 /** Tests the rules of state: which step is told, which reply goes out, what ends a message. */
 import { describe, expect, test } from "vitest";
 import type { Application, MessageHandler, StepReply } from "../../src/milter/application.ts";
+import { FIELD_OVERHEAD_BYTES, MAX_FIELDS } from "../../src/milter/message.ts";
 import { createMilterService } from "../../src/milter/service.ts";
+import { MAX_HELO_BYTES } from "../../src/milter/smtp-session.ts";
 import { ProtocolError } from "../../src/net/session.ts";
 import { bufferBytes, heapBytes } from "../helpers/kept-memory.ts";
 import { fed, recordingApplication, recordingObserver, SILENT_WANTS, talk } from "./applications.ts";
@@ -405,7 +407,7 @@ describe("A body", () => {
       }
     }
     expect(bytes).toBe(800 * chunk.length);
-    expect(Math.max(...most)).toBe(94);
+    expect(Math.max(...most)).toBe(94 + FIELD_OVERHEAD_BYTES);
     expect(await send(mta.eom())).toEqual(["c"]);
     expect(session.heldBytes).toBe(0);
   });
@@ -593,7 +595,7 @@ describe("A session whose bytes are given up", () => {
     const { session, send, events } = await talk([...BEGIN, mta.field("From", " a")], SILENT_WANTS);
     const field = mta.field("X", "y".repeat(50_000));
     await send(field.slice(0, 20_000));
-    expect(session.heldBytes).toBe(20_000 - 5 + 9);
+    expect(session.heldBytes).toBe(20_000 - 5 + 9 + FIELD_OVERHEAD_BYTES);
     expect(session.shed()).toBe(true);
     expect(session.heldBytes).toBe(0);
     expect(session.isIdle()).toBe(false);
@@ -601,6 +603,69 @@ describe("A session whose bytes are given up", () => {
     expect(events.slice(-2)).toEqual(["field From: a", "abort"]);
     expect(await send(MESSAGE.slice(2).join(""))).toEqual(["c"]);
     expect(events.slice(-TOLD.length)).toEqual(TOLD);
+  });
+
+  test("calls nothing more of a handler that it has let go of, and frees its fields", async () => {
+    const sessions = [];
+    const field = mta.field("X", "y".repeat(50_000));
+    const before = heapBytes() + bufferBytes();
+    for (let i = 0; i < 20; i++) {
+      const calls: string[] = [];
+      const begin = (): MessageHandler => {
+        // The handler alone keeps the fields.
+        const kept: unknown[] = [];
+        return {
+          header: (one) => void calls.push(`field ${kept.push(one)}`),
+          eoh: fail,
+          body: fail,
+          eom: fail,
+          abort: () => void calls.push("abort"),
+          rescue: fail,
+        };
+      };
+      const talked = await talk([...BEGIN, field, field], {
+        wants: { maxHeaderBytes: 200_000 },
+        application: { begin },
+      });
+      expect(talked.session.heldBytes).toBeGreaterThan(100_000);
+      talked.session.shed();
+      expect(talked.session.heldBytes).toBe(0);
+      sessions.push({ ...talked, calls });
+    }
+    expect((heapBytes() + bufferBytes() - before) / sessions.length).toBeLessThan(30_000);
+    for (const { send, calls, problems, session } of sessions) {
+      expect(await send([field, ...CONTENT].join(""))).toEqual(["t", "t", "t", "t", "t"]);
+      expect([...calls, ...problems]).toEqual(["field 1", "field 2", "abort"]);
+      expect(session.heldBytes).toBe(0);
+    }
+  });
+
+  test("gives up a message that was to be let through after an error, which is aborted once", async () => {
+    const rescue = () => ({ remove: [{ name: "X", index: 1 }] });
+    const options = { handler: { data: fail, rescue }, wants: { onError: "accept" } } as const;
+    const { session, send, events } = await talk([...BEGIN, mta.data(), mta.field("X", " a")], options);
+    expect(session.heldBytes).toBe("X: a\r\n".length + FIELD_OVERHEAD_BYTES);
+    session.shed();
+    expect(session.heldBytes).toBe(0);
+    expect(await send(mta.field("X", " b") + mta.eom())).toEqual(["t", "t"]);
+    expect(events.slice(-2)).toEqual(["abort", "field X: a"]);
+  });
+
+  const macros = (step: string) => mta.macros(step, { a: "v".repeat(60_000) });
+
+  test.each([
+    { name: "its macros", packets: [mta.connect(), mta.helo(), macros("M")] },
+    { name: "the macros for CONNECT", packets: [macros("C")] },
+    { name: "the name of its client", packets: [mta.connect("h".repeat(60_000))] },
+  ])("cannot judge the rest of an SMTP session without $name, and serves the next one", async ({ packets }) => {
+    const { session, send, problems } = await talk(packets);
+    expect(session.heldBytes).toBeGreaterThan(60_000);
+    session.shed();
+    expect(session.heldBytes).toBe(0);
+    expect(await send(BEGIN.join(""))).toEqual(["c", "c", "t", "t"]);
+    expect(problems).toEqual(["NOQUEUE: MAIL without CONNECT"]);
+    await send(mta.quitNc());
+    expect(await send(MESSAGE.join(""))).toEqual(MESSAGE.map(() => "c"));
   });
 
   test("skips the rest of a half packet outside of a message, and answers it", async () => {
@@ -633,6 +698,85 @@ test("A session whose bytes are given up while a step is being answered says so 
   resolve("accept");
   expect(await sent).toEqual(["t"]);
   expect(events.at(-1)).toBe("abort");
+});
+
+test("A handler is let go of as soon as a reply has ended its message", async () => {
+  const { session } = await talk([...BEGIN, mta.field("X", " a")]);
+  const ended = await talk([...BEGIN, mta.field("X", " a"), mta.eoh()], { handler: { eoh: () => "reject" } });
+  expect([session.heldBytes > 0, ended.session.heldBytes]).toEqual([true, 0]);
+});
+
+describe("What a session holds", () => {
+  test("counts tiny fields with what they cost, and only so many are kept", async () => {
+    const kept: unknown[] = [];
+    const handler = { header: (field: unknown, isExcess: boolean) => void (isExcess || kept.push(field)) };
+    const options = { wants: { ...SILENT_WANTS.wants, maxHeaderBytes: 1_048_576 }, offer: POSTFIX_OFFER, handler };
+    const { session, send, problems } = await talk(BEGIN, options);
+    const before = heapBytes();
+    await send(mta.field("X", "").repeat(MAX_FIELDS));
+    expect(problems).toEqual([]);
+    const { heldBytes } = session;
+    expect(heldBytes).toBe(MAX_FIELDS * ("X:\r\n".length + FIELD_OVERHEAD_BYTES));
+    expect(heapBytes() - before).toBeLessThan(2 * heldBytes);
+    await send(mta.field("X", "").repeat(10));
+    expect(problems).toEqual(["NOQUEUE: header over 10000 fields"]);
+    expect([kept.length, session.heldBytes]).toEqual([MAX_FIELDS, heldBytes]);
+  });
+
+  test("is no more than usual with the macros that Postfix sends", async () => {
+    const usual = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`{macro_${at}}`, "v".repeat(50)]));
+    const { session } = await talk([mta.macros("C", usual), ...BEGIN]);
+    expect(session.heldBytes).toBe(0);
+  });
+
+  test("counts macros until the message ends", async () => {
+    const { session, send } = await talk([...BEGIN, mta.macros("R", { a: "v".repeat(60_000) })]);
+    expect(session.heldBytes).toBeGreaterThan(60_000);
+    await send(mta.eom());
+    expect(session.heldBytes).toBe(0);
+  });
+
+  const many = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, at) => [`m${at}`, "v"]));
+
+  test.each([
+    { name: "65,536 bytes", macros: { m0: "v".repeat(65_536 - "Cm0\0\0".length) }, problems: [] },
+    { name: "a byte more", macros: { m0: "v".repeat(65_537 - "Cm0\0\0".length) }, problems: ["over 65536 bytes"] },
+    { name: "200 macros", macros: many(200), problems: [] },
+    { name: "201 macros", macros: many(201), problems: ["over 200 macros"] },
+  ])("has limits for macros: $name", async ({ macros, problems }) => {
+    let value: string | undefined;
+    const application: Partial<Application> = {
+      connect: (smtp) => {
+        value = smtp.macros.get("m0");
+        return "continue";
+      },
+    };
+    const talked = await talk([mta.macros("C", macros), mta.connect()], { application });
+    expect(talked.said).toEqual([[], ["c"]]);
+    expect(talked.problems).toEqual(problems.map((problem) => `NOQUEUE: MACRO: ${problem}`));
+    expect(value).toBe(problems.length > 0 ? undefined : macros.m0);
+  });
+
+  test("has a limit for the name in HELO, which is cut", async () => {
+    const { said, problems, events } = await talk([
+      mta.connect(),
+      mta.helo("h".repeat(MAX_HELO_BYTES)),
+      mta.helo("i".repeat(1_000_000)),
+    ]);
+    expect(said.flat()).toEqual(["c", "c", "c"]);
+    expect(problems).toEqual(["NOQUEUE: HELO: name over 4096 bytes"]);
+    expect(events.slice(1)).toEqual([`helo ${"h".repeat(MAX_HELO_BYTES)}`, `helo ${"i".repeat(MAX_HELO_BYTES)}`]);
+  });
+
+  test("is bounded outside of a message, whatever macros and names came", async () => {
+    const sessions = [];
+    const before = heapBytes() + bufferBytes();
+    const large = () => [..."CHMRTLNBE"].map((step) => mta.macros(step, { a: "v".repeat(1_000_000) }));
+    for (let i = 0; i < 10; i++) {
+      sessions.push(await talk([mta.connect(), mta.helo("h".repeat(1_000_000)), ...large()]));
+    }
+    expect((heapBytes() + bufferBytes() - before) / sessions.length).toBeLessThan(50_000);
+  });
 });
 
 test("A chunk outside of a message is a problem once, however many parts it comes in", async () => {
