@@ -14,6 +14,7 @@ export class Message {
   /** The fields that the handler may have kept, and their size. */
   #fields = 0;
   #headerBytes = 0;
+  #envelopeBytes = 0;
   /** True if the header is larger than the application wants it. */
   isExcess = false;
   wantsBody = true;
@@ -37,7 +38,12 @@ export class Message {
 
   /** Memory that the handler may hold. */
   get heldBytes(): number {
-    return this.#headerBytes + this.#fields * FIELD_OVERHEAD_BYTES;
+    return this.#envelopeBytes + this.#headerBytes + this.#fields * FIELD_OVERHEAD_BYTES;
+  }
+
+  /** Counts the strings of MAIL, which the handler may keep. */
+  addSender(strings: readonly string[]): void {
+    if (this.handler !== undefined) this.#envelopeBytes = strings.reduce((sum, { length }) => sum + length, 0);
   }
 
   /**
@@ -59,6 +65,7 @@ export class Message {
   /** Lets go of the handler and all that it keeps. */
   release(): void {
     this.handler = undefined;
+    this.#envelopeBytes = 0;
     this.#fields = 0;
     this.#headerBytes = 0;
   }

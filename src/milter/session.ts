@@ -77,6 +77,7 @@ export class MilterSession implements Session<Packet> {
         return this.#reply("U", "continue");
       case "M":
         this.#begin((application) => application.begin(this.#smtp, envelopeAddress(packet.strings)));
+        this.#message?.addSender(packet.strings);
         return this.#answerStep("M", (handler) => handler.mail?.());
       case "R":
         return this.#step("R", (handler) => handler.rcpt?.(envelopeAddress(packet.strings)));

@@ -56,7 +56,7 @@ const REPLIES: readonly StepReply[] = [
 
 const MAX_HEADER_BYTES = 100;
 
-/** A header of the smallest fields. */
+/** A header of the smallest fields. The sender is shorter than what macros of as many bytes would cost. */
 const MOST_FIELD_BYTES = MAX_HEADER_BYTES + (MAX_HEADER_BYTES / ":\r\n".length) * FIELD_OVERHEAD_BYTES;
 
 /** An application that does, at every step, what the hash of the input says: also throw, and reject. */
