@@ -6,6 +6,7 @@ import { createMilterService } from "../../src/milter/service.ts";
 import { Listeners } from "../../src/net/listeners.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
+import { heapBytes } from "../helpers/kept-memory.ts";
 import { apply, LineServer, UNLIMITED, until } from "../net/echo.ts";
 import { fed, recordingApplication, recordingObserver, SILENT_WANTS } from "./applications.ts";
 import { mta, POSTFIX_OFFER, packet, readPackets, replies } from "./mta.ts";
@@ -175,6 +176,35 @@ describe("The budget for half requests", () => {
     expect(server.budget.totalBytes).toBe(0);
     expect(events.filter((event) => event === "abort")).toHaveLength(1);
   });
+});
+
+test("A hundred sessions with large macros and headers keep no more than the budget", async () => {
+  let count = 0;
+  /** The fields that each handler keeps. */
+  const fields = new WeakMap<object, unknown[]>();
+  const { connect, server } = await serve(
+    {
+      header(field) {
+        count++;
+        const kept = fields.get(this) ?? [];
+        kept.push(field);
+        fields.set(this, kept);
+      },
+    },
+    { answers: [], maxHeaderBytes: 1_000_000 },
+  );
+  server.budget.limitBytes = 2_000_000;
+  const peers = Array.from({ length: 100 }, connect);
+  const before = heapBytes();
+  for (const peer of peers) {
+    const seen = count;
+    const macros = [..."CHMRTLN"].map((step) => mta.macros(step, { a: "v".repeat(60_000) })).join("");
+    send(peer, OPTIONS + BEGIN + macros + mta.field("X", "y".repeat(1000)).repeat(200));
+    await until(() => count - seen === 200);
+  }
+  await until(() => server.budget.totalBytes <= server.budget.limitBytes);
+  expect(server.problems.length).toBeGreaterThan(90);
+  expect(heapBytes() - before).toBeLessThan(2 * server.budget.limitBytes);
 });
 
 test("A hundred sessions with a body each keep no memory of it", async () => {
