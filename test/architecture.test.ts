@@ -211,6 +211,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "policy/dmarc.ts",
       "postfix/match-list.ts",
       "postfix/services.ts",
+      "postfix/transport-map.ts",
       "setup/setup.ts",
       "setup/srs-domain.ts",
       "spf",

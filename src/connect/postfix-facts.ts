@@ -58,4 +58,6 @@ export interface PostfixFacts {
   readonly routed: ReadonlySet<string>;
   /** Entries of transport_maps that answer for every destination. */
   readonly catchAlls: readonly string[];
+  /** Other entries of transport_maps, with their keys for domains that Postfix does not receive. */
+  readonly foreignRoutes: ReadonlyMap<string, readonly string[]>;
 }

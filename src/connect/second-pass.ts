@@ -8,6 +8,9 @@ import { forwardOnlyParameters } from "./srs-maps.ts";
 export const TRANSPORTS = "sender_dependent_default_transport_maps";
 const CLEANUP = "srs-cleanup/unix";
 
+/** Keys of a table that a note names. */
+const MAX_NAMED = 3;
+
 /** Parameters of a transport, such as `srs_destination_rate_delay`. */
 export const OF_TRANSPORT = /^(?!sender_dependent_)[a-z][\w-]*?_(?:initial_)?(?:destination|transport)_/;
 
@@ -54,6 +57,13 @@ export function noteWhatIsInTheWay(planning: Planning, { facts }: Ground): void 
   for (const entry of facts.catchAlls) {
     planning.note(
       `transport_maps: ${entry} has "*" or the like, which goes past the second pass: no forward is rewritten. Set relayhost instead`,
+    );
+  }
+  for (const [entry, keys] of facts.foreignRoutes) {
+    const more = keys.length > MAX_NAMED ? ` and ${keys.length - MAX_NAMED} more` : "";
+    const names = keys.slice(0, MAX_NAMED).join(", ") + more;
+    planning.note(
+      `transport_maps: ${entry} has ${names}, so forwards there go past the second pass, unrewritten. Take them out; limits for a receiver belong behind the second pass`,
     );
   }
 }

@@ -99,6 +99,26 @@ describe.skipIf(missing !== undefined)(`setup in files that have grown ${missing
       expect(said.includes("which goes past the second pass")).toBe(isTold);
     });
 
+    test.each([
+      ["inline:{ {big.example=slow:} {me@other.example=smtp:[x.test]} }", "big.example, me@other.example"],
+      ["regexp:{ {/@gmail\\.com$$/ slow:} }", "gmail.com"],
+      ["inline:{ {big.example=:} {*=:} {mx=slow:} }", undefined],
+      ["inline:{ {one.test=lmtp:} {a@two.test=slow:} {.sub.parent.test=slow:} {own.test=slow:} }", undefined],
+    ])("tells of the outside domains that a transport map takes past the second pass: %s", async (map, told) => {
+      const classes =
+        "virtual_mailbox_domains = inline:{two.test=OK}, own.test\nrelay_domains = inline:{parent.test=x}\n";
+      const { said } = await inAndOut(`mydestination = !no.test, one.test\n${classes}transport_maps = ${map}\n`);
+      const [, keys] =
+        /^transport_maps: .* has (.*), so forwards there go past the second pass, unrewritten/m.exec(said) ?? [];
+      expect(keys).toBe(told);
+      expect(said).not.toContain('has "*"');
+    });
+
+    test("tells of no domain where a list of own domains cannot be asked", async () => {
+      const { said } = await inAndOut("relay_domains = texthash:/nowhere\ntransport_maps = inline:{own.test=slow:}\n");
+      expect(said).not.toContain("transport_maps");
+    });
+
     test("tells of a service with a sender map of its own", async () => {
       const { said } = await inAndOut("", "cleanup2 unix n - n - 0 cleanup -o sender_canonical_maps=tcp:1.2.3.4:5\n");
       expect(said).toContain("master.cf: cleanup2/unix has sender_canonical_maps = tcp:1.2.3.4:5, which stays");

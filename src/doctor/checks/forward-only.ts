@@ -1,6 +1,7 @@
 /** Checks of the forward-only set-up: is the second pass taken, and does it change nothing but the sender. */
 
 import { splitItems } from "../../postfix/match-list.ts";
+import { BIG_RECEIVERS, domainOfKey, isDefaultRoute, MAX_KEYS } from "../../postfix/transport-map.ts";
 import { type Check, error, type Finding, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { Facts, PostfixFacts } from "../facts.ts";
 import { differences, parseForwardTransport, parseRecipe, type RecipePart, secondPass } from "../recipe.ts";
@@ -55,17 +56,16 @@ export const FORWARD_ONLY: readonly Check[] = [
 ];
 
 /** Big receivers, for tables that cannot list their keys. */
-const PROBES = ["gmail.com", "outlook.com", "yahoo.com", "icloud.com", "postvouch.invalid"];
+const PROBES = [...BIG_RECEIVERS, "postvouch.invalid"];
 
 async function pastSecondPass(table: string, postfix: PostfixFacts): Promise<Finding[]> {
   const listed = await postfix.entries(table);
   const found = listed ?? (await probe(table, postfix));
   const foreign: string[] = [];
   for (const [key, value] of [...found].slice(0, MAX_KEYS)) {
-    // Without transport and next hop the default stays.
-    if (/^:?$/.test(value.trim())) continue;
-    const domain = key.replace(/^.*@/, "").replace(/^\./, "");
-    if (key === "*" || (domain.includes(".") && !(await postfix.receives(domain)))) foreign.push(key);
+    if (isDefaultRoute(value)) continue;
+    const domain = domainOfKey(key);
+    if (key === "*" || (domain !== undefined && !(await postfix.receives(domain)))) foreign.push(key);
   }
   if (foreign.length === 0) return [];
   const isAll = foreign.includes("*") || foreign.includes("postvouch.invalid");
@@ -80,9 +80,6 @@ async function pastSecondPass(table: string, postfix: PostfixFacts): Promise<Fin
     ),
   ];
 }
-
-/** Entries of a table that are looked at. */
-const MAX_KEYS = 10_000;
 
 /** What a table answers for domains that are surely foreign. */
 async function probe(table: string, postfix: PostfixFacts): Promise<ReadonlyMap<string, string>> {
