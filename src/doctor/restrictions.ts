@@ -20,7 +20,8 @@ type ListName = (typeof LISTS)[number];
 
 /** A list of restrictions, restriction classes expanded. */
 export interface RestrictionList {
-  readonly name: ListName;
+  /** A parameter of smtpd, or a restriction class. */
+  readonly name: string;
   /** The service of master.cf that overrides it; `undefined` for that of main.cf. */
   readonly service: Service | undefined;
   readonly items: readonly string[];
@@ -59,9 +60,23 @@ export function listFor(name: ListName, service: Service, postfix: PostfixFacts)
 }
 
 function listOf(name: ListName, service: Service | undefined, value: string, postfix: PostfixFacts): RestrictionList {
-  const classes = new Set(splitItems(postfix.value("smtpd_restriction_classes")).filter(Boolean));
+  const classes = new Set(classNames(postfix));
   const items = splitItems(value).flatMap((item) => (classes.has(item) ? splitItems(postfix.value(item)) : [item]));
   return { name, service, items: items.filter((item) => item !== "") };
+}
+
+function classNames(postfix: PostfixFacts): string[] {
+  return splitItems(postfix.value("smtpd_restriction_classes")).filter(Boolean);
+}
+
+/** The calls in all lists, and those in restriction classes alone: an access table may name the class. */
+export function allCalls(postfix: PostfixFacts): PolicyCall[] {
+  const inLists = restrictionLists(postfix).flatMap(policyCalls);
+  const endpoints = new Set(inLists.map(({ endpoint }) => endpoint));
+  const inClasses = classNames(postfix).flatMap((name) =>
+    policyCalls({ name, service: undefined, items: splitItems(postfix.value(name)) }),
+  );
+  return [...inLists, ...inClasses.filter(({ endpoint }) => !endpoints.has(endpoint))];
 }
 
 /** The calls of policy services in a list. */

@@ -39,6 +39,8 @@ export function mendList(call: PolicyCall, postfix: PostfixFacts, setup: Setup, 
     const text = isOurs(one, setup, postfix) ? tidied(one, setup) : braces(one.endpoint, one.options.map(tight));
     return [{ text: `check_policy_service ${text}`, isPolicy: true }];
   });
+  // Postfix wants a restriction class to have an item.
+  if (entries.length === 0) return `edit ${nameOf(call.list)}`;
   return postconf(`${name} = ${joined(RELAY_LISTS.has(name) ? behindGuard(entries) : entries)}`);
 }
 

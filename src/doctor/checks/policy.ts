@@ -14,6 +14,7 @@ import {
 } from "../check.ts";
 import type { NeighbourFacts, PostfixFacts } from "../facts.ts";
 import {
+  allCalls,
   isOtherSpf,
   isOurs,
   listFor,
@@ -208,7 +209,7 @@ export const POLICY: readonly Check[] = [
     right: "one program checks SPF",
     why: "Two checkers add two headers that may differ, ask DNS twice, and the stricter one decides.",
     run: withPostfix((postfix, { setup }) => {
-      const calls = restrictionLists(postfix).flatMap(policyCalls);
+      const calls = allCalls(postfix);
       if (!calls.some((call) => isOurs(call, setup, postfix))) return [skipped(NOT_USED)];
       const others = calls.filter((call) => !isOurs(call, setup, postfix) && isOtherSpf(call, postfix));
       return others.map((call) =>
@@ -225,9 +226,7 @@ export const POLICY: readonly Check[] = [
     why: "From Postfix 3.10 on, spawn(8) ends a process after `command_time_limit` if NAME_time_limit is not set.",
     run: withPostfix((postfix) => {
       const spawned = postfix.services.filter(({ program, args }) => program === "spawn" && /spf/i.test(args));
-      const called = restrictionLists(postfix)
-        .flatMap(policyCalls)
-        .map(({ endpoint }) => endpoint.replace(/^.*[/:]/, ""));
+      const called = allCalls(postfix).map(({ endpoint }) => endpoint.replace(/^.*[/:]/, ""));
       return spawned.flatMap(({ name, type }) => {
         if (!called.includes(name)) {
           return warning(
@@ -269,11 +268,9 @@ export const POLICY: readonly Check[] = [
   },
 ];
 
-/** The calls of our service in all lists. */
+/** The calls of our service. */
 export function ourCalls(postfix: PostfixFacts, setup: Setup): PolicyCall[] {
-  return restrictionLists(postfix)
-    .flatMap(policyCalls)
-    .filter((call) => isOurs(call, setup, postfix));
+  return allCalls(postfix).filter((call) => isOurs(call, setup, postfix));
 }
 
 function hasDmarcFilter(postfix: PostfixFacts, neighbours: NeighbourFacts): boolean {

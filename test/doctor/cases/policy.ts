@@ -8,6 +8,11 @@ const MILTER = "smtpd_milters = inet:127.0.0.1:8893\n";
 const REJECTS = { opendmarc: "RejectFailures true\n" };
 const SMTP = "smtp inet n - n - - smtpd\n";
 const SPAWN = "policyd-spf unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd-spf\n";
+const CLASS = `smtpd_restriction_classes = other, spf
+other = permit
+spf = check_policy_service unix:private/policyd-spf
+smtpd_sender_restrictions = check_sender_access inline:{ example.com=spf }
+`;
 const ANSWERS = { status: "found", value: "DUNNO" } as const;
 
 export const POLICY_CASES: readonly Case[] = [
@@ -58,6 +63,11 @@ export const POLICY_CASES: readonly Case[] = [
       mainCf:
         "smtpd_restriction_classes = spf\nspf = check_policy_service inet:localhost:10030\nsmtpd_recipient_restrictions = reject_unauth_destination, spf\n",
     },
+  },
+  {
+    id: "policy-use",
+    name: "a call in a restriction class of an access table",
+    right: { mainCf: CLASS.replace("unix:private/policyd-spf", "inet:127.0.0.1:10030") },
   },
   { id: "policy-use", name: "no listener", skips: { toml: "[policy]\nlisten = []\n" }, says: "policy.listen is empty" },
 
@@ -203,6 +213,13 @@ export const POLICY_CASES: readonly Case[] = [
   },
   {
     id: "two-spf",
+    name: "policyd-spf in a class that an access table calls",
+    wrong: { mainCf: GOOD + CLASS, masterCf: SMTP + SPAWN },
+    status: "warning",
+    says: "main.cf: spf asks unix:private/policyd-spf beside ours",
+  },
+  {
+    id: "two-spf",
     name: "a greylister",
     right: { mainCf: `${GOOD.trimEnd()}, check_policy_service inet:127.0.0.1:10023\n` },
   },
@@ -214,6 +231,7 @@ export const POLICY_CASES: readonly Case[] = [
     status: "warning",
     says: "policyd-spf is left over",
   },
+  { id: "policyd-spf", name: "asked by a class", right: { mainCf: GOOD + CLASS, masterCf: SMTP + SPAWN } },
   {
     id: "policyd-spf",
     name: "no time limit, from 3.10 on",
