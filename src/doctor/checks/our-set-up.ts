@@ -96,7 +96,7 @@ export const OUR_SET_UP: readonly Check[] = [
   },
   {
     id: "ports",
-    right: "our ports are held by our daemon",
+    right: "no other program holds our ports",
     why: "A port that another program holds keeps the service from starting, or has that program answer Postfix.",
     run: ({ setup, host }) =>
       LISTENER_KEYS.flatMap((key) => setup.config[key].flatMap((endpoint) => portFindings(key, endpoint, host))),

@@ -80,9 +80,10 @@ export const POLICY: readonly Check[] = [
     why: "A service that nobody asks checks nothing.",
     run: withPostfix((postfix, { setup }) => {
       if (setup.config["policy.listen"].length === 0) return [skipped("policy.listen is empty: SPF is not checked")];
-      return ourCalls(postfix, setup).length > 0
-        ? []
-        : [warning("no restriction of Postfix names our policy service: SPF is not checked", MEND)];
+      if (ourCalls(postfix, setup).length > 0) return [];
+      const isChecked = allCalls(postfix).some((call) => isOtherSpf(call, postfix));
+      const effect = `SPF is not checked${isChecked ? " by postvouch" : ""}`;
+      return [warning(`no restriction of Postfix names our policy service: ${effect}`, MEND)];
     }),
   },
   {

@@ -54,7 +54,14 @@ export const POLICY_CASES: readonly Case[] = [
     },
   },
 
-  { id: "policy-use", name: "no call", wrong: {}, status: "warning", says: "SPF is not checked" },
+  { id: "policy-use", name: "no call", wrong: {}, status: "warning", says: "service: SPF is not checked" },
+  {
+    id: "policy-use",
+    name: "policyd-spf alone",
+    wrong: { mainCf: asking("unix:private/policyd-spf"), masterCf: SMTP + SPAWN },
+    status: "warning",
+    says: "SPF is not checked by postvouch",
+  },
   { id: "policy-use", name: "a call", right: { mainCf: GOOD } },
   {
     id: "policy-use",
