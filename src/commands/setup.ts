@@ -24,7 +24,7 @@ import type { Call } from "./call.ts";
 /**
  * Shows the change as a diff; with `--apply` or `--undo` makes it.
  *
- * @throws {Failure} when it cannot be made; then Postfix's files are as before
+ * @throws {Failure} when it cannot be made; then Postfix's files are as before, or the last line says otherwise
  */
 export async function runSetup(call: Call): Promise<number> {
   const { apply: isApply = false, undo: isUndo = false } = call.options;

@@ -3,16 +3,21 @@ import { appendFileSync, chmodSync, readdirSync, readFileSync, statSync, writeFi
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Change } from "../../src/connect/host/change.ts";
+import { filesBetween } from "../../src/connect/host/drain.ts";
 import { beginReplacing, endReplacing } from "../../src/connect/host/record.ts";
 import { commit, prepare, replacements } from "../../src/connect/host/replace.ts";
-import { recover, replaceFiles } from "../../src/connect/host/transaction.ts";
+import { recover, replaceFiles, takingBack } from "../../src/connect/host/transaction.ts";
+import { EXIT, Failure } from "../../src/process/exit.ts";
 import { postfixConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
 import { missingRoot } from "../helpers/postfix-server.ts";
 import { requirePrograms, runProgram, skipReason } from "../helpers/requires.ts";
-import { apply, everything, put, undo } from "./planning.ts";
+import { apply, everything, letAge, put, undo } from "./planning.ts";
 
 const missing = requirePrograms("postconf", "mount") ?? missingRoot();
 const noDisk = missing ?? missingMount();
+
+/** A main.cf with a classic sender map. */
+const CANONICAL = "mydestination =\nmyhostname = mail.example.org\nsender_canonical_maps = tcp:127.0.0.1:10001\n";
 
 /** The part after which a run is killed. */
 const STEPS = ["prepare", "begin", "one file", "two files", "all files", "end"] as const;
@@ -128,6 +133,49 @@ describe.skipIf(missing !== undefined)(`replacing Postfix's files ${missing ?? "
     });
   });
 
+  describe.skipIf(noDisk !== undefined)(`in two steps ${noDisk ?? ""}`, () => {
+    /** Makes the first step on a disk, and fails at the second. */
+    const failAtSecond = async (disk: Disk, isFull: boolean): Promise<{ readonly lines: readonly string[] }> => {
+      disk.fill([`main.cf ${CANONICAL}`, "master.cf smtp inet n - y - - smtpd\n"], 30);
+      const change = await apply(disk.path, ["forward-only"]);
+      const made = (await filesBetween(disk.path, change.now, change.made))?.files ?? change.now;
+      const first = { ...change, made };
+      const between = { ...change, made };
+      await replaceFiles(first, between, async () => {});
+      letAge(disk.path);
+      if (isFull) disk.fillUp();
+      const second = { ...change, now: made, record: between };
+      const fail = async (): Promise<void> => {
+        throw new Failure(EXIT.notDone, ["no"]);
+      };
+      return takingBack(first, between, () => replaceFiles(second, change, fail)).then(
+        () => ({ lines: [] }),
+        (error: Failure) => error,
+      );
+    };
+    const filesOf = (disk: Disk): string[] => everything(disk.path).filter((text) => !text.startsWith("fill"));
+
+    test("the first is taken back with the second", async () => {
+      using disk = tmpfs("400k");
+      expect((await failAtSecond(disk, false)).lines[0]).toBe("no");
+      expect(filesOf(disk)).toEqual([`main.cf ${CANONICAL}`, "master.cf smtp inet n - y - - smtpd\n"]);
+    });
+
+    test.each(["--apply", "--undo"])("a full disk leaves the first, and %s goes on", async (how) => {
+      using disk = tmpfs("400k");
+      const { lines } = await failAtSecond(disk, true);
+      expect(lines[0]).toMatch(/^Cannot write ".*": no space left on the disk/);
+      expect(lines.at(-1)).toMatch(/^the first of two steps is in place: .* the same command again goes on/);
+      expect(lines.join("\n")).not.toContain("nothing is changed");
+      runProgram("sh", ["-c", `rm ${disk.path}/fill*`]);
+      await put(how === "--undo" ? undo(disk.path) : apply(disk.path, ["forward-only"]));
+      const mainCf = readFileSync(join(disk.path, "main.cf"), "latin1");
+      if (how === "--undo") expect(mainCf).toBe(CANONICAL);
+      else expect(mainCf).not.toMatch(/^sender_canonical_maps/m);
+      expect(mainCf.includes(":forward-transport")).toBe(how === "--apply");
+    });
+  });
+
   test("keeps owner and mode", async () => {
     reset(before);
     const path = join(files.path, "main.cf");
@@ -161,6 +209,8 @@ interface Disk extends Disposable {
   readonly path: string;
   /** Writes files, and then fills the disk up to a number of free pages. */
   fill(texts: readonly string[], freePages: number): void;
+  /** Leaves no page free. */
+  fillUp(): void;
 }
 
 const PAGE = 4096;
@@ -178,6 +228,10 @@ function tmpfs(size: string): Disk {
       }
       const free = Number(runProgram("stat", ["-f", "-c", "%f", directory.path]));
       writeFileSync(join(directory.path, "fill"), Buffer.alloc(Math.max(0, free - freePages) * PAGE));
+    },
+    fillUp() {
+      const free = Number(runProgram("stat", ["-f", "-c", "%f", directory.path]));
+      writeFileSync(join(directory.path, "fill-up"), Buffer.alloc(free * PAGE));
     },
     [Symbol.dispose]() {
       runProgram("umount", [directory.path]);

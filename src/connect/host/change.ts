@@ -16,7 +16,7 @@ import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { readSnippets } from "./package-snippets.ts";
 import { daemonUser, type Prober } from "./probe.ts";
 import { readRecord, type SetupRecord } from "./record.ts";
-import { ignoringSignals, replaceFiles } from "./transaction.ts";
+import { ignoringSignals, replaceFiles, takingBack } from "./transaction.ts";
 import { unitSockets } from "./unit-sockets.ts";
 import { WorkingCopy } from "./working-copy.ts";
 
@@ -233,21 +233,18 @@ async function inSteps(
   const { files, pass } = between;
   const recordBetween = { parts: pass === "comes" ? parts : (record?.parts ?? []), before, made: files };
   const old = decidingProcesses(queueDirectory);
-  await replaceFiles({ ...change, made: files }, recordBetween, async () => {
+  const first = { ...change, made: files };
+  await replaceFiles(first, recordBetween, async () => {
     const trouble = pass === "comes" ? await discontent(configDir) : undefined;
     if (trouble !== undefined) throw trouble;
     await reload();
   });
-  const second = { configDir, now: files, made, record: recordBetween };
-  try {
+  await takingBack(first, recordBetween, async () => {
     await waitForEnd(old, queueDirectory);
     const waiting = pass === "comes" ? 0 : await drain(configDir, now["master.cf"] ?? "", Date.now);
     if (waiting > 0) say(`${waiting} messages still wait for the second pass, and leave unrewritten without it`);
-    await replaceFiles(second, next, check);
-  } catch (error) {
-    await replaceFiles({ ...second, made: now }, record, async () => {});
-    throw error;
-  }
+    await replaceFiles({ configDir, now: files, made, record: recordBetween }, next, check);
+  });
 }
 
 /** Tells if Postfix has the port of the second pass already. */

@@ -1,8 +1,10 @@
 /** Replaces Postfix's files as one step: after any failure, and after a run that was killed, they are as before. */
-import { EXIT, Failure } from "../../process/exit.ts";
+import { EXIT, errorText, Failure } from "../../process/exit.ts";
 import type { Files } from "./files.ts";
 import { beginReplacing, cancelReplacing, endReplacing, readRecord, type SetupRecord } from "./record.ts";
 import { commit, forget, prepare, putBack, replacements } from "./replace.ts";
+
+const UNCHANGED = "nothing is changed";
 
 /** The change of the files. */
 export interface FileChange {
@@ -38,10 +40,44 @@ export async function replaceFiles(
   } catch (error) {
     putBack({ files });
     cancelReplacing(configDir);
-    throw withLine(error, `nothing is changed: ${files.map(({ name }) => name).join(", ")} as before`);
+    throw withLine(error, `${UNCHANGED}: ${files.map(({ name }) => name).join(", ")} as before`);
   }
   endReplacing(configDir);
   forget(files);
+}
+
+/**
+ * Makes the second of two steps. If it fails, the first is taken back.
+ *
+ * @param first the change of the first step, which is in place
+ * @param between its record
+ * @throws {Failure} with the lines of the second step; and where the first cannot be taken back, as on a full disk, how
+ *   to go on
+ */
+export async function takingBack(
+  { configDir, now, made, record }: FileChange,
+  between: SetupRecord,
+  second: () => Promise<void>,
+): Promise<void> {
+  try {
+    await second();
+  } catch (error) {
+    try {
+      await replaceFiles({ configDir, now: made, made: now, record: between }, record, async () => {});
+    } catch (trouble) {
+      throw halfWay(error, trouble);
+    }
+    throw error;
+  }
+}
+
+function halfWay(error: unknown, trouble: unknown): Failure {
+  const lines = [error, trouble]
+    .flatMap((one) => (one instanceof Failure ? one.lines : [errorText(one)]))
+    .filter((line) => !line.startsWith(UNCHANGED));
+  const line =
+    'the first of two steps is in place: canonical maps and the second pass both rewrite; mend that, and the same command again goes on, or "postvouch setup --undo" takes all of ours out';
+  return new Failure(EXIT.notDone, [...new Set(lines), line], { cause: error });
 }
 
 /**
