@@ -78,7 +78,8 @@ describe.skipIf(missing !== undefined)(`setup of a running Postfix ${missing ?? 
     dir?.[Symbol.dispose]();
   });
   beforeEach(() => {
-    for (const name of ["refuse", "wait", "waiting"]) rmSync(join(postfix.configDir, "queue", name), { force: true });
+    for (const name of ["refuse", "say", "wait", "waiting"])
+      rmSync(join(postfix.configDir, "queue", name), { force: true });
     if (files().join() !== before.join()) run("--undo");
     expect(files()).toEqual(before);
   });
@@ -185,6 +186,15 @@ ${more}`;
     expect({ status, files: files() }).toEqual({ status: 1, files: before });
   });
 
+  test.each([
+    ["post-install: one\n  Error: no such user\n", "postfix check: Error: no such user"],
+    ["one\ntwo\n\nthree\nfour\n", "postfix check: two; three; four"],
+  ])("says why postfix check failed, in whatever words: %j", (text, wanted) => {
+    tell("refuse");
+    writeFileSync(join(postfix.configDir, "queue", "say"), text);
+    expect(run("classic", "--apply").stderr).toContain(wanted);
+  });
+
   test("changes nothing when another program has the port of the second pass", async () => {
     const server = createServer().listen(ports[4], "127.0.0.1");
     await once(server, "listening");
@@ -284,7 +294,7 @@ cd "$(postconf -c "$config_directory" -h queue_directory)"
 if [ "$1" = check ]; then
   ours=$(grep -c '127.0.0.1:.*:forward\\|check_policy_service' "$config_directory/main.cf")
   if [ "$(cat refuse 2>/dev/null)" = always ] || { [ -e refuse ] && [ "$ours" != 0 ]; }; then
-    echo "postfix/postfix-script: fatal: I do not like it" >&2
+    if [ -e say ]; then cat say >&2; else echo "postfix/postfix-script: fatal: I do not like it" >&2; fi
     exit 1
   fi
   if [ "$ours" != 0 ]; then

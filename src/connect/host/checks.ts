@@ -1,6 +1,6 @@
 /** Checks of a change: before it that what Postfix will depend on is there, after it that Postfix is content. */
 import { readParameters } from "../../postfix/postconf.ts";
-import { type PostfixRun, runPostfix } from "../../postfix/run.ts";
+import { runPostfix } from "../../postfix/run.ts";
 import { EXIT, errorText, Failure } from "../../process/exit.ts";
 import { entriesOf } from "../entries.ts";
 import { PARTS, type PartName } from "../parts.ts";
@@ -116,9 +116,11 @@ export async function reloadPostfix(configDir: string): Promise<"reloaded" | "no
   return "reloaded";
 }
 
-function lastLines(run: PostfixRun & { readonly status: "ran" }): string {
-  const lines = (run.stderr || run.stdout).split("\n").filter((line) => /fatal|error|warning: (?!.*unused)/.test(line));
-  return lines.slice(-3).join("; ");
+/** The last lines that say why, or the last of all. postfix-script and post-install write "Error:", others "fatal:". */
+function lastLines({ stderr, stdout }: { readonly stderr: string; readonly stdout: string }): string {
+  const lines = (stderr.trim() || stdout).split("\n").flatMap((line) => line.trim() || []);
+  const telling = lines.filter((line) => /fatal|error|warning: (?!.*unused)/i.test(line));
+  return (telling.length > 0 ? telling : lines).slice(-3).join("; ");
 }
 
 /**
