@@ -89,7 +89,7 @@ export const MILTER_PARAMETERS = {
   "milter.max_header_bytes": parameter(
     integer(10_000, 16_777_216),
     1_048_576,
-    "Longest header in bytes. A longer one is malformed. Bodies are hashed as they come and not kept.",
+    "Longest header in bytes, 10,000 fields at most. A longer one is malformed. Bodies are hashed as they come and not kept.",
   ),
 } as const;
 
