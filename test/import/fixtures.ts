@@ -1,4 +1,5 @@
 /** Hosts and configurations for tests of the import. */
+import { expect } from "vitest";
 import { type ParsedConfig, parseConfig } from "../../src/config/parse.ts";
 import { type Circumstances, planImport } from "../../src/import/plan.ts";
 import type { Findings, Host } from "../../src/import/readers/finding.ts";
@@ -25,4 +26,13 @@ const CIRCUMSTANCES: Circumstances = {
 export function readBack(found: readonly Findings[], circumstances = CIRCUMSTANCES): ParsedConfig & { toml: string } {
   const { toml } = planImport(found, circumstances);
   return { ...parseConfig(toml, "imported"), toml };
+}
+
+/** Expects a valid configuration with these values, and `says` among the notes; no note without it. */
+export function expectRead(findings: Findings, keys: object, says: string | undefined): void {
+  const { config, problems } = readBack([findings]);
+  expect(problems).toEqual([]);
+  expect(config).toMatchObject(keys);
+  if (says === undefined) expect(findings.notes).toEqual([]);
+  else expect(findings.notes.join("\n")).toContain(says);
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { isPolicydSpf, readPolicydSpf } from "../../../src/import/readers/policyd-spf.ts";
 import { NAMES, readOptions } from "../../../src/import/readers/policyd-spf-options.ts";
 import { skipReason } from "../../helpers/requires.ts";
-import { hostWith, readBack } from "../fixtures.ts";
+import { expectRead, hostWith, readBack } from "../fixtures.ts";
 
 const DEBIAN = "/etc/postfix-policyd-spf-python/policyd-spf.conf";
 const MODULE = "/usr/lib/python3/dist-packages/spf_engine";
@@ -178,12 +178,7 @@ const LINES: readonly { readonly text: string; readonly keys?: object; readonly 
 
 describe("readPolicydSpf", () => {
   test.each(LINES)("$text", ({ text, keys = {}, says }) => {
-    const findings = read(text);
-    const { config, problems } = readBack([findings]);
-    expect(problems).toEqual([]);
-    expect(config).toMatchObject(keys);
-    if (says === undefined) expect(findings.notes).toEqual([]);
-    else expect(findings.notes.join("\n")).toContain(says);
+    expectRead(read(text), keys, says);
   });
 
   test("tells Debian's file line by line", () => {
@@ -239,12 +234,7 @@ describe("the file of users", () => {
     { users: "bob@x.example\n", overrides: [], says: "policyd-spf crashed here" },
     { users: "bob@x.example,Header_Type\n", overrides: [], says: 'crashes on "Header_Type"' },
   ])("$users$conf", ({ users, conf, overrides, says }) => {
-    const findings = perUser(users, conf);
-    const { config, problems } = readBack([findings]);
-    expect(problems).toEqual([]);
-    expect(config["policy.override"]).toMatchObject(overrides);
-    if (says === undefined) expect(findings.notes).toEqual([]);
-    else expect(findings.notes.join("\n")).toContain(says);
+    expectRead(perUser(users, conf), { "policy.override": overrides }, says);
   });
 
   test.each([

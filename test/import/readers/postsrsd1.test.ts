@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ImportError } from "../../../src/import/readers/finding.ts";
 import { isPostsrsd1, readPostsrsd1 } from "../../../src/import/readers/postsrsd1.ts";
-import { hostWith, readBack } from "../fixtures.ts";
+import { expectRead, hostWith, readBack } from "../fixtures.ts";
 
 const FILES = {
   "/etc/domains": "one.example\ntwo.example\n",
@@ -89,12 +89,7 @@ const LINES: readonly { readonly text: string; readonly keys?: object; readonly 
 
 describe("readPostsrsd1", () => {
   test.each(LINES)("$text", ({ text, keys = {}, says }) => {
-    const findings = read(text);
-    const { config, problems } = readBack([findings]);
-    expect(problems).toEqual([]);
-    expect(config).toMatchObject(keys);
-    if (says === undefined) expect(findings.notes).toEqual([]);
-    else expect(findings.notes.join("\n")).toContain(says);
+    expectRead(read(text), keys, says);
   });
 
   test.each([
