@@ -36,7 +36,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     summary: "run the daemon in the foreground",
     help: `Runs the daemon in the foreground. SIGHUP reads the configuration, the secrets
 and the domain lists again. SIGTERM answers requests in progress and ends.
-On a terminal it prints the main.cf lines that use it.
+On a terminal it prints the main.cf lines that use it, and ends with it.
 "postvouch help config" lists the keys of the configuration.`,
     options: ["config"],
     load: async () => (await import("./serve.ts")).serve,

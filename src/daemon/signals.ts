@@ -2,6 +2,7 @@
 
 import { EXIT } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
+import { watchTerminal } from "../process/terminal.ts";
 
 /**
  * Time in milliseconds within which a repeated signal counts as the same one. A terminal sends Ctrl-C to all its
@@ -27,10 +28,14 @@ export interface Signals {
   serve(actions: SignalActions): Promise<void>;
 }
 
-/** Catches the signals. A SIGTERM or SIGINT after the first one ends the process at once. */
+/**
+ * Catches the signals. A SIGTERM or SIGINT after the first one ends the process at once. A SIGHUP because the terminal is
+ * gone stops like SIGTERM: nobody could end the daemon by Ctrl-C any more, and it would keep all ports.
+ */
 export function listenForSignals(logger: Logger): Signals {
   const started = Promise.withResolvers<SignalActions>();
   const stopped = Promise.withResolvers<void>();
+  const isTerminalGone = watchTerminal();
   let reloads = Promise.resolve();
   /** True while a reload waits for the one before it. It covers all further signals until it starts. */
   let isWaiting = false;
@@ -48,7 +53,7 @@ export function listenForSignals(logger: Logger): Signals {
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
-  process.on("SIGHUP", () => {
+  const reload = (): void => {
     if (isWaiting) return;
     isWaiting = true;
     reloads = reloads
@@ -57,6 +62,10 @@ export function listenForSignals(logger: Logger): Signals {
         isWaiting = false;
         return actions.reload();
       });
+  };
+  process.on("SIGHUP", async () => {
+    if (!(await isTerminalGone())) reload();
+    else if (stopping === undefined) stop("SIGHUP");
   });
   return {
     serve(actions) {

@@ -9,7 +9,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { freePorts, Peer, scratch } from "../helpers/daemon.ts";
 import { OLD_NODE } from "../helpers/old-node.ts";
+import { requirePrograms } from "../helpers/requires.ts";
 
+const noTerminal = requirePrograms("script");
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "src/main.js");
 const INSPECTOR_PORT = 9229;
@@ -32,10 +34,10 @@ class Started implements AsyncDisposable {
   output = "";
   readonly ended: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
 
-  constructor(command: readonly string[], port: number, config: string) {
+  constructor(command: readonly string[], port: number, shell = "/bin/sh") {
     const [program = "", ...args] = command;
     // A process group of its own, as a terminal would make it.
-    this.front = spawn(program, [...args, "--config", config], { cwd: ROOT, detached: true });
+    this.front = spawn(program, args, { cwd: ROOT, detached: true, env: { ...process.env, SHELL: shell } });
     this.port = port;
     this.front.stdout?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     this.front.stderr?.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
@@ -69,14 +71,35 @@ const policyRequest =
 
 async function start(way: readonly string[], dir: ReturnType<typeof scratch>, more = NO_POLICY): Promise<Started> {
   const [port = 0] = await freePorts(1);
+  const started = new Started([...way, "--config", writeConfig(dir, port, more)], port);
+  await started.said("info listening");
+  return started;
+}
+
+/** The same in a terminal of its own, which script(1) opens and in which it runs the shell. */
+async function startOnTerminal(
+  way: readonly string[],
+  dir: ReturnType<typeof scratch>,
+  shell: string,
+): Promise<Started> {
+  const [port = 0] = await freePorts(1);
+  const command = [...way, "--config", writeConfig(dir, port, NO_POLICY)].join(" ");
+  const started = new Started(["script", "-qec", command, "/dev/null"], port, shell);
+  await started.said("info listening");
+  return started;
+}
+
+function writeConfig(dir: ReturnType<typeof scratch>, port: number, more: string): string {
   dir.write("secrets", "tops3cr3t\n");
-  const config = dir.write(
+  return dir.write(
     "p.toml",
     `hostname = "mx.example"\n[srs]\ndomain = "x.example"\nsecrets_file = "${dir.path}/secrets"\n[tcptable]\nforward = ["127.0.0.1:${port}"]\nreverse = []\n[socketmap]\nlisten = []\n[metrics]\nlisten = []\n${more}`,
   );
-  const started = new Started(way, port, config);
-  await started.said("info listening");
-  return started;
+}
+
+/** All processes below one, parents first. */
+function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 function childrenOf(pid: number): number[] {
@@ -183,6 +206,25 @@ describe.each(Object.entries(WAYS))("a daemon started by %s", (name, way) => {
       process.kill(name === "an old Node.js" ? started.pid : started.daemonPid, "SIGHUP");
       await started.said("info reload result=ok");
       expect(await isOpen(started.port)).toBe(true);
+    },
+    2 * END_MS,
+  );
+
+  test.skipIf(isMissing || noTerminal !== undefined).each(["/bin/sh", "/bin/bash"])(
+    "reads its configuration again on SIGHUP in a terminal of %s, and ends when the terminal is closed",
+    async (shell) => {
+      using dir = scratch();
+      await using terminal = await startOnTerminal(command, dir, shell);
+      const pids = descendantsOf(terminal.pid);
+      process.kill(pids.at(-1) ?? 0, "SIGHUP");
+      await terminal.said("info reload result=ok");
+      // script has the other end of the terminal: the kernel hangs up.
+      process.kill(terminal.pid, "SIGKILL");
+      await until(
+        () => `the end of ${pids}`,
+        () => !pids.some(isAlive),
+      );
+      expect(await isOpen(terminal.port)).toBe(false);
     },
     2 * END_MS,
   );
