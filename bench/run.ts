@@ -49,6 +49,7 @@ const OPTIONS = {
   also: { type: "string", multiple: true },
   store: { type: "boolean" },
   "only-builds": { type: "boolean" },
+  attack: { type: "string" },
 } as const;
 
 const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
@@ -86,6 +87,7 @@ function createBench(directory: string): Bench {
     directory,
     hasNamespace: isInside(),
     onlyBuilds: values["only-builds"] === true,
+    onlyAttacks: values.attack ?? "",
     also: new Map((values.also ?? []).map((entry) => splitAt(entry, "="))),
     effort: {
       ...effort,
