@@ -105,7 +105,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "spf/verdict.ts",
     ],
   },
-  status: { imports: ["metrics/plain.ts", "net/lookup.ts"] },
+  status: { imports: ["metrics/plain.ts", "net/backlog.ts", "net/lookup.ts"] },
   config: {
     imports: [
       "authentication/settings.ts",

@@ -1,7 +1,8 @@
 /** The HTTP server of the status page, GET /metrics, /healthz and /readyz. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import { setImmediate } from "node:timers/promises";
+import { spaced } from "../collections/spaced.ts";
+import { feedInTurns } from "./feed.ts";
 import { isOurHost } from "./host.ts";
 import { statusPage } from "./page.ts";
 import { type ExplainSpf, readQuestion, SpfForm } from "./spf-form.ts";
@@ -40,6 +41,12 @@ const IDLE_MS = 65_000;
 /** Largest number of connections, enough for some scrapers and a load balancer. Mail needs the other descriptors. */
 const MAX_CONNECTIONS = 64;
 
+/**
+ * Least time in milliseconds between two renderings of the metrics, or of the page. Each takes some milliseconds, and 64
+ * peers that ask all the time would take most of the processor.
+ */
+const RENDER_APART_MS = 200;
+
 /** A connection of the status server. */
 interface StatusConnection {
   drain(): void;
@@ -65,8 +72,8 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     view: () => status.view(),
     hasPage: () => status.hasPage(),
     hostname: () => status.hostname(),
-    scrape: sharedInATurn(() => status.scrape()),
-    page: sharedInATurn(async () => statusPage(status.view())),
+    scrape: spaced(() => status.scrape(), RENDER_APART_MS),
+    page: spaced(async () => statusPage(status.view()), RENDER_APART_MS),
     form: new SpfForm(status.explainSpf),
   };
   const server = createServer((request, response) => {
@@ -97,35 +104,10 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     if (deadlines.size > MAX_CONNECTIONS) socket.destroy();
     else {
       server.emit("connection", socket);
-      feedInSlices(socket);
+      feedInTurns(socket);
     }
     return { drain: () => socket.destroySoon(), closed };
   };
-}
-
-/** Bytes that are parsed before a connection that asks too much can be closed: most requests of scrapers are shorter. */
-const SLICE_BYTES = 1024;
-
-/** Has node:http parse packets in slices. It would parse thousands of requests of one packet, even on a closed connection. */
-function feedInSlices(socket: Socket): void {
-  const [parse] = socket.listeners("data");
-  if (parse === undefined) return;
-  socket.removeAllListeners("data");
-  socket.on("data", (bytes: Buffer) => {
-    for (let at = 0; at < bytes.length && !socket.destroyed; at += SLICE_BYTES)
-      parse.call(socket, bytes.subarray(at, at + SLICE_BYTES));
-  });
-}
-
-/** Makes one call of `work`, at the end of the turn of the event loop, for all that ask in this turn. */
-function sharedInATurn<T>(work: () => Promise<T>): () => Promise<T> {
-  let result: Promise<T> | undefined;
-  const begin = async (): Promise<T> => {
-    await setImmediate();
-    result = undefined;
-    return work();
-  };
-  return () => (result ??= begin());
 }
 
 /** Text of ours is never shown as anything else. */
