@@ -38,11 +38,17 @@ export function readSeenKeys(path: string): SeenKeys {
 export function writeSeenKeys(path: string, seen: readonly string[]): string | undefined {
   const temporary = `${path}.new`;
   try {
-    writeFileSync(temporary, seen.map((line) => `${line}\n`).join(""), { mode: 0o644 });
+    removeIfThere(temporary);
+    // A link that someone with the rights of the service has put there is not followed, whoever writes.
+    writeFileSync(temporary, seen.map((line) => `${line}\n`).join(""), { mode: 0o644, flag: "wx" });
     renameSync(temporary, path);
     return undefined;
   } catch (error) {
-    removeIfThere(temporary);
+    try {
+      removeIfThere(temporary);
+    } catch {
+      // The first trouble says more.
+    }
     return `Cannot write "${path}": ${fileTrouble(error)}`;
   }
 }
@@ -51,6 +57,6 @@ function removeIfThere(path: string): void {
   try {
     unlinkSync(path);
   } catch (error) {
-    if (errorCode(error) === "") throw error;
+    if (errorCode(error) !== "ENOENT") throw error;
   }
 }

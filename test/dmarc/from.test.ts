@@ -17,7 +17,7 @@ test.each(readCases<FromCase>("from-cases").map((one) => [one.from, one.expect])
 });
 
 const CASES: readonly (readonly [value: string, expected: string, why?: string])[] = [
-  // The ways round p=reject that milter.md and dkim-dmarc-arc.md name.
+  // Ways round p=reject.
   ["<ann@example.com(x)>", "example.com", "a comment in the domain, which others cannot read"],
   ["<ann@(x)example(y).(z)com>", "example.com"],
   ["Ann <ann@example.com> (x) <b@evil.example>", "malformed"],

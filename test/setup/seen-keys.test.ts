@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readSeenKeys, writeSeenKeys } from "../../src/setup/seen-keys.ts";
@@ -30,4 +30,14 @@ test("A file that cannot be read or written is a problem in words", () => {
   expect(writeSeenKeys(path, SEEN)).toBe(`Cannot write "${path}": it is a directory`);
   expect(existsSync(`${path}.new`)).toBe(false);
   expect(writeSeenKeys(join(dir.path, "absent/dkim.seen"), SEEN)).toContain("no such file");
+});
+
+test("A link where the new file is written is not followed", () => {
+  using dir = scratch();
+  const path = join(dir.path, "dkim.seen");
+  const other = dir.write("other", "of another program");
+  symlinkSync(other, `${path}.new`);
+  expect(writeSeenKeys(path, SEEN)).toBeUndefined();
+  expect(readFileSync(other, "utf8")).toBe("of another program");
+  expect(readSeenKeys(path)).toEqual({ seen: SEEN });
 });
