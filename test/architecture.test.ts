@@ -85,6 +85,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "milter/application.ts",
       "spf/checker.ts",
       "spf/method-results.ts",
+      "spf/query.ts",
       "spf/verdict.ts",
     ],
     isPure: true,
@@ -147,6 +148,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
   setup: {
     imports: [
+      "authentication/relay.ts",
       "authentication/settings.ts",
       "config",
       "dkim/key-record.ts",

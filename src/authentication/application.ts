@@ -34,7 +34,9 @@ export function createAuthentication(parts: AuthenticationParts): Application {
   return {
     wants,
     begin(smtp, { address }) {
-      const arrival: Arrival = { parts, smtp, origin: originOf(smtp), sender: address, ids };
+      const origin = originOf(smtp);
+      const isRelayed = origin.role === "incoming" && parts.relays.has(origin.client);
+      const arrival: Arrival = { parts, smtp, origin, sender: address, ids, isRelayed };
       switch (arrival.origin.role) {
         case "skip":
           return new Skipped(arrival);

@@ -22,6 +22,7 @@ import { parseAddress } from "../mail/ip.ts";
 import { spfResults } from "../spf/method-results.ts";
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { MessageHeader } from "./header.ts";
+import { RelayedResults } from "./relay.ts";
 import type { CheckParts } from "./settings.ts";
 
 /** Who sent the message, as SMTP tells it. */
@@ -52,17 +53,21 @@ type SpfVerdicts = Pick<CheckResults, "helo" | "mailFrom">;
 export class Checks {
   readonly #parts: CheckParts;
   readonly #envelope: Envelope | undefined;
+  readonly #isRelayed: boolean;
   readonly #spf: Promise<SpfVerdicts>;
   readonly body = new BodyHashes();
   #from: From = readFrom([]);
   #listId = "";
   #verification: Verification | undefined;
   #chain: ChainVerification | undefined;
+  /** What the relay says that the message came through. */
+  #relayed: RelayedResults | undefined;
 
   /** @param envelope `undefined` if it is not known: then SPF is left out */
   constructor(parts: CheckParts, envelope: Envelope | undefined) {
     this.#parts = parts;
     this.#envelope = envelope;
+    this.#isRelayed = envelope !== undefined && parts.relays.has(parseAddress(envelope.clientAddress));
     this.#spf = this.#checkSpf();
     // Wanted at the end, where an error is told.
     this.#spf.catch(() => {});
@@ -74,6 +79,7 @@ export class Checks {
     this.#from = header.isExcessive ? EXCESSIVE : readFrom(header.valuesOf("from"));
     this.#listId = header.valuesOf("list-id").at(-1) ?? "";
     const { fields } = header;
+    if (this.#isRelayed) this.#relayed = new RelayedResults(fields, this.#parts.relays.ids);
     const deadlineMs = this.#deadlineMs();
     if (settings.verifiesArc) this.#chain = new ChainVerification(dkim, { fields, deadlineMs }, this.body);
     if (!settings.verifiesDkim) return;
@@ -88,32 +94,43 @@ export class Checks {
 
   async finish(): Promise<CheckResults> {
     this.body.end();
-    const signatures = await this.#verification?.finish();
+    const verified = await this.#verification?.finish();
+    const signatures = verified === undefined ? undefined : (this.#relayed?.signatures(verified) ?? verified);
     const arc = await this.#chain?.finish();
-    const { helo, mailFrom } = await this.#spf;
-    const dmarc = this.#parts.settings.verifiesDmarc
-      ? await this.#judge(signatures ?? [], mailFrom ?? helo, arc)
-      : undefined;
+    const { helo, mailFrom } = this.#relayedSpf() ?? (await this.#spf);
+    const dmarc = this.#parts.settings.verifiesDmarc ? await this.#judge(signatures, mailFrom ?? helo, arc) : undefined;
     const results = [
       ...spfResults(mailFrom, helo),
-      ...(signatures === undefined ? [] : dkimResults(signatures)),
-      ...(arc === undefined ? [] : [arcResult(arc, this.#remoteIp())]),
-      ...(dmarc === undefined ? [] : [dmarcResult(dmarc.verdict, dmarc.disposition)]),
+      ...(signatures === undefined ? this.#relayedOf("dkim") : dkimResults(signatures)),
+      ...(arc === undefined ? this.#relayedOf("arc") : [arcResult(arc, this.#remoteIp())]),
+      ...(dmarc === undefined ? this.#relayedOf("dmarc") : [dmarcResult(dmarc.verdict, dmarc.disposition)]),
+      ...this.#relayedOf("iprev"),
     ];
     return { helo, mailFrom, signatures, arc, dmarc, results };
   }
 
+  #relayedSpf(): SpfVerdicts | undefined {
+    const [relayed, envelope] = [this.#relayed, this.#envelope];
+    if (relayed === undefined || envelope === undefined) return undefined;
+    return { helo: relayed.spf("helo", envelope), mailFrom: relayed.spf("mailfrom", envelope) };
+  }
+
+  /** The relay's results of a method that is not checked here. */
+  #relayedOf(method: string): MethodResult[] {
+    return this.#relayed?.methodResults(method) ?? [];
+  }
+
   async #judge(
-    signatures: readonly SignatureVerdict[],
+    signatures: readonly SignatureVerdict[] | undefined,
     spf: SpfVerdict | undefined,
     arc: ArcVerdict | undefined,
   ): Promise<NonNullable<CheckResults["dmarc"]>> {
     const { resolver, disposer } = this.#parts;
     const identifiers: Identifier[] = [
       ...(spf === undefined ? [] : [{ method: "spf" as const, domain: spf.domain, result: spf.result }]),
-      ...signatures.map(({ domain, selector, result, reason }) => {
+      ...(signatures?.map(({ domain, selector, result, reason }) => {
         return { method: "dkim" as const, domain, selector, result, cause: reason };
-      }),
+      }) ?? this.#relayedSignatures()),
     ];
     const verdict = await evaluateDmarc({ from: this.#from, identifiers, deadlineMs: this.#deadlineMs() }, resolver);
     const sender = this.#envelope?.sender ?? "";
@@ -122,8 +139,15 @@ export class Checks {
     return { verdict, disposition: disposer.dispose(verdict, { listId: this.#listId, senderDomain, sealer }) };
   }
 
+  #relayedSignatures(): Identifier[] {
+    const passed = this.#relayed?.passedSignatures() ?? [];
+    return passed
+      .slice(0, this.#parts.dkim.maxSignatures)
+      .map((signature) => ({ method: "dkim", ...signature, result: "pass" }));
+  }
+
   async #checkSpf(): Promise<SpfVerdicts> {
-    if (this.#envelope === undefined) return { helo: undefined, mailFrom: undefined };
+    if (this.#envelope === undefined || this.#isRelayed) return { helo: undefined, mailFrom: undefined };
     const { clientAddress, heloName, sender } = this.#envelope;
     const deadlineMs = this.#deadlineMs();
     const check = (identity: SpfIdentity): Eventual<SpfVerdict> =>

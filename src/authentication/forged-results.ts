@@ -13,18 +13,30 @@ import type { FieldIndex } from "../milter/application.ts";
 const NAME = "Authentication-Results";
 const KEY = lowerCase(NAME);
 
+/** The names that are looked for, in lower case and without a trailing dot. */
+export interface ClaimedNames {
+  /** Ours. */
+  readonly ids: readonly string[];
+  /** Those of hosts that are believed. */
+  readonly trustedIds: readonly string[];
+  /** True if the client is such a host: then its fields above the first Received: field are its own. */
+  readonly isRelayed: boolean;
+}
+
 /** Collects the indices of such fields while the header comes in. */
 export class ForgedResults {
-  readonly #ids: readonly string[];
+  readonly #names: ClaimedNames;
   readonly #indices: number[] = [];
+  /** Those that claim the name of a host that is believed. */
+  readonly #foreign: number[] = [];
   #count = 0;
   #areBelowReceived = false;
   /** Number of the first ones that stand above the first Received: field. */
   #above = 0;
+  #foreignAbove = 0;
 
-  /** @param ids our names, in lower case and without a trailing dot */
-  constructor(ids: readonly string[]) {
-    this.#ids = ids;
+  constructor(names: ClaimedNames) {
+    this.#names = names;
   }
 
   /** Takes the next field of the header. */
@@ -32,23 +44,34 @@ export class ForgedResults {
     if (key === "received") this.#areBelowReceived = true;
     if (key !== KEY) return;
     this.#count += 1;
-    if (!this.#ids.some((id) => claims(value, id))) return;
-    this.#indices.push(this.#count);
-    if (!this.#areBelowReceived) this.#above += 1;
+    const { ids, trustedIds } = this.#names;
+    if (ids.some((id) => claims(value, id))) {
+      this.#indices.push(this.#count);
+      if (!this.#areBelowReceived) this.#above += 1;
+    } else if (trustedIds.some((id) => claims(value, id))) {
+      this.#foreign.push(this.#count);
+      if (!this.#areBelowReceived) this.#foreignAbove += 1;
+    }
   }
 
-  /** All of them. */
+  /** All that claim to be ours, and those of believed hosts that these have not added. */
   all(): FieldIndex[] {
-    return this.#indices.map(toIndex);
+    const isKept = this.#names.isRelayed && this.#areBelowReceived;
+    return [...this.#indices, ...this.#foreign.slice(isKept ? this.#foreignAbove : 0)].map(toIndex);
   }
 
   /**
-   * Those below the first Received: field. On the second pass this host has written that field, and all that stands above
+   * Those below the first Received: field that claim to be ours. On the second pass this host has written that field, and all that stands above
    * it. All of them if there is none.
    */
   belowReceived(): FieldIndex[] {
     return this.#indices.slice(this.#areBelowReceived ? this.#above : 0).map(toIndex);
   }
+}
+
+/** Tells if a field is an Authentication-Results field. */
+export function isResultsField({ key }: HeaderField): boolean {
+  return key === KEY;
 }
 
 function toIndex(index: number): FieldIndex {

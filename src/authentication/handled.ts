@@ -14,6 +14,8 @@ export interface Arrival {
   readonly sender: string;
   /** Our names in Authentication-Results, in lower case. */
   readonly ids: readonly string[];
+  /** True if the client is a host of ours whose results are believed. */
+  readonly isRelayed: boolean;
 }
 
 /** The part of a report that a handler knows. */
@@ -27,8 +29,9 @@ export abstract class Handled implements MessageHandler {
 
   constructor(arrival: Arrival) {
     this.arrival = arrival;
-    this.head = new MessageHeader(arrival.ids);
-    this.#startMs = arrival.parts.clockMs();
+    const { ids, isRelayed, parts } = arrival;
+    this.head = new MessageHeader({ ids, trustedIds: parts.relays.ids, isRelayed });
+    this.#startMs = parts.clockMs();
   }
 
   header(field: HeaderField, isExcess: boolean): void {

@@ -1,7 +1,7 @@
 /** The header of one message, as it comes in field by field. */
 import { type HeaderField, headerField } from "../mail/header-field.ts";
 import type { HeaderField as GivenField } from "../milter/application.ts";
-import { ForgedResults } from "./forged-results.ts";
+import { type ClaimedNames, ForgedResults } from "./forged-results.ts";
 
 export class MessageHeader {
   readonly fields: HeaderField[] = [];
@@ -9,9 +9,9 @@ export class MessageHeader {
   /** True if there was more than is kept. */
   isExcessive = false;
 
-  /** @param ids our names in Authentication-Results */
-  constructor(ids: readonly string[]) {
-    this.forged = new ForgedResults(ids);
+  /** @param names those in Authentication-Results that others may not write */
+  constructor(names: ClaimedNames) {
+    this.forged = new ForgedResults(names);
   }
 
   /** @param isExcess true for a field that is not kept */

@@ -37,7 +37,7 @@ export class Incoming extends Handled {
 
   async eom(): Promise<Decision> {
     const checked = await this.#checks.finish();
-    const reverse = iprev(this.arrival.smtp);
+    const reverse = this.arrival.isRelayed ? undefined : iprev(this.arrival.smtp);
     return await this.#decide(checked, reverse === undefined ? checked.results : [...checked.results, reverse]);
   }
 

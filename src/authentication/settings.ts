@@ -5,10 +5,11 @@ import type { VerifySettings } from "../dkim/verify.ts";
 import type { Disposer, DmarcSettings } from "../dmarc/disposition.ts";
 import type { Resolver } from "../dns/types.ts";
 import type { SpfChecker } from "../spf/checker.ts";
+import type { RelaySettings, Relays } from "./relay.ts";
 import type { MessageReport } from "./report.ts";
 import type { RoleSettings } from "./role.ts";
 
-export interface AuthenticationSettings extends RoleSettings {
+export interface AuthenticationSettings extends RoleSettings, RelaySettings {
   /** The name in our Authentication-Results. */
   readonly authservId: string;
   /** Further names whose fields are removed. */
@@ -46,6 +47,7 @@ export interface CheckParts {
   readonly checker: SpfChecker;
   readonly dkim: VerifySettings;
   readonly disposer: Disposer;
+  readonly relays: Relays;
   readonly resolver: Resolver;
   /** The clock of `performance.now()`. */
   readonly clockMs: () => number;

@@ -158,7 +158,7 @@ export async function sealMail({ around, operands, options, output, timeMs }: Ca
 }
 
 function headerOf({ fields }: Message): MessageHeader {
-  const header = new MessageHeader([]);
+  const header = new MessageHeader({ ids: [], trustedIds: [], isRelayed: false });
   for (const field of fields) header.keep(field);
   return header;
 }

@@ -66,6 +66,16 @@ export const MILTER_PARAMETERS = {
     ["REINJECT"],
     "The same for services behind a content filter, whose mail was handled before.",
   ),
+  "milter.trusted_authserv_ids": parameter(
+    listOf(authservId),
+    [],
+    "Names whose Authentication-Results fields are believed if a client in trusted_relays has added them, and removed otherwise.",
+  ),
+  "milter.trusted_relays": parameter(
+    listOf(cidr),
+    [],
+    "Our other MX and backup MX hosts: SPF and iprev are theirs, from their field above the first Received. What it lacks is none.",
+  ),
   "milter.remove_authserv_ids": parameter(
     listOf(authservId),
     [],

@@ -103,6 +103,8 @@ export function authenticationSettings(
     authservId: config["milter.authserv_id"] || policyId,
     // What the policy service has added is taken into the one field.
     removeIds: [policyId, ...config["milter.remove_authserv_ids"]],
+    trustedIds: config["milter.trusted_authserv_ids"],
+    trustedRelays: config["milter.trusted_relays"],
     internal: config["milter.internal"],
     skip: config["milter.skip"],
     submissionDaemons: config["milter.submission_daemons"],

@@ -1,4 +1,5 @@
 /** The parts of mail authentication that check, for the daemon and for `postvouch mail verify`. */
+import { createRelays } from "../authentication/relay.ts";
 import type { CheckParts } from "../authentication/settings.ts";
 import { authenticationSettings, dkimPolicy } from "../config/settings.ts";
 import { KeyRecords } from "../dkim/key-record.ts";
@@ -15,6 +16,7 @@ export function createCheckParts(
     checker,
     dkim: { ...dkimPolicy(setup.config), resolver, keys: new KeyRecords(), timeMs },
     disposer: createDisposer(settings.dmarc),
+    relays: createRelays(settings),
     resolver,
     clockMs: () => performance.now(),
   };

@@ -14,10 +14,12 @@ export interface CheckSubject {
   readonly helo: string;
 }
 
+type Identity = Pick<SpfQuery, "identity" | "heloName" | "sender">;
+
 /**
  * The domain that a query is about: the text after the last `@`, or the HELO name. Converted to A-labels if possible.
  */
-export function checkedDomain(query: SpfQuery): string {
+export function checkedDomain(query: Identity): string {
   const name = isHeloChecked(query) ? query.heloName : query.sender.slice(query.sender.lastIndexOf("@") + 1);
   return withoutRootDot(toALabels(name) ?? name);
 }
@@ -39,7 +41,7 @@ export function readSubject(query: SpfQuery): CheckSubject {
   };
 }
 
-function isHeloChecked(query: SpfQuery): boolean {
+function isHeloChecked(query: Identity): boolean {
   return query.identity === "helo" || query.sender === "";
 }
 

@@ -68,8 +68,8 @@ describe("a field claims our name", () => {
 });
 
 describe("the indices", () => {
-  function collect(lines: readonly string[]): ForgedResults {
-    const forged = new ForgedResults([ID]);
+  function collect(lines: readonly string[], isRelayed = false): ForgedResults {
+    const forged = new ForgedResults({ ids: [ID], trustedIds: ["mx2.example.org"], isRelayed });
     for (const line of lines) {
       const colon = line.indexOf(":");
       forged.note(headerField(line.slice(0, colon), line.slice(colon + 1)));
@@ -101,5 +101,29 @@ describe("the indices", () => {
       "Authentication-Results: mx.example.org; dkim=pass",
     ]);
     expect(forged.belowReceived().map(({ index }) => index)).toEqual([2]);
+  });
+
+  const RELAYED = [
+    "Authentication-Results: mx2.example.org; spf=pass",
+    "Authentication-Results: mx.example.org; spf=pass",
+    "Received: from x by mx2.example.org",
+    "Authentication-Results: MX2.example.org (x) ; dkim=pass",
+  ];
+
+  test.each([
+    { what: "a trusted relay keep what it has added itself", isRelayed: true, lines: RELAYED, removed: [2, 3] },
+    { what: "anybody else keep nothing", isRelayed: false, lines: RELAYED, removed: [2, 1, 3] },
+    {
+      what: "a trusted relay keep nothing without a Received: field",
+      isRelayed: true,
+      lines: RELAYED.slice(0, 2),
+      removed: [2, 1],
+    },
+  ])("of a name that is believed: mail of $what", ({ isRelayed, lines, removed }) => {
+    expect(
+      collect(lines, isRelayed)
+        .all()
+        .map(({ index }) => index),
+    ).toEqual(removed);
   });
 });

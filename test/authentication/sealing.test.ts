@@ -1,17 +1,11 @@
 /** Mail authentication from MAIL to the decision, where it seals: the second pass, and all that comes from outside. */
 import { describe, expect, test } from "vitest";
-import { createAuthentication } from "../../src/authentication/application.ts";
-import type { MessageReport } from "../../src/authentication/report.ts";
-import { parseConfig } from "../../src/config/parse.ts";
 import { SigningKeys } from "../../src/dkim/keys.ts";
-import { splitMessage } from "../../src/mail/header-field.ts";
-import type { Decision, SmtpSession } from "../../src/milter/application.ts";
-import { createCheckParts } from "../../src/setup/mail-checks.ts";
-import type { Setup } from "../../src/setup/setup.ts";
-import { createChecker } from "../../src/setup/spf-checker.ts";
+import type { Decision } from "../../src/milter/application.ts";
 import { chainResult } from "../arc/verifying.ts";
 import { rsaKey, zoneOf } from "../dkim/raw-signer.ts";
 import { type KeyZone, keyResolver } from "../dkim/verifying.ts";
+import { type Handling, handleMessage, type Outcome, STRANGER } from "./handling.ts";
 
 const KEY = rsaKey(2048);
 const ZONE: KeyZone = {
@@ -20,70 +14,24 @@ const ZONE: KeyZone = {
   "_dmarc.example.com": ["v=DMARC1; p=reject"],
   "example.com": ["v=spf1 -all"],
 };
-const NOW_SECONDS = 1_795_648_000;
-
-const LOOPBACK = { hostname: "localhost", family: "inet", address: "127.0.0.1", port: 40_000 } as const;
-const STRANGER = { hostname: "mail.example.net", family: "inet", address: "192.0.2.1", port: 40_000 } as const;
-
 const FROM = "From: Ann <ann@example.com>\r\nTo: bob@example.org\r\nSubject: a test\r\n";
 const RECEIVED = "Received: from mail.example.net by mx.example.org; Thu, 26 Nov 2026 08:00:00 +0000\r\n";
 const OURS =
   "Authentication-Results: mx.example.org;\r\n\tspf=pass smtp.mailfrom=example.com;\r\n\tdmarc=pass (p=reject dis=none) header.from=example.com\r\n";
 const PLANTED = "Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n";
 
-interface Options {
-  readonly toml?: string;
-  readonly client?: SmtpSession["client"];
-  readonly daemon?: string;
+interface Options extends Partial<Handling> {
   readonly zone?: KeyZone;
   /** False: the record of the key was not seen. */
   readonly isPublished?: boolean;
   readonly domain?: string;
 }
 
-interface Outcome {
-  readonly decision: Decision | "accept";
-  readonly report: MessageReport | undefined;
-  /** The message with its new fields. */
-  readonly message: string;
-  readonly inserted: readonly string[];
-}
-
-async function handle(message: string, options: Options = {}): Promise<Outcome> {
-  const { toml = "", client = LOOPBACK, daemon = "FORWARD", zone = ZONE, isPublished = true } = options;
-  const { config, problems } = parseConfig(toml, "test.toml");
-  if (problems.length > 0) throw new Error(problems.join("\n"));
-  const setup = { config, hostname: "mx.example.org", srsDomain: "srs.example.org" } as Setup;
-  const resolver = keyResolver(zone);
-  const timeMs = (): number => NOW_SECONDS * 1000;
-  const domain = options.domain ?? "srs.example.org";
+function handle(message: string, options: Options = {}): Promise<Outcome> {
+  const { zone = ZONE, isPublished = true, domain = "srs.example.org", daemon = "FORWARD" } = options;
   const key = { domain, selector: "s1", algorithm: "rsa-sha256", privateKey: KEY.privateKey, from: [domain] } as const;
-  let report: MessageReport | undefined;
-  const application = createAuthentication({
-    ...createCheckParts(setup, { resolver, checker: createChecker(setup, resolver as never), timeMs }),
-    keys: new SigningKeys([key], { requirePublished: !isPublished, seen: [] }),
-    timeMs,
-    observe: (one) => {
-      report = one;
-    },
-  });
-  const macros = new Map([["{daemon_name}", daemon]]);
-  const smtp: SmtpSession = { client, heloName: "mail.example.net", macros };
-  const handler = application.begin(smtp, { address: "ann@example.com", parameters: [] });
-  const { fields, body } = splitMessage(Buffer.from(message, "latin1"));
-  for (const { name, value } of fields) handler.header?.({ name, value: value.replaceAll("\r\n", "\n") }, false);
-  if ((await handler.eoh?.()) === "accept") return { decision: "accept", report, message, inserted: [] };
-  handler.body?.(body.toString("latin1"));
-  const decision = await handler.eom();
-  const lines = (decision.edits?.insert ?? []).map(
-    ({ name, value }) => `${name}:${value.replace(/\r?\n/g, "\r\n")}\r\n`,
-  );
-  return {
-    decision,
-    report,
-    message: lines.join("") + message,
-    inserted: lines.map((line) => line.split(":")[0] ?? ""),
-  };
+  const keys = new SigningKeys([key], { requirePublished: !isPublished, seen: [] });
+  return handleMessage(message, { ...options, daemon, keys, resolver: keyResolver(zone) });
 }
 
 const SET = ["ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results"];

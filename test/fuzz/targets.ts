@@ -21,6 +21,7 @@ import {
   configTarget,
   headerTarget,
   logLineTarget,
+  resultsFieldTarget,
   secretsTarget,
   storeUrlTarget,
 } from "./targets/texts.ts";
@@ -40,6 +41,7 @@ export const TARGETS: readonly Target[] = [
   matchListTarget,
   ipTarget,
   headerTarget,
+  resultsFieldTarget,
   logLineTarget,
   configTarget,
   secretsTarget,

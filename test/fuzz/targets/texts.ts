@@ -1,8 +1,11 @@
 /** Fuzzes texts: header fields, log lines, configuration, secrets, store URLs. */
+import { RelayedResults } from "../../../src/authentication/relay.ts";
 import { explainBounce } from "../../../src/bounce/explain.ts";
 import { parseConfig } from "../../../src/config/parse.ts";
-import { authenticationResults } from "../../../src/mail/authentication-results.ts";
+import { authenticationResults, foldedResults } from "../../../src/mail/authentication-results.ts";
+import { headerField } from "../../../src/mail/header-field.ts";
 import { asciiHeaderValue, comment, headerValue } from "../../../src/mail/header-text.ts";
+import { readAuthenticationResults as readRelayedField } from "../../../src/mail/read-authentication-results.ts";
 import { asciiLine, safeLine, shorten } from "../../../src/mail/text.ts";
 import { receivedSpf, receivedSpfUnchecked } from "../../../src/policy/received-spf.ts";
 import { replyText } from "../../../src/policy/reply-text.ts";
@@ -58,6 +61,46 @@ export const headerTarget: Target = {
     must(/^[\x20-\x7e]{0,400}$/.test(replyText("{explanation} {sender} {domain}", given, mail)), "a reply text");
     mustBeSafe(input);
     return `${result} ${read.results.length} ${Object.keys(readReceivedSpf(receivedSpf(given, mail)).pairs).length}`;
+  },
+};
+
+export const resultsFieldTarget: Target = {
+  name: "results-field",
+  modules: ["mail/read-authentication-results.ts", "authentication/relay.ts"],
+  words: [
+    ...';|=|/|.|(|)|"|\\| |\r\n\t|none|spf=|dkim=|pass|fail|smtp.|mailfrom=|helo=|header.d=|reason=|a.example|@|1'.split(
+      "|",
+    ),
+    "\0",
+    "\xff",
+  ],
+  seeds: [
+    ' a.example 1; spf=pass (c) smtp.mailfrom=ann@b.example; dkim=pass reason="x" header.d=b.example header.s=s; iprev=pass policy.iprev=1.2.3.4',
+    ' (x) "a.example"; none',
+  ],
+  maxBytes: 2000,
+  run(input) {
+    const read = readRelayedField(input);
+    if (read === undefined) return "unreadable";
+    must(/[^\s]/.test(read.authservId) && !/[A-Z]/.test(read.authservId), "a name", read.authservId);
+    for (const { method, result } of read.results) {
+      must(/^[a-z0-9_-]+$/.test(method) && /^[a-z0-9_-]+$/.test(result), "a keyword", [method, result]);
+    }
+    // A comment is none of the meaning.
+    const commented = readRelayedField(`(; x=y)${input}(; spf=pass)`);
+    must(JSON.stringify(commented) === JSON.stringify(read), "a comment changes the meaning", commented);
+    const fields = [headerField("Authentication-Results", input), headerField("Received", " x")];
+    const relayed = new RelayedResults(fields, ["a.example"]);
+    const results = ["dkim", "arc", "dmarc", "iprev"].flatMap((method) => relayed.methodResults(method));
+    if (results.length > 0) {
+      // Folded at LF HTAB, which is a blank to a reader.
+      const value = foldedResults("mx.test", results).replaceAll("\n\t", " ");
+      const again = readAuthenticationResults(`Authentication-Results:${value}`);
+      must(again.results !== "none" && again.results.length === results.length, "other results", value);
+    }
+    const spf = relayed.spf("mailfrom", { heloName: "h.example", sender: "ann@b.example" });
+    must(spf !== undefined && spf.domain === "b.example", "a result for another sender", spf);
+    return `${read.results.length} ${results.length} ${spf?.result}`;
   },
 };
 
