@@ -70,7 +70,14 @@ const RULES: Readonly<Record<string, Rule>> = {
   socketmap: { imports: ["net/session.ts", "net/lookup.ts"], isPure: true },
   milter: { imports: ["mail/text.ts", "net/session.ts"], isPure: true },
   policy: {
-    imports: ["mail", "dns/types.ts", "net/session.ts", "spf/method-results.ts", "spf/verdict.ts"],
+    imports: [
+      "mail",
+      "dns/types.ts",
+      "net/session.ts",
+      "spf/method-results.ts",
+      "spf/transactions.ts",
+      "spf/verdict.ts",
+    ],
     isPure: true,
   },
 
@@ -86,6 +93,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "spf/checker.ts",
       "spf/method-results.ts",
       "spf/query.ts",
+      "spf/transactions.ts",
       "spf/verdict.ts",
     ],
     isPure: true,

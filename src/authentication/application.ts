@@ -36,7 +36,10 @@ export function createAuthentication(parts: AuthenticationParts): Application {
     begin(smtp, { address }) {
       const origin = originOf(smtp);
       const isRelayed = origin.role === "incoming" && parts.relays.has(origin.client);
-      const arrival: Arrival = { parts, smtp, origin, sender: address, ids, isRelayed };
+      const { client, heloName } = smtp;
+      const key = { clientAddress: client.address, clientPort: String(client.port), heloName, sender: address };
+      const transaction = parts.transactions.open(key, parts.clockMs());
+      const arrival: Arrival = { parts, smtp, origin, sender: address, ids, isRelayed, transaction };
       switch (arrival.origin.role) {
         case "skip":
           return new Skipped(arrival);

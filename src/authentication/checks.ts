@@ -1,7 +1,8 @@
 /**
- * The checks of one message from outside: SPF from its envelope on, DKIM and ARC while the body comes in, DMARC at its end.
+ * The checks of one message from outside: SPF from its first recipient on, DKIM and ARC while the body comes in, DMARC at its end.
  *
- *     const checks = new Checks(parts, envelope);      // SPF begins
+ *     const checks = new Checks(parts, envelope);
+ *     checks.beginSpf();
  *     checks.beginBody(header);                        // keys are asked for
  *     checks.body.update(chunk); ...
  *     const results = await checks.finish();
@@ -9,7 +10,7 @@
 import type { Chain } from "../arc/chain.ts";
 import { type ArcVerdict, arcResult, sealerOf } from "../arc/verdict.ts";
 import { ChainVerification } from "../arc/verify.ts";
-import type { Eventual } from "../collections/eventual.ts";
+import { chain, type Eventual } from "../collections/eventual.ts";
 import { BodyHashes } from "../dkim/body-hash.ts";
 import { dkimResults, type SignatureVerdict } from "../dkim/verdict.ts";
 import { Verification } from "../dkim/verify.ts";
@@ -20,6 +21,7 @@ import type { DmarcVerdict, Identifier } from "../dmarc/verdict.ts";
 import type { MethodResult } from "../mail/authentication-results.ts";
 import { parseAddress } from "../mail/ip.ts";
 import { spfResults } from "../spf/method-results.ts";
+import type { SpfTransaction } from "../spf/transactions.ts";
 import type { SpfIdentity, SpfVerdict } from "../spf/verdict.ts";
 import type { MessageHeader } from "./header.ts";
 import { RelayedResults } from "./relay.ts";
@@ -50,11 +52,14 @@ export interface CheckResults {
 
 type SpfVerdicts = Pick<CheckResults, "helo" | "mailFrom">;
 
+const NO_VERDICTS: SpfVerdicts = { helo: undefined, mailFrom: undefined };
+
 export class Checks {
   readonly #parts: CheckParts;
   readonly #envelope: Envelope | undefined;
   readonly #isRelayed: boolean;
-  readonly #spf: Promise<SpfVerdicts>;
+  readonly #transaction: SpfTransaction | undefined;
+  #spf: Promise<SpfVerdicts> | undefined;
   readonly body = new BodyHashes();
   #from: From = readFrom([]);
   #listId = "";
@@ -63,11 +68,20 @@ export class Checks {
   /** What the relay says that the message came through. */
   #relayed: RelayedResults | undefined;
 
-  /** @param envelope `undefined` if it is not known: then SPF is left out */
-  constructor(parts: CheckParts, envelope: Envelope | undefined) {
+  /**
+   * @param envelope `undefined` if it is not known: then SPF is left out
+   * @param transaction shared with others that check the same one
+   */
+  constructor(parts: CheckParts, envelope: Envelope | undefined, transaction?: SpfTransaction) {
     this.#parts = parts;
     this.#envelope = envelope;
     this.#isRelayed = envelope !== undefined && parts.relays.has(parseAddress(envelope.clientAddress));
+    this.#transaction = transaction;
+  }
+
+  /** Begins with SPF, unless it has begun: once a recipient is accepted, because others may check it before. */
+  beginSpf(): void {
+    if (this.#spf !== undefined) return;
     this.#spf = this.#checkSpf();
     // Wanted at the end, where an error is told.
     this.#spf.catch(() => {});
@@ -75,6 +89,7 @@ export class Checks {
 
   /** Takes the whole header. */
   beginBody(header: MessageHeader): void {
+    this.beginSpf();
     const { dkim, settings } = this.#parts;
     this.#from = header.isExcessive ? EXCESSIVE : readFrom(header.valuesOf("from"));
     this.#listId = header.valuesOf("list-id").at(-1) ?? "";
@@ -97,7 +112,7 @@ export class Checks {
     const verified = await this.#verification?.finish();
     const signatures = verified === undefined ? undefined : (this.#relayed?.signatures(verified) ?? verified);
     const arc = await this.#chain?.finish();
-    const { helo, mailFrom } = this.#relayedSpf() ?? (await this.#spf);
+    const { helo, mailFrom } = this.#relayedSpf() ?? (await this.#spf) ?? NO_VERDICTS;
     const dmarc = this.#parts.settings.verifiesDmarc ? await this.#judge(signatures, mailFrom ?? helo, arc) : undefined;
     const results = [
       ...spfResults(mailFrom, helo),
@@ -147,11 +162,20 @@ export class Checks {
   }
 
   async #checkSpf(): Promise<SpfVerdicts> {
-    if (this.#envelope === undefined || this.#isRelayed) return { helo: undefined, mailFrom: undefined };
+    if (this.#envelope === undefined || this.#isRelayed) return NO_VERDICTS;
     const { clientAddress, heloName, sender } = this.#envelope;
     const deadlineMs = this.#deadlineMs();
-    const check = (identity: SpfIdentity): Eventual<SpfVerdict> =>
-      this.#parts.checker.checkHost({ identity, clientAddress, heloName, sender, deadlineMs });
+    const check = (identity: SpfIdentity): Eventual<SpfVerdict> => {
+      const known = this.#transaction?.verdict(identity);
+      if (known !== undefined) return known;
+      return chain(
+        this.#parts.checker.checkHost({ identity, clientAddress, heloName, sender, deadlineMs }),
+        (verdict) => {
+          this.#transaction?.learn(identity, verdict);
+          return verdict;
+        },
+      );
+    };
     const [helo, mailFrom] = await Promise.all([
       heloName === "" ? undefined : check("helo"),
       sender === "" ? undefined : check("mailfrom"),

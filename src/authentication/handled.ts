@@ -1,5 +1,6 @@
 /** What all handlers of messages share: the header, the removal of forged results, and the report at the end. */
 import type { FieldIndex, HeaderEdits, HeaderField, MessageHandler, SmtpSession } from "../milter/application.ts";
+import { endTransaction, type SpfTransaction } from "../spf/transactions.ts";
 import { MessageHeader } from "./header.ts";
 import type { MailAction, MessageReport } from "./report.ts";
 import type { Origin } from "./role.ts";
@@ -16,6 +17,8 @@ export interface Arrival {
   readonly ids: readonly string[];
   /** True if the client is a host of ours whose results are believed. */
   readonly isRelayed: boolean;
+  /** Shared with the policy service; `undefined` for mail that did not come by SMTP. */
+  readonly transaction: SpfTransaction | undefined;
 }
 
 /** The part of a report that a handler knows. */
@@ -29,8 +32,8 @@ export abstract class Handled implements MessageHandler {
 
   constructor(arrival: Arrival) {
     this.arrival = arrival;
-    const { ids, isRelayed, parts } = arrival;
-    this.head = new MessageHeader({ ids, trustedIds: parts.relays.ids, isRelayed });
+    const { ids, isRelayed, parts, transaction } = arrival;
+    this.head = new MessageHeader({ ids, trustedIds: parts.relays.ids, isRelayed }, transaction?.given);
     this.#startMs = parts.clockMs();
   }
 
@@ -50,7 +53,7 @@ export abstract class Handled implements MessageHandler {
 
   /** The fields that are removed. */
   protected forged(): FieldIndex[] {
-    return this.head.forged.all();
+    return [...this.head.forged.all(), ...this.head.prepended.copies()];
   }
 
   /** The time at which the lookups that begin now are given up. */
@@ -59,7 +62,8 @@ export abstract class Handled implements MessageHandler {
   }
 
   protected report(action: MailAction, told: Told): void {
-    const { parts, origin, smtp, sender } = this.arrival;
+    const { parts, origin, smtp, sender, transaction } = this.arrival;
+    if (transaction !== undefined) endTransaction(transaction);
     const ms = parts.clockMs() - this.#startMs;
     parts.observe({ role: origin.role, smtp, sender, authorDomain: "", results: [], signed: [], ...told, action, ms });
   }

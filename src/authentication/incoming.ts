@@ -17,9 +17,14 @@ export class Incoming extends Handled {
 
   constructor(arrival: Arrival) {
     super(arrival);
-    const { parts, smtp, origin, sender } = arrival;
+    const { parts, smtp, origin, sender, transaction } = arrival;
     const clientAddress = origin.client?.text ?? smtp.client.address;
-    this.#checks = new Checks(parts, { clientAddress, heloName: smtp.heloName, sender });
+    this.#checks = new Checks(parts, { clientAddress, heloName: smtp.heloName, sender }, transaction);
+  }
+
+  rcpt(): StepReply {
+    this.#checks.beginSpf();
+    return "continue";
   }
 
   eoh(): StepReply {

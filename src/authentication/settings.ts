@@ -5,6 +5,7 @@ import type { VerifySettings } from "../dkim/verify.ts";
 import type { Disposer, DmarcSettings } from "../dmarc/disposition.ts";
 import type { Resolver } from "../dns/types.ts";
 import type { SpfChecker } from "../spf/checker.ts";
+import type { SpfTransactions } from "../spf/transactions.ts";
 import type { RelaySettings, Relays } from "./relay.ts";
 import type { MessageReport } from "./report.ts";
 import type { RoleSettings } from "./role.ts";
@@ -56,6 +57,8 @@ export interface CheckParts {
 /** What mail authentication works with. */
 export interface AuthenticationParts extends CheckParts {
   readonly keys: Pick<SigningKeys, "choose" | "candidates" | "sealer" | "sealerCandidates">;
+  /** Shared with the policy service. */
+  readonly transactions: SpfTransactions;
   /** Milliseconds since 1970. */
   readonly timeMs: () => number;
   readonly observe: (report: MessageReport) => void;

@@ -11,6 +11,7 @@ import { EXIT, errorText, Failure } from "../process/exit.ts";
 import type { Logger } from "../process/log.ts";
 import type { Setup } from "../setup/setup.ts";
 import { srsDomainWarning } from "../setup/srs-domain.ts";
+import { SpfTransactions } from "../spf/transactions.ts";
 import { Activity } from "../status/activity.ts";
 import { createStatusServer } from "../status/server.ts";
 import { ownDomainsLog, refusedLog, serveHooks } from "./event-log.ts";
@@ -122,6 +123,7 @@ export class Daemon {
       inherited,
       budget,
       messages: new Messages(),
+      transactions: new SpfTransactions(),
       timeMs,
       accept,
     };

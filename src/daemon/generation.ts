@@ -16,6 +16,7 @@ import type { Logger } from "../process/log.ts";
 import { ownDomainSettings, type Setup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
 import type { SpfChecker } from "../spf/checker.ts";
+import type { SpfTransactions } from "../spf/transactions.ts";
 import type { AddressStore } from "../srs/seams.ts";
 import type { Activity } from "../status/activity.ts";
 import type { SpfQuestion } from "../status/view.ts";
@@ -41,6 +42,8 @@ export interface Lasting {
   readonly budget: BufferBudget;
   /** The memory of messages, kept so that no message gets a header twice because of a reload. */
   readonly messages: Messages;
+  /** The SMTP transactions that the policy service and the milter see: they go on over a reload. */
+  readonly transactions: SpfTransactions;
   /** The clock of SRS and its store, in milliseconds since 1970. */
   readonly timeMs: () => number;
   /** Serves the connections of a listener, by the `service` of LISTENERS. */

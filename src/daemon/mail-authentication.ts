@@ -13,6 +13,7 @@ import { createCheckParts } from "../setup/mail-checks.ts";
 import { SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
 import type { Setup } from "../setup/setup.ts";
 import type { SpfChecker } from "../spf/checker.ts";
+import type { SpfTransactions } from "../spf/transactions.ts";
 import { messageObserver } from "./message-observer.ts";
 import { milterObserver } from "./milter-observer.ts";
 import { WatchedKeys } from "./signing-keys.ts";
@@ -34,12 +35,13 @@ interface Parts {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly timeMs: () => number;
+  readonly transactions: SpfTransactions;
   /** Keeps the parts open until the returned function is called: for each message under way. */
   readonly hold: () => () => void;
 }
 
 export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthentication {
-  const { resolver, checker, metrics, logger, timeMs, hold } = parts;
+  const { resolver, checker, metrics, logger, timeMs, transactions, hold } = parts;
   const seenFile = join(setup.stateDir, SEEN_KEYS_FILE);
   const keys = new WatchedKeys({ config: setup.config, seenFile, resolver, logger });
   const observe = messageObserver(metrics, logger);
@@ -48,6 +50,7 @@ export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthen
   const application = createAuthentication({
     ...createCheckParts(setup, { resolver, checker, timeMs }),
     keys,
+    transactions,
     timeMs,
     observe(report) {
       underWay.get(report.smtp)?.();

@@ -10,6 +10,7 @@ import type { Setup } from "../setup/setup.ts";
 import { createSrsTables, type SrsParts } from "../setup/srs-tables.ts";
 import { socketmapService } from "../socketmap/service.ts";
 import type { SpfChecker } from "../spf/checker.ts";
+import type { SpfTransactions } from "../spf/transactions.ts";
 import { forwardTable, forwardTransportTable, reverseTable } from "../srs/table.ts";
 import type { Activity } from "../status/activity.ts";
 import { tcpTableService } from "../tcptable/service.ts";
@@ -26,13 +27,15 @@ export interface Parts extends SrsParts {
   readonly resolver: StubResolver;
   /** The memory of messages, kept so that no message gets a header twice because of a reload. */
   readonly messages: Messages;
+  /** The SMTP transactions that the policy service and the milter see. */
+  readonly transactions: SpfTransactions;
 }
 
 /** The services by the `service` of LISTENERS. */
 export type Services = Readonly<Record<"forward" | "reverse" | "socketmap" | "policy", RequestService>>;
 
 export function createServices(setup: Setup, parts: Parts): Services {
-  const { logger, metrics, activity, checker, resolver, messages } = parts;
+  const { logger, metrics, activity, checker, resolver, messages, transactions } = parts;
   const srs = createSrsTables(setup, parts);
   const [forward, reverse] = [forwardTable(srs), reverseTable(srs)];
   const overTcpTable = lookupObserver("tcp_table", metrics, logger, activity);
@@ -48,6 +51,7 @@ export function createServices(setup: Setup, parts: Parts): Services {
       resolver,
       clockMs: () => performance.now(),
       messages,
+      transactions: setup.config["milter.listen"].length > 0 ? transactions : undefined,
       observe: policyObserver(metrics, logger, activity),
     }),
   };

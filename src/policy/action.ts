@@ -45,6 +45,12 @@ export function toPrepend(header: string): Answer {
   return { kind: "prepend", action: `PREPEND ${header}` };
 }
 
+/** What follows the colon of a field of this name that an answer adds. */
+export function prependedValue({ kind, action }: Answer, name: string): string | undefined {
+  const start = `PREPEND ${name}:`;
+  return kind === "prepend" && action.startsWith(start) ? action.slice(start.length) : undefined;
+}
+
 /** The answer for mail that is refused because of `verdict`. */
 export function toAnswer(refusal: Refusal, verdict: SpfVerdict, check: Check): Answer {
   const { enhancedStatusCodes, rejectMessage, deferMessage } = check.profile;

@@ -4,6 +4,7 @@ import type { Resolver } from "../dns/types.ts";
 import { type AllowQuery, createAllowList, type Exemption, type Membership } from "../mail/allow-list.ts";
 import type { ClientAddress } from "../mail/ip.ts";
 import { specialUse } from "../mail/special-use.ts";
+import type { SpfTransaction } from "../spf/transactions.ts";
 import type { SpfIdentity, SpfQuery, SpfResult, SpfVerdict } from "../spf/verdict.ts";
 import { type Answer, toAnswer } from "./action.ts";
 import { type Check, createChecks, type NoCheck } from "./check.ts";
@@ -66,12 +67,18 @@ export class Evaluator {
     });
   }
 
-  /** Answers a request: looks for the client on the allow lists, then checks the identities, then decides. */
-  evaluate(check: Check, message: Message): Eventual<Outcome> {
+  /**
+   * Answers a request: looks for the client on the allow lists, then checks the identities, then decides.
+   *
+   * @param transaction shared with the milter, if there is one
+   */
+  evaluate(check: Check, message: Message, transaction?: SpfTransaction): Eventual<Outcome> {
     return chain(this.#exempt(check, message), (exemption) => {
       if (exemption === "none" || exemption === "unknown") {
         this.#reportHiddenClient(check.client);
-        return chain(this.judge(check, message), (judgement) => this.#conclude(check, message, judgement, exemption));
+        return chain(this.judge(check, message, transaction), (judgement) =>
+          this.#conclude(check, message, judgement, exemption),
+        );
       }
       const { authservId } = this.#sources.settings;
       return { answer: addUncheckedHeader(check, message, exemption, authservId), unchecked: exemption };
@@ -79,17 +86,18 @@ export class Evaluator {
   }
 
   /** Makes the checks of the plan, each only once per message. */
-  judge(check: Check, message: Message): Eventual<Judgement> {
+  judge(check: Check, message: Message, transaction?: SpfTransaction): Eventual<Judgement> {
     return judge(check.plan, {
-      checkHost: (identity) => findOnce(message, identity, () => this.#checkHost(check, identity)),
+      checkHost: (identity) => findOnce(message, identity, () => this.#checkHost(check, identity, transaction)),
       publishesDmarc: (domain) => publishesDmarc(domain, this.#sources.resolver, check.deadlineMs),
     });
   }
 
-  #checkHost(check: Check, identity: SpfIdentity): Eventual<SpfVerdict> {
+  #checkHost(check: Check, identity: SpfIdentity, transaction: SpfTransaction | undefined): Eventual<SpfVerdict> {
     const { client, heloName, sender, deadlineMs } = check;
     const query: SpfQuery = { identity, clientAddress: client.text, heloName, sender, deadlineMs };
-    return chain(this.#sources.checkHost(query), (verdict) => {
+    return chain(transaction?.verdict(identity) ?? this.#sources.checkHost(query), (verdict) => {
+      transaction?.learn(identity, verdict);
       this.#observe.spfChecked(identity, verdict.result);
       return verdict;
     });

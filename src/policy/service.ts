@@ -1,7 +1,8 @@
 /** The policy service: gives one answer for each request, and one header of each type for each message. */
 import { chain, type Eventual } from "../collections/eventual.ts";
 import type { RequestService } from "../net/session.ts";
-import { DUNNO, ERROR } from "./action.ts";
+import type { SpfTransactions } from "../spf/transactions.ts";
+import { DUNNO, ERROR, prependedValue } from "./action.ts";
 import { type CheckObserver, Evaluator, type Outcome, type PolicySources } from "./evaluate.ts";
 import { Messages } from "./messages.ts";
 import { encodeAction, PolicyDecoder, type PolicyRequest } from "./protocol.ts";
@@ -17,6 +18,8 @@ export interface PolicyServiceOptions extends PolicySources {
   readonly observe: PolicyObserver;
   /** The memory of the service that this one replaces on a reload. Default: a new one. */
   readonly messages?: Messages;
+  /** Shared with the milter. `undefined` without one. */
+  readonly transactions?: SpfTransactions | undefined;
 }
 
 /**
@@ -24,7 +27,7 @@ export interface PolicyServiceOptions extends PolicySources {
  * `answer` throws). Postfix must then get no reply, so that it tries again.
  */
 export function createPolicyService(options: PolicyServiceOptions): RequestService<PolicyRequest> {
-  const { observe, clockMs, messages = new Messages() } = options;
+  const { observe, clockMs, messages = new Messages(), transactions } = options;
   const evaluator = new Evaluator(options, observe);
 
   return {
@@ -42,7 +45,7 @@ export function createPolicyService(options: PolicyServiceOptions): RequestServi
       };
       let outcome: Eventual<Outcome>;
       try {
-        outcome = evaluate(evaluator, messages, request, startMs);
+        outcome = evaluate(evaluator, messages, transactions, request, startMs);
       } catch (error) {
         return fail(error);
       }
@@ -54,10 +57,19 @@ export function createPolicyService(options: PolicyServiceOptions): RequestServi
 function evaluate(
   evaluator: Evaluator,
   messages: Messages,
+  transactions: SpfTransactions | undefined,
   request: PolicyRequest,
   clockMs: number,
 ): Eventual<Outcome> {
   const check = evaluator.checkFor(request, clockMs);
   if (typeof check === "string") return { answer: DUNNO, unchecked: check };
-  return evaluator.evaluate(check, messages.of(request, clockMs));
+  const { helo_name: heloName, sender, client_port: clientPort } = request;
+  const transaction = transactions?.of({ clientAddress: check.client.text, clientPort, heloName, sender }, clockMs);
+  const outcome = evaluator.evaluate(check, messages.of(request, clockMs), transaction);
+  if (transaction === undefined) return outcome;
+  return chain(outcome, (known) => {
+    const value = prependedValue(known.answer, "Received-SPF");
+    if (value !== undefined) transaction.given.add(value);
+    return known;
+  });
 }

@@ -9,6 +9,7 @@ import type { Decision, SmtpSession } from "../../src/milter/application.ts";
 import { createCheckParts } from "../../src/setup/mail-checks.ts";
 import type { Setup } from "../../src/setup/setup.ts";
 import { createChecker } from "../../src/setup/spf-checker.ts";
+import { SpfTransactions } from "../../src/spf/transactions.ts";
 
 const NOW_SECONDS = 1_795_648_000;
 
@@ -24,6 +25,9 @@ export interface Handling {
   readonly heloName?: string;
   readonly sender?: string;
   readonly nowSeconds?: number;
+  readonly transactions?: SpfTransactions;
+  /** What happens between RCPT and DATA. */
+  readonly beforeData?: () => Promise<unknown>;
 }
 
 export interface Outcome {
@@ -46,6 +50,7 @@ export async function handleMessage(message: string, handling: Handling): Promis
   const application = createAuthentication({
     ...createCheckParts(setup, { resolver, checker: createChecker(setup, resolver as never), timeMs }),
     keys: handling.keys ?? new SigningKeys([], { requirePublished: false, seen: [] }),
+    transactions: handling.transactions ?? new SpfTransactions(),
     timeMs,
     observe: (one) => {
       report = one;
@@ -53,6 +58,8 @@ export async function handleMessage(message: string, handling: Handling): Promis
   });
   const smtp: SmtpSession = { client, heloName, macros: new Map([["{daemon_name}", daemon]]) };
   const handler = application.begin(smtp, { address: handling.sender ?? "ann@example.com", parameters: [] });
+  await handler.rcpt?.({ address: "bob@example.org", parameters: [] });
+  await handling.beforeData?.();
   const { fields, body } = splitMessage(Buffer.from(message, "latin1"));
   for (const { name, value } of fields) handler.header?.({ name, value: value.replaceAll("\r\n", "\n") }, false);
   if ((await handler.eoh?.()) === "accept") return { decision: "accept", report, message, inserted: [] };

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { eventually } from "./eventually.ts";
 import { NAMESERVER_ADDRESS, type Network } from "./network.ts";
 
-/** A record in zone-file notation, TTL left out: `fwd.test. MX 10 mail.fwd.test.` */
+/** A record in zone-file notation, its TTL left out unless it matters: `fwd.test. MX 10 mail.fwd.test.` */
 export type DnsRecord = string;
 
 /** What a mail host publishes: its domain's MX and SPF, its own address and SPF, its reverse name. */
@@ -47,8 +47,8 @@ async function end(child: ChildProcess): Promise<void> {
 
 function configuration(records: readonly DnsRecord[]): string {
   const data = records.map((record) => {
-    const [name = "", ...rest] = record.split(" ");
-    return `  local-data: '${name} 300 IN ${rest.join(" ")}'`;
+    const [, name = "", ttl = "300", rest = ""] = /^(\S+) (?:(\d+) )?(.*)$/.exec(record) ?? [];
+    return `  local-data: '${name} ${ttl} IN ${rest}'`;
   });
   return `server:
   interface: ${NAMESERVER_ADDRESS}
