@@ -17,17 +17,49 @@ export class SessionMacros implements Macros {
   readonly #stages: (ReadonlyMap<string, string> | undefined)[] = STAGES.map(() => undefined);
   /** The memory that each stage holds. */
   readonly #heldBytes = STAGES.map(() => 0);
+  /** The stages whose macros came, but could not be read. */
+  readonly #lost = new Set<number>();
 
   set(step: string, macros: readonly (readonly [string, string])[]): void {
-    const stage = STAGES.indexOf(step as StepByte);
-    if (stage === -1) return;
-    if (stage === FIRST_OF_MESSAGE) this.endMessage();
+    const stage = this.#begin(step);
+    if (stage === undefined) return;
     this.#stages[stage] = new Map(macros.map(([name, value]) => [bare(name), value]));
     // All of the packet is counted: values are parts of its text, and keep it.
     this.#heldBytes[stage] = macros.reduce(
       (sum, [name, value]) => sum + name.length + value.length + MACRO_OVERHEAD_BYTES,
       0,
     );
+  }
+
+  /**
+   * Forgets the macros of a stage, because those that replace them cannot be read.
+   *
+   * @param step undefined or "" if nobody knows which they are: then all are forgotten
+   */
+  lose(step: string | undefined): void {
+    if (step === undefined || step === "") {
+      this.clear();
+      this.#lost.add(0);
+      return;
+    }
+    const stage = this.#begin(step);
+    if (stage !== undefined) this.#lost.add(stage);
+  }
+
+  /** True while macros are lost that tell who sends what: whose mail it is can then not be told. */
+  get isIncomplete(): boolean {
+    return this.#lost.size > 0;
+  }
+
+  /** Makes a stage empty. @returns `undefined` for a step without a stage */
+  #begin(step: string): number | undefined {
+    const stage = STAGES.indexOf(step as StepByte);
+    if (stage === -1) return undefined;
+    if (stage === FIRST_OF_MESSAGE) this.endMessage();
+    this.#stages[stage] = undefined;
+    this.#heldBytes[stage] = 0;
+    this.#lost.delete(stage);
+    return stage;
   }
 
   get heldBytes(): number {
@@ -47,12 +79,14 @@ export class SessionMacros implements Macros {
   endMessage(): void {
     this.#stages.fill(undefined, FIRST_OF_MESSAGE);
     this.#heldBytes.fill(0, FIRST_OF_MESSAGE);
+    for (const stage of this.#lost) if (stage >= FIRST_OF_MESSAGE) this.#lost.delete(stage);
   }
 
   /** Forgets all. */
   clear(): void {
     this.#stages.fill(undefined);
     this.#heldBytes.fill(0);
+    this.#lost.clear();
   }
 }
 

@@ -7,6 +7,9 @@ export const MAX_FIELDS = 10_000;
 /** Memory that a kept field costs beside its bytes: an empty one costs about 112. */
 export const FIELD_OVERHEAD_BYTES = 100;
 
+/** Memory that a handler may keep of a field that it is not asked to keep: its number in a list that grows. */
+const EXCESS_FIELD_BYTES = 16;
+
 export class Message {
   /** Missing once nothing more is asked of it, so that what it keeps can be freed. */
   handler: MessageHandler | undefined;
@@ -14,6 +17,7 @@ export class Message {
   /** The fields that the handler may have kept, and their size. */
   #fields = 0;
   #headerBytes = 0;
+  #excessFields = 0;
   #envelopeBytes = 0;
   /** True if the header is larger than the application wants it. */
   isExcess = false;
@@ -38,7 +42,8 @@ export class Message {
 
   /** Memory that the handler may hold. */
   get heldBytes(): number {
-    return this.#envelopeBytes + this.#headerBytes + this.#fields * FIELD_OVERHEAD_BYTES;
+    const kept = this.#headerBytes + this.#fields * FIELD_OVERHEAD_BYTES;
+    return this.#envelopeBytes + kept + this.#excessFields * EXCESS_FIELD_BYTES;
   }
 
   /** Counts the strings of MAIL, which the handler may keep. */
@@ -47,15 +52,17 @@ export class Message {
   }
 
   /**
-   * Counts a field, unless the header is too large already.
+   * Counts a field.
    *
    * @param bytes its size in the message
    * @returns the problem with which the header becomes too large
    */
   addField(bytes: number, maxHeaderBytes: number): string | undefined {
-    if (this.isExcess) return undefined;
+    const wasExcess = this.isExcess;
     const isLong = this.#headerBytes + bytes > maxHeaderBytes;
-    this.isExcess = isLong || this.#fields === MAX_FIELDS;
+    this.isExcess ||= isLong || this.#fields === MAX_FIELDS;
+    if (this.isExcess) this.#excessFields++;
+    if (wasExcess) return undefined;
     if (this.isExcess) return `header over ${isLong ? `${maxHeaderBytes} bytes` : `${MAX_FIELDS} fields`}`;
     this.#fields++;
     this.#headerBytes += bytes;
@@ -68,5 +75,6 @@ export class Message {
     this.#envelopeBytes = 0;
     this.#fields = 0;
     this.#headerBytes = 0;
+    this.#excessFields = 0;
   }
 }

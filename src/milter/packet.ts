@@ -31,6 +31,8 @@ export interface BrokenPacket {
   readonly command: "broken";
   readonly of: Breakable;
   readonly problem: string;
+  /** Of MACRO, the command byte of the step that it is for, if that can be told. */
+  readonly step?: string;
 }
 
 /** The commands with data that a reply does not need. */
@@ -101,11 +103,12 @@ function broken(of: Breakable, problem: string): BrokenPacket {
 }
 
 function readMacros(data: string): Packet {
-  if (data.length > MAX_MACRO_BYTES) return broken("D", `over ${MAX_MACRO_BYTES} bytes`);
   const step = data.slice(0, 1);
+  const brokenMacros = (problem: string): BrokenPacket => ({ ...broken("D", problem), step });
+  if (data.length > MAX_MACRO_BYTES) return brokenMacros(`over ${MAX_MACRO_BYTES} bytes`);
   const found = data.length > 1 ? strings(data.slice(1)) : [];
-  if (step === "" || found === undefined || found.length % 2 > 0) return broken("D", "want a step, names and values");
-  if (found.length > 2 * MAX_MACROS) return broken("D", `over ${MAX_MACROS} macros`);
+  if (step === "" || found === undefined || found.length % 2 > 0) return brokenMacros("want a step, names and values");
+  if (found.length > 2 * MAX_MACROS) return brokenMacros(`over ${MAX_MACROS} macros`);
   const macros: [string, string][] = [];
   for (let i = 0; i < found.length; i += 2) macros.push([found[i] ?? "", found[i + 1] ?? ""]);
   return { command: "D", step, macros };

@@ -7,8 +7,9 @@
  * - CONNECT comes before MAIL. CONNECT and HELO may come again, and the last one counts.
  * - MAIL begins a message. RCPT and DATA follow in any order, and again: an MTA that was refused at DATA may go on with the
  *   same message. Then come fields, EOH, body, BODYEOB. ABORT may come at any time. BODYEOB and ABORT end the message.
+ * - While the end of a message is pending, PROGRESS may be sent any number of times.
  * - A reply that is about the whole message ends it too. What still comes of it gets the same reply.
- * - A message fails if a part of it is missing, broken or out of order, or was dropped to save memory. It is answered
+ * - A message fails if a part of it or its macros are missing, broken or out of order, or were dropped to save memory. It is answered
  *   `tempfail` at each step from then on. After an error of the application the answer is what the application wants, but
  *   a message whose header the handler does not know is never let through.
  */
@@ -48,6 +49,8 @@ export class MilterSession implements Session<Packet> {
   readonly #smtp = new KnownSession();
   #agreement: Agreement | undefined;
   #message: Message | undefined;
+  /** True while the decision about a message is awaited. */
+  #isEnding = false;
   /** Steps of the SMTP session without which no message can be handled. */
   readonly #missing = new Set<"C" | "H">(["C"]);
 
@@ -105,6 +108,11 @@ export class MilterSession implements Session<Packet> {
       case "broken":
         return this.#takeBroken(packet);
     }
+  }
+
+  /** While the end of a message is pending, PROGRESS has the MTA wait anew. At any other step it would be an error. */
+  whileAwaited(): string {
+    return this.#isEnding ? encodeReply({ reply: "progress" }) : "";
   }
 
   isIdle(): boolean {
@@ -168,7 +176,9 @@ export class MilterSession implements Session<Packet> {
     this.#abort();
     if (this.#smtp.isShed) this.#missing.add("C");
     for (const step of this.#missing) this.#problem(`MAIL without ${STEPS[step].name}`);
-    if (this.#missing.size > 0) {
+    const { isIncomplete } = this.#smtp.macros;
+    if (isIncomplete) this.#problem("MAIL without macros that can be read");
+    if (this.#missing.size > 0 || isIncomplete) {
       this.#message = new Message(undefined, "tempfail");
       return;
     }
@@ -286,6 +296,7 @@ export class MilterSession implements Session<Packet> {
     }
     const { handler } = message;
     if (handler === undefined || message.reply !== undefined) return this.#last(this.#failure(message));
+    this.#isEnding = true;
     return attempt(
       () => chain(handler.eom(), (decision) => this.#last(this.#decided(message, decision))),
       (error) => {
@@ -297,6 +308,7 @@ export class MilterSession implements Session<Packet> {
 
   /** Ends the message with its last reply. */
   #last(reply: string): string {
+    this.#isEnding = false;
     this.#message = undefined;
     this.#smtp.macros.endMessage();
     return reply;
@@ -318,10 +330,13 @@ export class MilterSession implements Session<Packet> {
     }
   }
 
-  #takeBroken({ of, problem }: BrokenPacket): string {
+  #takeBroken({ of, problem, step }: BrokenPacket): string {
     this.#problem(`${COMMANDS[of].name}: ${problem}`);
     switch (of) {
       case "D":
+        // They tell whose mail it is: nobody may guess it, least of all by those of an earlier step.
+        this.#smtp.macros.lose(step);
+        if (this.#message !== undefined) this.#fail(this.#message, "tempfail");
         return "";
       case "U":
         return this.#reply("U", "continue");

@@ -27,6 +27,9 @@ export interface ServeHooks {
 /** Silence after which a draining daemon closes a connection, in milliseconds. */
 const QUIET_MS = 50;
 
+/** Time between the signs of life of a session whose answer is awaited, in milliseconds. */
+const AWAITED_MS = 1000;
+
 /** Largest number of characters to hold back. Only the edits of a milter may be longer: they are written at once. */
 const MAX_HELD_CHARS = 4096;
 
@@ -71,6 +74,8 @@ export class Connection implements Sender, Holder {
   /** True after a failure. Later input is discarded. */
   #failed = false;
   #draining: NodeJS.Timeout | undefined;
+  /** Sends signs of life while an answer is awaited. */
+  #awaiting: NodeJS.Timeout | undefined;
 
   constructor(socket: Socket, service: Service, context: ServeContext) {
     this.#socket = socket;
@@ -116,6 +121,7 @@ export class Connection implements Sender, Holder {
 
   /** Called when the socket has closed. */
   closed(): void {
+    clearInterval(this.#awaiting);
     if (this.#heldBytes > 0) this.#context.budget.hold(this, 0);
     this.#session.close();
   }
@@ -204,6 +210,9 @@ export class Connection implements Sender, Holder {
   #wait(out: string, reply: Promise<string>): void {
     this.#send(out);
     this.#waiting = true;
+    if (this.#session.whileAwaited !== undefined && !this.#socket.destroyed) {
+      this.#awaiting = setInterval(() => this.#send(this.#session.whileAwaited?.() ?? ""), AWAITED_MS);
+    }
     reply.then(
       (text) => this.#goOn(text),
       (error: unknown) => this.#fail(error, ""),
@@ -212,6 +221,7 @@ export class Connection implements Sender, Holder {
 
   #goOn(out: string): void {
     this.#waiting = false;
+    clearInterval(this.#awaiting);
     if (this.#socket.destroyed) return;
     this.#send(out);
     // An answer that was known already comes in a microtask, in the same turn of the event loop.
@@ -238,6 +248,7 @@ export class Connection implements Sender, Holder {
   #fail(error: unknown, out: string): void {
     this.flush();
     this.#waiting = false;
+    clearInterval(this.#awaiting);
     this.#failed = true;
     this.#socket.removeAllListeners("data").resume();
     if (error instanceof ProtocolError) {

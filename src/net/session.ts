@@ -56,6 +56,12 @@ export interface Session<Request> {
    */
   answer(request: Request): string | Promise<string>;
 
+  /**
+   * The bytes to send now and then while an answer is awaited, so that the peer does not give up; "" if it would not
+   * understand them. Called once a second.
+   */
+  whileAwaited?(): string;
+
   /** Tells if the session is idle. A stop waits while it is not, such as during a message. */
   isIdle(): boolean;
 

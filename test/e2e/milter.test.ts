@@ -19,7 +19,7 @@ const missing = requireLab();
 const ADDRESS = "10.77.0.30";
 
 /** Where smtpd listens, with the filter or the protocol version that is behind it. */
-const PORTS = { answering: 2525, silent: 2526, unix: 2527, version2: 2528, version4: 2530 } as const;
+const PORTS = { answering: 2525, silent: 2526, unix: 2527, version2: 2528, version4: 2530, hasty: 2531 } as const;
 
 function smtpd(port: number, ...settings: readonly string[]): string {
   return `${port} inet n - n - - smtpd ${settings.map((setting) => `-o ${setting}`).join(" ")}\n`;
@@ -42,6 +42,7 @@ non_smtpd_milters = inet:127.0.0.1:8892
     smtpd(PORTS.unix, "smtpd_milters=unix:filter/filter.sock"),
     smtpd(PORTS.version2, "milter_protocol=2"),
     smtpd(PORTS.version4, "milter_protocol=4"),
+    smtpd(PORTS.hasty, "milter_content_timeout=2s", "milter_command_timeout=2s"),
   ].join(""),
 };
 
@@ -297,6 +298,32 @@ describe.skipIf(missing !== undefined)(`A filter behind a real Postfix ${missing
     expect((await dest.arrived("alice", tag)).headers("X-Top")).toEqual(["one", "two"]);
   });
 
+  test.each([
+    { does: "edit", reply: /^250 / },
+    { does: "edit quarantine", reply: /^250 / },
+    { does: "reject", reply: /^550 5\.7\.1 / },
+    { does: "tempfail", reply: /^451 4\.7\.1 / },
+    { does: "reply", reply: /^550 5\.7\.1 no 100% of/ },
+    { does: "discard", reply: /^250 / },
+    { does: "throw", reply: /^451 4\.7\.1 / },
+  ])("which takes longer than Postfix waits is waited for, whatever it decides: $does", async ({ does, reply }) => {
+    const tags = [newTag(), newTag()];
+    const [slow = "", next = ""] = tags;
+    const replies = await client.smtp(
+      ADDRESS,
+      PORTS.hasty,
+      ...["EHLO mail.origin.test", ...ENVELOPE, text(slow, `wait-long ${does}`, EDITED)],
+      ...[...ENVELOPE, text(next, "edit", EDITED), "QUIT"],
+    );
+    expect([replies[5], replies[9]]).toEqual([expect.stringMatching(reply), expect.stringMatching(/^250 /)]);
+    // The answers of the two are not mixed up.
+    expect((await dest.arrived("alice", next)).headers("X-Edit")).toEqual(["changed folded"]);
+    const { queueId = "" } = await filter.saw(slow);
+    if (does === "edit") expect((await dest.arrived("alice", slow)).headers("X-Edit")).toEqual(["changed folded"]);
+    if (does === "edit quarantine") await dest.command("postsuper", "-d", queueId);
+    if (does === "discard") await dest.logged(new RegExp(`${queueId}: milter-discard: `));
+  });
+
   test("with an older protocol version does the same", async () => {
     for (const port of [PORTS.version2, PORTS.version4]) {
       const [tag, reply] = await deliver(port, "edit", ["X-Edit: a", "X-Edit: b", "X-Edit: c"]);
@@ -312,7 +339,7 @@ describe.skipIf(missing !== undefined)(`A filter behind a real Postfix ${missing
 
   test("had no problem with anything that Postfix sent", () => {
     expect(["problem", "protocol", "internal", "dropped"].flatMap((event) => filter.events(event))).toEqual([]);
-    expect(filter.events("failed")).toHaveLength(2);
+    expect(filter.events("failed")).toHaveLength(3);
   });
 
   test("that is stopped amid a message ends it, and only then itself", async () => {

@@ -62,7 +62,7 @@ const CASES: readonly { name: string; bytes: string; packets: readonly unknown[]
   {
     name: "macros without values, for no step, and of an odd number",
     bytes: packet("D", "H") + packet("D") + packet("D", "Ma\0b\0c\0") + packet("D", "Ma\0b"),
-    packets: [{ command: "D", step: "H", macros: [] }, BROKEN_MACRO, BROKEN_MACRO, BROKEN_MACRO],
+    packets: [{ command: "D", step: "H", macros: [] }, ...["", "M", "M"].map((step) => ({ ...BROKEN_MACRO, step }))],
   },
   {
     name: "macros that come twice",

@@ -46,6 +46,9 @@ const ALL_STEPS: Wants["answers"] = ["connect", "helo", "mail", "rcpt", "data", 
 /** How long the word `wait` waits. */
 const WAIT_MS = 700;
 
+/** How long the word `wait-long` does: longer than Postfix waits for anything on one of its ports. */
+const LONG_MS = 5000;
+
 function application(answers: Wants["answers"]): Application {
   return {
     wants: {
@@ -92,6 +95,7 @@ class Handler implements MessageHandler {
 
   async eom(): Promise<Decision> {
     this.#write("message");
+    if (this.#does("wait-long")) await new Promise((resolve) => setTimeout(resolve, LONG_MS));
     if (this.#does("wait")) await new Promise((resolve) => setTimeout(resolve, WAIT_MS));
     if (this.#does("throw")) throw new Error("thrown as told");
     if (this.#does("reply")) return { reply: { code: 550, enhancedCode: "5.7.1", text: "no 100% of\r\n250 this" } };

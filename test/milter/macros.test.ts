@@ -41,3 +41,29 @@ test("Macros of no step are ignored", () => {
   macros.set("__proto__", [["i", "Q"]]);
   expect(macros.get("i")).toBeUndefined();
 });
+
+test("A stage whose new macros are lost has none, and the set is incomplete until others come", () => {
+  const macros = new SessionMacros();
+  macros.set("C", [["{daemon_name}", "smtp"]]);
+  macros.set("M", [["{auth_type}", "PLAIN"]]);
+  macros.lose("M");
+  expect([macros.get("auth_type"), macros.get("daemon_name"), macros.isIncomplete]).toEqual([undefined, "smtp", true]);
+  expect(macros.heldBytes).toBeLessThan(200);
+  macros.set("M", []);
+  expect(macros.isIncomplete).toBe(false);
+  macros.lose("R");
+  macros.endMessage();
+  expect(macros.isIncomplete).toBe(false);
+  macros.lose("U");
+  expect(macros.isIncomplete).toBe(false);
+});
+
+test.each([undefined, ""])("Without the step that lost macros are for (%j) none is known", (step) => {
+  const macros = new SessionMacros();
+  macros.set("C", [["{daemon_name}", "smtp"]]);
+  macros.lose(step);
+  macros.endMessage();
+  expect([macros.get("daemon_name"), macros.isIncomplete]).toEqual([undefined, true]);
+  macros.clear();
+  expect(macros.isIncomplete).toBe(false);
+});

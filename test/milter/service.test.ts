@@ -244,3 +244,20 @@ test("A new application is in force from the next message on, and the one under 
   await fed(session, mta.data() + mta.eom() + mta.mail("<a@b.example>") + mta.data() + mta.eom());
   expect(events.slice(-2)).toEqual(["first", "second"]);
 });
+
+test("A decision that takes long is preceded by PROGRESS once a second, and by nothing after it", async () => {
+  let awaited = Promise.withResolvers<Decision>();
+  const { connect } = await serve({ eom: () => awaited.promise });
+  const peer = connect();
+  send(peer, OPTIONS + BEGIN + CONTENT);
+  expect(await received(peer, 3)).toEqual(["p", "p"]);
+  awaited.resolve({ reply: "reject" });
+  expect(await received(peer, 4)).toEqual(["p", "p", "r"]);
+  awaited = Promise.withResolvers<Decision>();
+  await new Promise((resolve) => setTimeout(resolve, 1200));
+  expect(replies(peer.received).slice(1)).toEqual(["p", "p", "r"]);
+  // A peer that goes away meanwhile ends it.
+  send(peer, mta.mail("<a@b.example>") + mta.rcpt("<c@d.example>") + CONTENT);
+  await received(peer, 5);
+  peer.socket.destroy();
+});

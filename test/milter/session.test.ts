@@ -1,6 +1,6 @@
 /** Tests the rules of state: which step is told, which reply goes out, what ends a message. */
 import { describe, expect, test } from "vitest";
-import type { Application, MessageHandler, StepReply } from "../../src/milter/application.ts";
+import type { Application, Decision, MessageHandler, StepReply } from "../../src/milter/application.ts";
 import { FIELD_OVERHEAD_BYTES, MAX_FIELDS } from "../../src/milter/message.ts";
 import { createMilterService } from "../../src/milter/service.ts";
 import { MAX_HELO_BYTES } from "../../src/milter/smtp-session.ts";
@@ -241,14 +241,15 @@ describe("In a session with an MTA that waits for every reply", () => {
         packet("U"),
         ...BEGIN.slice(2),
       ],
-      said: "c t t   c c c",
-      events: [SESSION[0] ?? "", ...TOLD.slice(0, 2)],
+      said: "c t t   c t t",
+      events: [SESSION[0] ?? ""],
       problems: [
         "NOQUEUE: RCPT: want strings that end with NUL",
         "NOQUEUE: HEADER: want name and value",
         "NOQUEUE: MACRO: want a step, names and values",
         "NOQUEUE: MACRO: want a step, names and values",
         "NOQUEUE: UNKNOWN: want one string",
+        "NOQUEUE: MAIL without macros that can be read",
       ],
     },
   ];
@@ -720,7 +721,7 @@ describe("What a session holds", () => {
     expect(heapBytes() - before).toBeLessThan(2 * heldBytes);
     await send(mta.field("X", "").repeat(10));
     expect(problems).toEqual(["NOQUEUE: header over 10000 fields"]);
-    expect([kept.length, session.heldBytes]).toEqual([MAX_FIELDS, heldBytes]);
+    expect([kept.length, session.heldBytes]).toEqual([MAX_FIELDS, heldBytes + 10 * 16]);
   });
 
   test("is no more than usual with the macros that Postfix sends", async () => {
@@ -818,4 +819,72 @@ describe("A connection that closes", () => {
     session.close();
     expect(events.at(-1)).toBe("eom NOQUEUE");
   });
+});
+
+describe("Macros that cannot be read", () => {
+  const AUTHENTICATED = mta.macros("M", { "{auth_type}": "PLAIN" });
+  const BROKEN = (step: string) => packet("D", `${step}{auth_type}`);
+
+  test.each([
+    { when: "for CONNECT", packets: [BROKEN("C"), mta.connect(), mta.helo(), mta.mail("<a@b.example>"), mta.eom()] },
+    { when: "for MAIL", packets: [mta.connect(), mta.helo(), BROKEN("M"), mta.mail("<a@b.example>"), mta.eom()] },
+    { when: "for RCPT", packets: [...BEGIN, BROKEN("R"), mta.rcpt("<c@d.example>"), mta.eom()] },
+    { when: "for the end", packets: [...BEGIN, BROKEN("E"), mta.eom()] },
+    { when: "for nobody knows what", packets: [...BEGIN, packet("D"), mta.eom()] },
+  ])("$when fail the message", async ({ packets }) => {
+    const { said, events } = await talk(packets);
+    expect(said.at(-1)).toEqual(["t"]);
+    expect(events.filter((event) => event.startsWith("eom"))).toEqual([]);
+  });
+
+  test("do not leave those of an earlier message in force, and the next message is judged by its own", async () => {
+    const seen: (string | undefined)[] = [];
+    const application: Partial<Application> = {
+      begin: (smtp) => {
+        seen.push(smtp.macros.get("{auth_type}"));
+        return { eom: () => ({ reply: "continue" }) };
+      },
+    };
+    const message = [mta.mail("<a@b.example>"), mta.eom()];
+    const { said } = await talk(
+      [
+        ...[mta.connect(), mta.helo(), AUTHENTICATED, ...message],
+        ...[BROKEN("M"), ...message],
+        ...[mta.macros("M"), ...message],
+      ],
+      { application },
+    );
+    expect(said.flat()).toEqual(["c", "c", ...["c", "c"], ...["t", "t"], ...["c", "c"]]);
+    expect(seen).toEqual(["PLAIN", undefined]);
+  });
+});
+
+describe("While an answer is awaited", () => {
+  test("PROGRESS is sent at the end of a message, and at no other time", async () => {
+    const end = Promise.withResolvers<Decision>();
+    const talked = await talk(BEGIN, { handler: { eom: () => end.promise } });
+    const during = (): string[] => replies(talked.session.whileAwaited?.() ?? "none");
+    expect(during()).toEqual([]);
+    const ended = talked.send(mta.eom());
+    expect([during(), during()]).toEqual([["p"], ["p"]]);
+    end.resolve({ reply: "continue" });
+    expect([await ended, during()]).toEqual([["c"], []]);
+  });
+
+  test("none is sent after a message that failed", async () => {
+    const end = Promise.withResolvers<Decision>();
+    const talked = await talk(BEGIN, { handler: { eom: () => end.promise } });
+    const ended = talked.send(mta.eom());
+    end.reject(new Error("ours"));
+    expect([await ended, talked.session.whileAwaited?.()]).toEqual([["t"], ""]);
+  });
+});
+
+test("The numbers of fields beyond the limit count as held", async () => {
+  const { session, send } = await talk([...BEGIN, mta.field("a", "x".repeat(2000))]);
+  const before = session.heldBytes;
+  for (let i = 0; i < 100; i++) await send(mta.field("Authentication-Results", " mx"));
+  expect(session.heldBytes - before).toBe(1600);
+  await send(mta.abort());
+  expect(session.heldBytes).toBe(0);
 });
