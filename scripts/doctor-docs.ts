@@ -32,7 +32,8 @@ It reads Postfix's configuration (\`postconf\`, and \`postmap -q\` for its table
 Postfix's other endpoints as Postfix would, out of a chroot too. It changes nothing. Each line is \`error\`, \`warning\`,
 \`skipped\` or \`ok\`, with one sentence that says why, and behind \`mend:\` the command, record or edit that mends it.
 It exits with 1 if there is an error, else with 0. As root it sees most: another user may not read the secrets, nor connect
-to all sockets, nor see whose process has a port; such checks are then skipped, with the reason.
+to all sockets, nor see whose process has a port; such checks are then skipped, with the reason. Checks that are skipped for
+the same reason share a line.
 
 \`--json\` prints one object: \`ok\` (no error) and \`checks\`, each with \`id\`, \`status\`, \`reason\` and \`mend\` (or null). A check
 that finds several things has several entries with the same id.

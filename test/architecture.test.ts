@@ -205,6 +205,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "net/endpoint.ts",
       "net/lookup.ts",
       "postfix",
+      "setup/dkim-keys.ts",
       "setup/setup.ts",
       "spf/trace.ts",
       "spf/verdict.ts",
@@ -213,6 +214,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   "doctor/checks": {
     imports: [
       "config/listeners.ts",
+      "config/settings.ts",
+      "dkim",
       "dns/types.ts",
       "doctor",
       "mail",
@@ -222,6 +225,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "postfix/match-list.ts",
       "postfix/services.ts",
       "postfix/transport-map.ts",
+      "setup/dkim-keys.ts",
       "setup/setup.ts",
       "setup/srs-domain.ts",
       "spf",

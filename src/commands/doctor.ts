@@ -39,16 +39,28 @@ const INDENT = " ".repeat(9);
 
 function print(results: readonly Result[], output: Output): void {
   for (const status of ORDER) {
-    for (const result of results) {
-      if (result.status !== status) continue;
-      const text = printable(`${status.padEnd(INDENT.length)}${result.id}: ${result.reason}`);
+    const some = results.filter((result) => result.status === status);
+    const lines = status === "skipped" ? byReason(some) : some;
+    for (const { id, reason, mend } of lines) {
+      const text = printable(`${status.padEnd(INDENT.length)}${id}: ${reason}`);
       for (const line of wrap(text, COLUMNS, INDENT)) output.line(line);
       // On one line, to be copied.
-      if (result.mend !== null) output.line(`${INDENT}mend: ${result.mend}`);
+      if (mend !== null) output.line(`${INDENT}mend: ${mend}`);
     }
   }
   const counts = ORDER.map((status) => count(results.filter((result) => result.status === status).length, status));
   output.line(counts.join(", "));
+}
+
+/** One result for all checks that are skipped for the same reason: a part that is off has a dozen. */
+function byReason(results: readonly Result[]): Result[] {
+  const groups = Map.groupBy(results, ({ reason }) => reason);
+  return [...groups].map(([reason, some]) => ({
+    id: some.map(({ id }) => id).join(", "),
+    status: "skipped",
+    reason,
+    mend: null,
+  }));
 }
 
 function count(number: number, status: Status): string {

@@ -2,6 +2,7 @@
 import type { PostfixCommand } from "../postfix/run.ts";
 import type { Setup } from "../setup/setup.ts";
 import { MAP_ADVICE } from "./checks/maps.ts";
+import { MILTER_ADVICE } from "./checks/milter-settings.ts";
 import { POLICY_ADVICE } from "./checks/policy.ts";
 import { WAY_BACK_ADVICE } from "./checks/way-back.ts";
 import { gatherNeighbours, type NeighbourPlaces } from "./gather/neighbours.ts";
@@ -15,7 +16,7 @@ export async function neighbourAdvice(
 ): Promise<string[]> {
   using gathered = await gatherPostfix(places.postfix ?? {});
   const facts = { setup, postfix: gathered.postfix, neighbours: gatherNeighbours(places) };
-  const results = await runChecks([...MAP_ADVICE, ...POLICY_ADVICE, ...WAY_BACK_ADVICE], facts);
+  const results = await runChecks([...MAP_ADVICE, ...POLICY_ADVICE, ...WAY_BACK_ADVICE, ...MILTER_ADVICE], facts);
   const wrong = results.filter(({ status }) => status === "error" || status === "warning");
   return wrong.map(({ reason, mend }) => (mend === null ? reason : `${reason}; ${mend}`));
 }

@@ -2,6 +2,7 @@
 import type { Resolver } from "../dns/types.ts";
 import type { Endpoint } from "../net/endpoint.ts";
 import type { Service } from "../postfix/services.ts";
+import type { KeyFiles } from "../setup/dkim-keys.ts";
 import type { Setup } from "../setup/setup.ts";
 import type { Trace } from "../spf/trace.ts";
 import type { SpfVerdict } from "../spf/verdict.ts";
@@ -18,6 +19,8 @@ export interface Facts {
   readonly dns: DnsFacts;
   readonly host: HostFacts;
   readonly daemon: DaemonFacts;
+  /** Our private keys, as this user can read them. */
+  readonly dkim: KeyFiles;
   readonly neighbours: NeighbourFacts;
   readonly mailLog: Known<MailLogFacts>;
   /** Asks what listens at an endpoint, as a process of Postfix would. */
@@ -104,6 +107,8 @@ export interface Account {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+  /** Further groups. */
+  readonly groups: readonly number[];
 }
 
 export interface HostFacts {

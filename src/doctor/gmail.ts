@@ -29,7 +29,11 @@ export const GMAIL_RULES: readonly GmailRule[] = [
     rule: "The SPF record of the forwarding domain names all forwarding addresses",
     checks: ["srs-spf", "srs-domain"],
   },
-  { id: "gmail-authentication", rule: "All senders: SPF or DKIM passes", checks: ["own-spf", "helo-spf"] },
+  {
+    id: "gmail-authentication",
+    rule: "All senders: SPF or DKIM passes; bulk senders: both",
+    checks: ["own-spf", "helo-spf", "dkim-keys", "dkim-domains", "opendkim-keys"],
+  },
   {
     id: "gmail-reverse-name",
     rule: "Every sending address has a reverse name that leads back to it (5.7.25)",
@@ -39,7 +43,7 @@ export const GMAIL_RULES: readonly GmailRule[] = [
   {
     id: "gmail-unchanged",
     rule: "Do not change body, MIME boundaries, From, To, Cc, Subject, Date and Message-ID: DKIM would break",
-    checks: ["sender-classes", "second-pass"],
+    checks: ["sender-classes", "second-pass", "signed-unchanged"],
     note: "Filters of yours that add a footer or a mark to the subject are not seen from here",
   },
   { id: "gmail-dmarc", rule: "Bulk senders publish a DMARC record (5.7.40)", checks: ["dmarc"] },

@@ -56,8 +56,20 @@ export function differences(
   return [...wanted].flatMap(([name, value]) => {
     const got = service.overrides.get(name) ?? postfix.value(name);
     const expanded = value.replaceAll(/\$(\w+)/g, (_whole, parameter: string) => postfix.value(parameter));
-    return isAsGood(name, got, expanded) ? [] : [name];
+    const forService = name === "receive_override_options" && hasMilter(service) ? withoutMilters(expanded) : expanded;
+    return isAsGood(name, got, forService) ? [] : [name];
   });
+}
+
+/** Tells if a second pass has a milter of its own, which seals (docs/milter.md). */
+function hasMilter({ overrides }: Service): boolean {
+  return overrides.has("smtpd_milters") && overrides.has("milter_macro_daemon_name");
+}
+
+function withoutMilters(options: string): string {
+  return splitItems(options)
+    .filter((option) => option !== "no_milters")
+    .join(",");
 }
 
 /** Tells if a value has the effect of the recipe's. */

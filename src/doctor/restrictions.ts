@@ -3,7 +3,7 @@ import { splitItems } from "../postfix/match-list.ts";
 import type { Service } from "../postfix/services.ts";
 import type { Setup } from "../setup/setup.ts";
 import type { PostfixFacts } from "./facts.ts";
-import { parsePlace, type WrittenPlace } from "./srs-tables.ts";
+import { isListener, parsePlace, type WrittenPlace } from "./places.ts";
 
 /** Lists of restrictions that may name a policy service, in the order in which smtpd evaluates them. */
 const LISTS = [
@@ -84,38 +84,22 @@ export function policyCalls(list: RestrictionList): PolicyCall[] {
   return list.items.flatMap((item, index) => {
     const text = list.items[index + 1];
     if (item !== "check_policy_service" || text === undefined) return [];
-    const inner = text.startsWith("{") ? text.slice(1).replace(/\}\s*$/, "") : text;
-    const [endpoint = "", ...options] = splitAtCommas(inner);
+    const [endpoint = "", ...options] = bracedItems(text);
     return [{ list, index, text, endpoint, where: parsePlace(endpoint), options }];
   });
 }
 
-/** Splits the inside of braces at commas and blanks that are not around "=", and not in inner braces. */
-function splitAtCommas(text: string): string[] {
+/** The endpoint and the options of `{ inet:127.0.0.1:10030, timeout=30s }`, split at commas and blanks but for those around "=". */
+export function bracedItems(written: string): string[] {
+  const text = written.startsWith("{") ? written.slice(1).replace(/\}\s*$/, "") : written;
   return splitItems(text.replaceAll(/\s*=\s*/g, (sign) => (sign === "=" ? sign : "\0"))).flatMap((item) =>
     item === "" ? [] : [item.replaceAll("\0", " = ")],
   );
 }
 
 /** Tells if a call names a listener of ours. */
-export function isOurs(call: PolicyCall, { config }: Setup, postfix: PostfixFacts): boolean {
-  const { where } = call;
-  if (where === undefined) return false;
-  return config["policy.listen"].some((endpoint) => {
-    if (endpoint.type === "inet") {
-      return "host" in where && where.port === endpoint.port && isSameHost(where.host, endpoint.host);
-    }
-    if ("host" in where) return false;
-    const path = where.path.startsWith("/") ? where.path : `${postfix.value("queue_directory")}/${where.path}`;
-    // Only systemd knows the path of an fd: endpoint; docs/install.md has this one.
-    return endpoint.type === "unix" ? [path, where.path].includes(endpoint.path) : where.path.includes("postvouch/");
-  });
-}
-
-/** Tells if main.cf's host reaches a listener's address. */
-function isSameHost(written: string, listening: string): boolean {
-  if (written === "localhost") return listening === "127.0.0.1" || listening === "::1";
-  return written === listening || listening === "0.0.0.0" || listening === "::";
+export function isOurs({ where }: PolicyCall, { config }: Setup, postfix: PostfixFacts): boolean {
+  return isListener(where, config["policy.listen"], postfix);
 }
 
 /** Tells if a call names another SPF checker: by its name, or by the program that it spawns. */

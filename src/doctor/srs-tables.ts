@@ -3,7 +3,8 @@ import { MAPS, type MapName } from "../net/lookup.ts";
 import { splitItems } from "../postfix/match-list.ts";
 import type { Service } from "../postfix/services.ts";
 import type { Setup } from "../setup/setup.ts";
-import type { Answer, Ask, Place, PostfixFacts } from "./facts.ts";
+import type { Answer, Ask, PostfixFacts } from "./facts.ts";
+import { parsePlace, placeFor, type WrittenPlace } from "./places.ts";
 
 /** A table that answers for SRS, as a parameter names it. */
 export interface SrsTable {
@@ -17,9 +18,6 @@ export interface SrsTable {
   readonly where: WrittenPlace;
   readonly map: MapName;
 }
-
-/** A place as main.cf writes it. A path may be relative to the queue directory. */
-export type WrittenPlace = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** The parameters that may name our tables, with the map that each needs, and the program that asks. */
 const SRS_PARAMETERS = {
@@ -79,37 +77,21 @@ function tcpMap(where: WrittenPlace, { config }: Setup): MapName | undefined {
   return ({ [FORWARD_PORT]: "forward", [REVERSE_PORT]: "reverse" } as const)[where.port];
 }
 
-/** Reads `inet:127.0.0.1:10003`, `[::1]:10001`, `localhost:10001` or `unix:path`. */
-export function parsePlace(text: string): WrittenPlace | undefined {
-  if (text.startsWith("unix:")) return { path: text.slice("unix:".length) };
-  const [, v6, name, port] = /^(?:inet:)?(?:\[([^\]]*)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = v6 ?? name;
-  return host === undefined ? undefined : { host, port: Number(port) };
-}
-
-/** The place as this host sees it: a path of Postfix is below the queue directory, for a process in a chroot always. */
-export function placeFor(where: WrittenPlace, postfix: PostfixFacts, program: string, service?: Service): Place {
-  if ("host" in where) return where;
-  const queue = postfix.value("queue_directory");
-  const services = service === undefined ? postfix.services.filter((one) => one.program === program) : [service];
-  const isBelow = !where.path.startsWith("/") || services.some((one) => isChroot(one, postfix));
-  return { path: isBelow ? `${queue}/${where.path.replace(/^\/+/, "")}` : where.path };
-}
-
-/** Tells if a service runs in a chroot. The default was "yes" before Postfix 3.0. */
-function isChroot(service: Service, postfix: PostfixFacts): boolean {
-  if (service.chroot !== "-") return service.chroot === "y";
-  return Number(postfix.value("compatibility_level").split(".")[0] || "0") < 1;
-}
-
 /** A sender that is nobody's: no mail comes from `.invalid` (RFC 6761 section 6.4). */
 export const PROBE_SENDER = "doctor@postvouch.invalid";
 
 /** Asks a table as the program that uses it would. */
 export function askTable(table: SrsTable, postfix: PostfixFacts, ask: Ask): Promise<Answer> {
-  const program = SRS_PARAMETERS[table.parameter as keyof typeof SRS_PARAMETERS].program;
+  const program = SRS_PARAMETERS[table.parameter as SrsParameter].program;
   const place = placeFor(table.where, postfix, program, table.service);
   return table.protocol === "tcp" ? ask.tcpTable(place, PROBE_SENDER) : ask.socketmap(place, table.map, PROBE_SENDER);
+}
+
+/** The services that ask a table. */
+export function usersOf({ parameter, service }: SrsTable, postfix: PostfixFacts): readonly Service[] {
+  if (service !== undefined) return [service];
+  const { program } = SRS_PARAMETERS[parameter as SrsParameter];
+  return postfix.services.filter((one) => one.program === program);
 }
 
 /** Each table once for each program that asks it. */

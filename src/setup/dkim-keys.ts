@@ -10,7 +10,7 @@ import { errorCode, fileTrouble } from "../process/exit.ts";
 import { readRegularFile } from "./regular-file.ts";
 
 /** A key and the file that it was read from. */
-interface KeyFile extends ConfiguredKey {
+export interface KeyFile extends ConfiguredKey {
   readonly file: string;
 }
 

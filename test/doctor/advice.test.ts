@@ -88,6 +88,18 @@ const WRONG: readonly {
     says: 'arc.seal: got "forwarded", which seals nothing',
   },
   {
+    name: "a milter for which everybody is internal",
+    mainCf: "",
+    toml: '[milter]\nlisten = ["127.0.0.1:8891"]\ninternal = ["0.0.0.0/0"]\n',
+    says: "milter.internal has 0.0.0.0/0: mail from everywhere is signed as yours",
+  },
+  {
+    name: "dmarc.reject with a way round",
+    mainCf: "",
+    toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n[dmarc]\nreject = true\n',
+    says: 'milter.malformed: got "tag", want "reject"',
+  },
+  {
     name: "default_action=DUNNO",
     mainCf: POLICY("timeout=30s, default_action=DUNNO"),
     says: "main.cf: default_action in smtpd_recipient_restrictions lets mail in unchecked",

@@ -6,11 +6,13 @@ import { CHECKS } from "../../src/doctor/table.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { FORWARD_ONLY_CASES } from "./cases/forward-only.ts";
 import { MAP_CASES } from "./cases/maps.ts";
+import { MILTER_CASES } from "./cases/milter.ts";
 import { NEIGHBOUR_CASES } from "./cases/neighbours.ts";
 import { OUR_SET_UP_CASES } from "./cases/our-set-up.ts";
 import { POLICY_CASES } from "./cases/policy.ts";
 import { POSTFIX_CASES } from "./cases/postfix.ts";
 import { SENDING_CASES } from "./cases/sending.ts";
+import { SIGNING_CASES } from "./cases/signing.ts";
 import { SPF_CASES } from "./cases/spf.ts";
 import type { Case } from "./cases.ts";
 import { factsOf, readFacts, type Situation } from "./facts.ts";
@@ -23,6 +25,8 @@ const CASES: readonly Case[] = [
   ...MAP_CASES,
   ...FORWARD_ONLY_CASES,
   ...POLICY_CASES,
+  ...MILTER_CASES,
+  ...SIGNING_CASES,
   ...NEIGHBOUR_CASES,
   ...SENDING_CASES,
   ...SPF_CASES,

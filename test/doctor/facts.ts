@@ -31,6 +31,9 @@ export interface Situation {
   /** Owners of ports, by endpoint. */
   readonly owners?: Readonly<Record<string, string>>;
   readonly daemon?: Partial<Facts["daemon"]>;
+  /** Our DKIM keys, the newest last. */
+  readonly keys?: Facts["dkim"]["keys"];
+  readonly keyProblems?: readonly string[];
   readonly neighbours?: Partial<Record<"opendmarc" | "opendkim" | "postsrsd", string>>;
   readonly postsrsdSecrets?: readonly string[];
   readonly mailLog?: Partial<MailLogFacts>;
@@ -150,6 +153,7 @@ export async function readFacts(situation: Situation, configDir: string): Promis
       restore: (address) => (address.includes("=hash=") ? "doctor@postvouch.invalid" : undefined),
       ...situation.daemon,
     },
+    dkim: { keys: situation.keys ?? [], problems: situation.keyProblems ?? [] },
     neighbours: {
       opendmarc: neighbour("opendmarc"),
       opendkim: neighbour("opendkim"),

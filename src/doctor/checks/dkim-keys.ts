@@ -1,6 +1,11 @@
-/** Compares the keys of OpenDKIM with their records in DNS (RFC 6376 section 3.6.1). */
-import { createPrivateKey, createPublicKey } from "node:crypto";
-import { error, type Finding, skipped, warning } from "../check.ts";
+/** Compares private keys with their records in DNS (RFC 6376 section 3.6.1): those of OpenDKIM, and ours. */
+import { createPrivateKey, type KeyObject } from "node:crypto";
+import { readKeyRecord } from "../../dkim/key-record.ts";
+import { type ConfiguredKey, SigningKeys } from "../../dkim/keys.ts";
+import { type Publication, publicationOf, recordName, recordText } from "../../dkim/record.ts";
+import type { DnsAnswer } from "../../dns/types.ts";
+import type { KeyFile } from "../../setup/dkim-keys.ts";
+import { error, type Finding, shellWord, skipped, warning } from "../check.ts";
 import type { ConfigText, Facts } from "../facts.ts";
 
 /** A key as OpenDKIM signs with it. */
@@ -34,73 +39,167 @@ function signingKeys(setting: (name: string) => string | undefined, read: Facts[
   });
 }
 
-/** What is wrong with the keys and their records. */
-export async function keyFindings(
+/** What is wrong with the keys of OpenDKIM and their records. */
+export async function openDkimKeyFindings(
   setting: (name: string) => string | undefined,
   { path }: ConfigText,
-  { host, dns }: Facts,
+  facts: Facts,
 ): Promise<Finding[]> {
-  const keys = signingKeys(setting, host.read).slice(0, MAX_KEYS);
+  const keys = signingKeys(setting, facts.host.read).slice(0, MAX_KEYS);
   if (keys.length === 0) return [skipped(`${path} names no key that can be seen`)];
   const findings = keys.map(async ({ domain, selector, file }): Promise<Finding[]> => {
-    const name = `${selector}._domainkey.${domain}`;
-    const key = readKey(host.read(file));
-    const answer = await dns.resolver.resolve(name, "TXT", { deadlineMs: dns.deadlineMs });
-    if (answer.status === "error") return [skipped(`${name}: the lookup failed: ${answer.detail || answer.trouble}`)];
-    const publish =
-      key === undefined ? `publish the TXT record of ${name}` : `publish: ${name}. TXT "${recordOf(key)}"`;
-    const texts = answer.status === "ok" ? answer.records : [];
-    const published = texts.map(publicPart).find((part) => part !== undefined);
-    if (published === undefined)
-      return [error(`OpenDKIM signs for ${domain}, and ${name} has no key record: no signature verifies`, publish)];
-    if (published === "") return [error(`the key of ${name} is revoked (p= is empty): no signature verifies`, publish)];
-    if (key === undefined) return [];
-    if (published !== key.published)
-      return [error(`${name} has another key than ${file}: no signature verifies`, publish)];
-    if (key.bits === undefined || key.bits >= GOOD_BITS) return [];
-    const report = key.bits < MIN_BITS ? error : warning;
-    return [
-      report(
-        `the key of ${name} has ${key.bits} bits, want ${GOOD_BITS}`,
-        `opendkim-genkey -b 2048 -d ${domain} -s NEW_SELECTOR`,
-      ),
-    ];
+    const name = recordName(selector, domain);
+    const key = readKey(facts.host.read(file));
+    const found = stateOf(key, await lookUp(name, facts));
+    const publish = publishing(name, key);
+    switch (found.state) {
+      case "trouble":
+        return [skipped(`${name}: the lookup failed: ${found.reason}`)];
+      case "missing":
+        return [error(`OpenDKIM signs for ${domain}, and ${name} has no key record: no signature verifies`, publish)];
+      case "revoked":
+        return [error(`the key of ${name} is revoked (p= is empty): no signature verifies`, publish)];
+      case "other-key":
+        return [error(`${name} has another key than ${file}: no signature verifies`, publish)];
+      case "unusable":
+        return [error(`the record of ${name} cannot be read (${found.reason}): no signature verifies`, publish)];
+      case "published":
+        return lengthFindings(name, key, `opendkim-genkey -b 2048 -d ${domain} -s NEW_SELECTOR`);
+    }
   });
   return (await Promise.all(findings)).flat();
 }
 
-interface PublicKey {
-  readonly type: string;
-  /** Length of an RSA key. */
-  readonly bits: number | undefined;
-  /** The value of p=. */
-  readonly published: string;
+/** What is wrong with our keys and their records. */
+export async function ourKeyFindings(facts: Facts): Promise<Finding[]> {
+  const { config } = facts.setup;
+  const { keys, problems } = facts.dkim;
+  const unread = problems.map((line) =>
+    // Keys belong to the service alone.
+    !facts.host.isRoot && line.endsWith("no permission")
+      ? skipped(line)
+      : error(`${line}: it signs nothing`, mendOfProblem(line)),
+  );
+  if (keys.length === 0 && problems.length === 0) return [skipped("no key is configured")];
+  const looked = keys.slice(-MAX_KEYS);
+  const answers = await Promise.all(
+    looked.map(async (key) => ({ key, answer: await lookUp(recordName(key.selector, key.domain), facts) })),
+  );
+  const signing = new SigningKeys(keys, { requirePublished: true, seen: [] });
+  for (const { key, answer } of answers) signing.learn(key, answer);
+  const findings = answers.flatMap(({ key, answer }) =>
+    ourKeyFinding(key, publicationOf(key.privateKey, answer), {
+      others: keysBeside(key, signing),
+      signsAtOnce: !config["dkim.sign.require_published"],
+      minBits: config["dkim.min_key_bits"],
+    }),
+  );
+  return [...unread, ...findings];
 }
 
-/** The public half of a PEM file; `undefined` if it cannot be read. */
-function readKey(pem: string | undefined): PublicKey | undefined {
-  if (pem === undefined) return undefined;
-  try {
-    const key = createPublicKey(createPrivateKey(pem));
-    const der = key.export({ type: "spki", format: "der" });
-    const isEd25519 = key.asymmetricKeyType === "ed25519";
-    return {
-      type: isEd25519 ? "ed25519" : "rsa",
-      bits: key.asymmetricKeyDetails?.modulusLength,
-      // RFC 8463 section 4: the bare key.
-      published: (isEd25519 ? der.subarray(-32) : der).toString("base64"),
-    };
-  } catch {
-    return undefined;
+interface Beside {
+  /** Keys of the same algorithm that sign for the same authors. */
+  readonly others: readonly ConfiguredKey[];
+  /** True if a key signs before its record was seen. */
+  readonly signsAtOnce: boolean;
+  readonly minBits: number;
+}
+
+function keysBeside(key: ConfiguredKey, signing: SigningKeys): ConfiguredKey[] {
+  const authors = key.from.map((author) => author.replace(/^\./, "any."));
+  return authors.flatMap((author) => {
+    const [local = "any", domain = author] = author.includes("@") ? author.split("@") : [];
+    return signing.choose(local, domain).filter((one) => one !== key && one.algorithm === key.algorithm);
+  });
+}
+
+function ourKeyFinding(key: KeyFile, found: Publication, { others, signsAtOnce, minBits }: Beside): Finding[] {
+  const name = recordName(key.selector, key.domain);
+  const publish = publishing(name, key.privateKey);
+  const again = `postvouch dkim keygen ${key.domain}`;
+  switch (found.state) {
+    case "published": {
+      const bits = key.privateKey.asymmetricKeyDetails?.modulusLength ?? GOOD_BITS;
+      if (bits < minBits) {
+        return [error(`the key of ${name} has ${bits} bits, less than dkim.min_key_bits (${minBits})`, again)];
+      }
+      return [
+        ...(found.others > 0
+          ? [
+              warning(
+                `${name} has ${found.others} more TXT ${found.others === 1 ? "record" : "records"}: receivers may read the wrong one`,
+                `keep one: ${name}. TXT "${recordText(key.privateKey)}"`,
+              ),
+            ]
+          : []),
+        ...(found.isTesting
+          ? [warning(`the record of ${name} says t=y: receivers may ignore its signatures`, `take t=y out: ${publish}`)]
+          : []),
+        ...lengthFindings(name, key.privateKey, again),
+      ];
+    }
+    case "trouble":
+      return [skipped(`${name}: the lookup failed: ${found.reason}`)];
+    default: {
+      const why = {
+        missing: "has no key record",
+        revoked: "is revoked (p= is empty)",
+        "other-key": `has another key than ${key.file}`,
+        unusable: `has a record that cannot be read${found.state === "unusable" ? ` (${found.reason})` : ""}`,
+      }[found.state];
+      const [other] = others;
+      if (signsAtOnce) return [error(`${name} ${why}: no signature verifies (dkim.sign.require_published)`, publish)];
+      if (other === undefined) {
+        const effect = key.from.length === 0 ? "nothing is sealed" : `mail of ${key.domain} goes unsigned`;
+        return [error(`${name} ${why}: the key waits, and ${effect}`, publish)];
+      }
+      return [
+        warning(
+          `${name} ${why}: the key waits, and ${other.selector} goes on signing`,
+          `${publish}; or, if its time is over: rm ${shellWord(key.file)}`,
+        ),
+      ];
+    }
   }
 }
 
-function recordOf({ type, published }: PublicKey): string {
-  return `v=DKIM1; k=${type}; p=${published}`;
+function mendOfProblem(line: string): string {
+  const [, path = ""] = /"([^"]+)"/.exec(line) ?? [];
+  if (line.includes("want 0600")) return `chmod 600 ${shellWord(path)}`;
+  if (line.endsWith("no such file")) return "postvouch dkim keygen DOMAIN, or take it out of postvouch.toml";
+  return `mend ${path}; then: postvouch dkim check`;
 }
 
-/** The value of p= of a key record, without blanks; `undefined` for another text. */
-function publicPart(text: string): string | undefined {
-  const [, value] = /(?:^|;)\s*p\s*=([^;]*)/.exec(text) ?? [];
-  return value?.replaceAll(/\s/g, "");
+function lengthFindings(name: string, key: KeyObject | undefined, mend: string): Finding[] {
+  const bits = key?.asymmetricKeyDetails?.modulusLength;
+  if (bits === undefined || bits >= GOOD_BITS) return [];
+  return [(bits < MIN_BITS ? error : warning)(`the key of ${name} has ${bits} bits, want ${GOOD_BITS}`, mend)];
+}
+
+function publishing(name: string, key: KeyObject | undefined): string {
+  return key === undefined ? `publish the TXT record of ${name}` : `publish: ${name}. TXT "${recordText(key)}"`;
+}
+
+async function lookUp(name: string, { dns }: Facts): Promise<DnsAnswer<"TXT">> {
+  return await dns.resolver.resolve(name, "TXT", { deadlineMs: dns.deadlineMs });
+}
+
+/** What DNS has for a key; for one that this user cannot read, whether there is a record at all. */
+function stateOf(key: KeyObject | undefined, answer: DnsAnswer<"TXT">): Publication {
+  if (key !== undefined) return publicationOf(key, answer);
+  if (answer.status === "error") return { state: "trouble", reason: answer.detail || answer.trouble };
+  const records = (answer.status === "ok" ? answer.records : []).map(readKeyRecord);
+  const record = records.find(({ status }) => status !== "foreign");
+  if (record === undefined) return { state: "missing" };
+  return record.status === "revoked" ? { state: "revoked" } : { state: "published", others: 0, isTesting: false };
+}
+
+/** A private key in PEM; `undefined` if it cannot be read. */
+function readKey(pem: string | undefined): KeyObject | undefined {
+  if (pem === undefined) return undefined;
+  try {
+    return createPrivateKey(pem);
+  } catch {
+    return undefined;
+  }
 }

@@ -68,6 +68,8 @@ async function pastSecondPass(table: string, postfix: PostfixFacts): Promise<Fin
     if (key === "*" || (domain !== undefined && !(await postfix.receives(domain)))) foreign.push(key);
   }
   if (foreign.length === 0) return [];
+  // A hash table lists its keys in any order.
+  foreign.sort();
   const isAll = foreign.includes("*") || foreign.includes("postvouch.invalid");
   const mail = isAll ? "all mail" : `mail to ${someOf(foreign)}`;
   const relay = isAll ? found.get("*")?.replace(/^(?:smtp|relay)?:/, "") : undefined;

@@ -15,6 +15,8 @@ import {
   withPostfix,
 } from "../check.ts";
 import type { Answer, Facts, PostfixFacts } from "../facts.ts";
+import { setForService } from "../milters.ts";
+import { isChroot } from "../places.ts";
 import {
   askTable,
   classicEntries,
@@ -23,6 +25,7 @@ import {
   isForwardOnly,
   type SrsTable,
   srsTables,
+  usersOf,
 } from "../srs-tables.ts";
 
 const NOT_USED = "main.cf names no map of ours";
@@ -39,22 +42,6 @@ export const MAP_ADVICE: readonly Check<AdviceFacts>[] = [
         error(
           "main.cf: sender_canonical_maps rewrites every sender, so that sender_dependent_default_transport_maps has nothing left to do",
           `take our map out of sender_canonical_maps (docs/postfix.md): ${withoutEntries("sender_canonical_maps", classicEntries(postfix, setup), postfix)}`,
-        ),
-      ];
-    }),
-  },
-  {
-    id: "arc-seal",
-    right: "what arc.seal names can be told apart",
-    why: "Without a second pass nobody knows what is forwarded, so nothing would be sealed.",
-    run: withPostfix((postfix, { setup }) => {
-      const { "milter.listen": listen, "arc.seal": seal } = setup.config;
-      if (listen.length === 0 || seal !== "forwarded") return [];
-      if (!isClassic(postfix, setup) || isForwardOnly(postfix)) return [];
-      return [
-        warning(
-          'arc.seal: got "forwarded", which seals nothing: sender_canonical_maps rewrites in the first pass',
-          'want "no", "all", or a second pass (docs/milter.md)',
         ),
       ];
     }),
@@ -92,7 +79,10 @@ export const MAPS: readonly Check[] = [
       const tables = distinct(srsTables(postfix, facts.setup));
       if (tables.length === 0) return [skipped(NOT_USED)];
       const answers = await Promise.all(tables.map((table) => askTable(table, postfix, facts.ask)));
-      return tables.flatMap((table, index) => endpointFinding(table, answers[index], facts));
+      return tables.flatMap((table, index) => {
+        const unknown = namelessInChroot(table, postfix, facts);
+        return unknown === undefined ? endpointFinding(table, answers[index], facts) : [unknown];
+      });
     }),
   },
   {
@@ -103,13 +93,12 @@ export const MAPS: readonly Check[] = [
       const named = srsTables(postfix, setup).filter(
         ({ where, service }) => service === undefined && "host" in where && where.host === "localhost",
       );
-      return named.map(({ parameter, text }) => {
-        const value = (postfix.written(parameter) ?? "").replaceAll("localhost:", "127.0.0.1:");
-        const mend = value.includes("127.0.0.1:")
-          ? postconf(`${parameter} = ${value}`)
-          : `write 127.0.0.1 instead of localhost in ${parameter}`;
-        return warning(`main.cf: ${parameter} names ${text}, and localhost may be ::1 first`, mend);
-      });
+      return named.map((table) =>
+        warning(
+          `main.cf: ${table.parameter} names ${table.text}, and localhost may be ::1 first`,
+          localhostMend(table, postfix),
+        ),
+      );
     }),
   },
   {
@@ -202,6 +191,27 @@ const QUIET_HOURS = 6;
 function withoutEntries(name: string, entries: readonly string[], postfix: PostfixFacts): string {
   const rest = splitItems(postfix.value(name)).filter((item) => item !== "" && !entries.includes(item));
   return rest.length > 0 ? postconf(`${name} = ${rest.join(", ")}`) : `postconf -X ${name} && postfix reload`;
+}
+
+/** A name that a program in a chroot cannot look up, because it has no hosts file there. */
+function namelessInChroot(table: SrsTable, postfix: PostfixFacts, { host }: Facts): Finding | undefined {
+  const { where } = table;
+  if (!("host" in where) || where.host !== "localhost") return undefined;
+  const jailed = usersOf(table, postfix).find((service) => isChroot(service, postfix));
+  const hosts = `${postfix.value("queue_directory")}/etc/hosts`;
+  if (jailed === undefined || host.file(hosts) !== undefined) return undefined;
+  const mend = localhostMend(table, postfix);
+  return error(
+    `${whereIs(table)}: ${jailed.program} runs in a chroot without ${hosts}, and may not find localhost: mail waits`,
+    mend,
+  );
+}
+
+function localhostMend({ parameter, service }: SrsTable, postfix: PostfixFacts): string {
+  const written = service?.overrides.get(parameter) ?? postfix.written(parameter) ?? "";
+  const value = written.replaceAll("localhost:", "127.0.0.1:");
+  if (!value.includes("127.0.0.1:")) return `write 127.0.0.1 instead of localhost in ${parameter}`;
+  return service === undefined ? postconf(`${parameter} = ${value}`) : setForService(service, [parameter, value]);
 }
 
 function whereIs({ parameter, service, text }: SrsTable): string {

@@ -4,7 +4,8 @@ import { specialUse } from "../../mail/special-use.ts";
 import { splitItems } from "../../postfix/match-list.ts";
 import { type Check, error, type Finding, shellWord, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { ConfigText, Facts } from "../facts.ts";
-import { keyFindings } from "./dkim-keys.ts";
+import { settingOf } from "../setting.ts";
+import { openDkimKeyFindings } from "./dkim-keys.ts";
 import { ourCalls, rejectsByDmarc } from "./policy.ts";
 
 export const NEIGHBOURS: readonly Check[] = [
@@ -129,7 +130,7 @@ export const NEIGHBOURS: readonly Check[] = [
       const { opendkim } = facts.neighbours;
       if (opendkim === undefined) return [skipped("there is no OpenDKIM here")];
       if (!(settingOf(opendkim, "Mode") ?? "sv").includes("s")) return [skipped("OpenDKIM does not sign")];
-      return keyFindings((name) => settingOf(opendkim, name), opendkim, facts);
+      return openDkimKeyFindings((name) => settingOf(opendkim, name), opendkim, facts);
     },
   },
   {
@@ -194,11 +195,6 @@ function privateClients({ setup: { config }, mailLog }: Facts, mynetworks: strin
 
 /** More private clients than this are a network of ours, not a proxy. */
 const MAX_PROXIES = 4;
-
-/** The value of a key in the file of OpenDKIM or OpenDMARC. */
-function settingOf({ text }: ConfigText, name: string): string | undefined {
-  return new RegExp(`^[ \\t]*${name}[ \\t]+(.*?)[ \\t]*(?:#.*)?$`, "im").exec(text)?.[1];
-}
 
 function isOn(config: ConfigText, name: string): boolean {
   return /^(?:true|yes|1)$/i.test(settingOf(config, name) ?? "");

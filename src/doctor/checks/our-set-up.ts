@@ -2,7 +2,8 @@
 import { LISTENER_KEYS } from "../../config/listeners.ts";
 import { type Endpoint, formatEndpoint } from "../../net/endpoint.ts";
 import { type Check, error, type Finding, shellWord, skipped, warning } from "../check.ts";
-import type { Account, Facts, HostFacts } from "../facts.ts";
+import type { Facts, HostFacts } from "../facts.ts";
+import { barrierFor } from "../service-user.ts";
 import { PROBE_SENDER } from "../srs-tables.ts";
 
 const SECRETS = "srs.secrets_file: ";
@@ -214,46 +215,19 @@ function programOf({ unit }: HostFacts): string | undefined {
   return command?.split(" ").find((word) => word.endsWith("/main.js"));
 }
 
-/** The user of the unit: an account, or one that systemd makes up, which has only the rights of everybody. */
-function serviceUser(host: HostFacts): { readonly account: Account | undefined; readonly groups: readonly number[] } {
-  const settings = host.unit ?? [];
-  const name = settings.findLast(([key]) => key === "User")?.[1];
-  const isDynamic = /^(?:yes|true|1|on)$/i.test(settings.findLast(([key]) => key === "DynamicUser")?.[1] ?? "");
-  const account = name === undefined || isDynamic ? undefined : host.user(name);
-  const supplementary = settings
-    .filter(([key]) => key === "SupplementaryGroups")
-    .flatMap(([, value]) => value.split(/\s+/))
-    .flatMap((group) => host.groupId(group) ?? []);
-  return { account, groups: [...(account === undefined ? [] : [account.gid]), ...supplementary] };
-}
-
 /** Finds the first directory on the way, or the file itself, that the service's user may not pass or read. */
 function fileFindings(path: string, host: HostFacts): Finding[] {
-  // systemd makes this directory, and its files belong to the service.
-  if (path.startsWith("/var/lib/postvouch/") || path.startsWith("/var/lib/private/")) return [];
-  const isRootService = (host.unit ?? []).every(([name]) => name !== "User" && name !== "DynamicUser");
-  if (isRootService) return [];
-  const { account, groups } = serviceUser(host);
-  const parts = path.split("/").slice(1);
-  const steps = parts.map((_part, index) => `/${parts.slice(0, index + 1).join("/")}`);
-  for (const step of steps) {
-    const found = host.file(step);
-    if (found === undefined) return [];
-    const wanted = found.isDirectory ? 0o1 : 0o4;
-    const shift = found.uid === account?.uid ? 6 : groups.includes(found.gid) ? 3 : 0;
-    if (((found.mode >> shift) & wanted) !== 0) continue;
-    const who = account === undefined ? "the service's user (DynamicUser)" : `the service's user ${account.name}`;
-    const mode = `0${(found.mode & 0o777).toString(8)}`;
-    const mend = found.isDirectory ? `chmod o+x ${shellWord(step)}` : `chmod o+r ${shellWord(step)}`;
-    const isSecret = path.endsWith("srs.secrets");
-    return [
-      error(
-        `${who} cannot read ${path}: ${step} has mode ${mode}`,
-        isSecret ? "give it as a credential: LoadCredential=srs.secrets:FILE in the unit (docs/install.md)" : mend,
-      ),
-    ];
-  }
-  return [];
+  const barrier = barrierFor(path, host);
+  if (barrier === undefined) return [];
+  const { step, isDirectory } = barrier;
+  const mend = isDirectory ? `chmod o+x ${shellWord(step)}` : `chmod o+r ${shellWord(step)}`;
+  const isSecret = path.endsWith("srs.secrets");
+  return [
+    error(
+      `${barrier.who} cannot read ${path}: ${step} has mode ${barrier.mode}`,
+      isSecret ? "give it as a credential: LoadCredential=srs.secrets:FILE in the unit (docs/install.md)" : mend,
+    ),
+  ];
 }
 
 function portFindings(key: string, endpoint: Endpoint, host: HostFacts): Finding[] {

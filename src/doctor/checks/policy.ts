@@ -13,6 +13,8 @@ import {
   withPostfix,
 } from "../check.ts";
 import type { NeighbourFacts, PostfixFacts } from "../facts.ts";
+import { hasOurs, milterLists, ourLists } from "../milters.ts";
+import { isSubmission, placeFor } from "../places.ts";
 import {
   allCalls,
   isOtherSpf,
@@ -23,7 +25,6 @@ import {
   policyCalls,
   restrictionLists,
 } from "../restrictions.ts";
-import { placeFor } from "../srs-tables.ts";
 import { hasFix, isAtLeast } from "../version.ts";
 import { LETS_IN, mendList, postfixSeconds, RELAY_GUARDS, RELAY_LISTS, tight } from "./policy-list.ts";
 
@@ -81,6 +82,9 @@ export const POLICY: readonly Check[] = [
     run: withPostfix((postfix, { setup }) => {
       if (setup.config["policy.listen"].length === 0) return [skipped("policy.listen is empty: SPF is not checked")];
       if (ourCalls(postfix, setup).length > 0) return [];
+      if (ourLists(postfix, setup).some(({ name }) => name === "smtpd_milters")) {
+        return [skipped("our milter checks SPF")];
+      }
       const isChecked = allCalls(postfix).some((call) => isOtherSpf(call, postfix));
       const effect = `SPF is not checked${isChecked ? " by postvouch" : ""}`;
       return [warning(`no restriction of Postfix names our policy service: ${effect}`, MEND)];
@@ -211,7 +215,8 @@ export const POLICY: readonly Check[] = [
     why: "Two checkers add two headers that may differ, ask DNS twice, and the stricter one decides.",
     run: withPostfix((postfix, { setup }) => {
       const calls = allCalls(postfix);
-      if (!calls.some((call) => isOurs(call, setup, postfix))) return [skipped(NOT_USED)];
+      const hasMilter = ourLists(postfix, setup).some(({ name }) => name === "smtpd_milters");
+      if (!hasMilter && !calls.some((call) => isOurs(call, setup, postfix))) return [skipped(NOT_USED)];
       const others = calls.filter((call) => !isOurs(call, setup, postfix) && isOtherSpf(call, postfix));
       return others.map((call) =>
         warning(
@@ -247,27 +252,34 @@ export const POLICY: readonly Check[] = [
   {
     id: "prepend-bug",
     right: "this Postfix lets milters and policy services add headers together",
-    why: "Before 3.8.4, 3.7.9, 3.6.13 and 3.5.23 a milter that edits headers hit the wrong one if a policy service had added one.",
+    why: "Before 3.8.6, 3.7.11, 3.6.15 and 3.5.25 a milter that removes or changes a header hit the wrong one, or none, if a policy service had added one.",
     run: withPostfix((postfix, { setup }) => {
-      if (postfix.value("smtpd_milters") === "" || ourCalls(postfix, setup).length === 0) return [];
-      const isMended = [
-        [3, 9],
-        [3, 8, 4],
-        [3, 7, 9],
-        [3, 6, 13],
-        [3, 5, 23],
-      ].some((fixed) => hasFix(postfix.version, fixed));
-      return isMended
-        ? []
-        : [
-            warning(
-              `Postfix ${postfix.version} mixes up headers if a policy service and a milter edit them`,
-              "update Postfix",
-            ),
-          ];
+      const adds = ourCalls(postfix, setup).length > 0 && setup.config["policy.headers"].length > 0;
+      const milters = milterLists(postfix).filter(({ name }) => name === "smtpd_milters");
+      if (milters.length === 0 || !adds || PREPEND_FIXED.some((fixed) => hasFix(postfix.version, fixed))) return [];
+      // What our milter could not remove would be believed by whoever reads results.
+      const isOurMilter = milters.some((list) => hasOurs(list, setup, postfix));
+      const effect = isOurMilter ? ": results that a stranger has forged may stay" : "";
+      return [
+        (isOurMilter ? error : warning)(
+          `Postfix ${postfix.version} mixes up headers if a policy service and a milter edit them${effect}`,
+          isOurMilter
+            ? "in postvouch.toml: [policy] headers = [], because the milter adds the results; or update Postfix"
+            : "update Postfix",
+        ),
+      ];
     }),
   },
 ];
+
+/** The first releases with the fix of 20231213: 3.7.11 by Debian's changelog, and the others of that day, 4 March 2024. */
+const PREPEND_FIXED = [
+  [3, 9],
+  [3, 8, 6],
+  [3, 7, 11],
+  [3, 6, 15],
+  [3, 5, 25],
+] as const;
 
 /** The calls of our service. */
 export function ourCalls(postfix: PostfixFacts, setup: Setup): PolicyCall[] {
@@ -289,9 +301,4 @@ function guardsRelay(service: Service | undefined, postfix: PostfixFacts): boole
   const items = splitItems(relay);
   const guard = items.findIndex((item) => RELAY_GUARDS.includes(item) || item === "reject");
   return guard !== -1 && !items.slice(0, guard).includes("check_policy_service");
-}
-
-function isSubmission({ name, program, overrides }: Service): boolean {
-  if (program !== "smtpd") return false;
-  return overrides.get("smtpd_sasl_auth_enable") === "yes" || /(?:^|:)(?:submissions?|smtps|587|465)$/.test(name);
 }

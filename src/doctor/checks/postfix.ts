@@ -1,6 +1,8 @@
 /** Checks of Postfix's configuration as a whole. */
-import { splitItems } from "../../postfix/match-list.ts";
-import { type Check, error, postconf, skipped, someOf, warning, withPostfix } from "../check.ts";
+import { type Check, error, type Finding, postconf, skipped, someOf, warning, withPostfix } from "../check.ts";
+import type { PostfixFacts } from "../facts.ts";
+import { type MilterList, mendMilters, milterLists, nameOfList, unsetForService, withOption } from "../milters.ts";
+import { placeFor } from "../places.ts";
 import { isAtLeast } from "../version.ts";
 
 export const POSTFIX: readonly Check[] = [
@@ -68,43 +70,40 @@ export const POSTFIX: readonly Check[] = [
   {
     id: "milter-default-action",
     right: "mail waits while a milter is down",
-    why: "With `milter_default_action = accept` mail comes in without the milter's checks and signatures, and nothing shows it.",
-    run: withPostfix((postfix) => {
-      if (postfix.value("smtpd_milters") === "" || postfix.value("milter_default_action") !== "accept") return [];
-      return [
-        warning(
-          "main.cf: milter_default_action = accept lets mail pass without its DKIM and DMARC checks while a milter is down",
-          postconf("milter_default_action = tempfail"),
-        ),
-      ];
-    }),
+    why: "With `default_action=accept` mail comes in without the milter's checks and signatures, and nothing shows it: forged results stay in it.",
+    run: withPostfix((postfix) => milterLists(postfix).flatMap((list) => defaultActionFindings(list, postfix))),
   },
   {
     id: "milters",
-    right: "every milter answers where Postfix asks for it",
+    right: "every milter answers where Postfix asks for it, also out of a chroot",
     why: "Without an answer mail is deferred, or passes without its checks.",
     run: withPostfix(async (postfix, { ask }) => {
-      const written = splitItems(postfix.value("smtpd_milters")).filter(Boolean);
-      if (written.length === 0) return [skipped("main.cf has no milters")];
-      const findings = await Promise.all(
-        written.map(async (item) => {
-          const text = item.replace(/^\{\s*|[\s,].*$|\}$/g, "").replace(/^\{/, "");
-          const place = milterPlace(text, postfix.value("queue_directory"));
-          if (place === undefined) return [];
-          const answer = await ask.connect(place);
-          if (answer.status === "found") return [];
-          const reason = "reason" in answer ? answer.reason : answer.status;
-          return [
-            reason === "no permission to connect"
-              ? skipped(`${text}: ${reason}`)
-              : error(
-                  `main.cf: the milter ${text} does not answer: ${reason}`,
-                  "start it, or take it out of smtpd_milters",
-                ),
-          ];
-        }),
+      const named = new Map(
+        milterLists(postfix).flatMap((list) =>
+          list.milters.flatMap(({ endpoint, where }) => {
+            if (where === undefined) return [];
+            const program = list.name === "smtpd_milters" ? "smtpd" : "cleanup";
+            const place = placeFor(where, postfix, program, list.service);
+            return [[JSON.stringify(place), { list, endpoint, place }] as const];
+          }),
+        ),
       );
-      return findings.flat();
+      if (named.size === 0) return [skipped("Postfix has no milters")];
+      const findings = [...named.values()].map(async ({ list, endpoint, place }): Promise<Finding[]> => {
+        const answer = await ask.connect(place);
+        if (answer.status === "found") return [];
+        const reason = "reason" in answer ? answer.reason : answer.status;
+        const where = "path" in place && !endpoint.endsWith(place.path) ? ` (${place.path})` : "";
+        return [
+          reason === "no permission to connect"
+            ? skipped(`${endpoint}: ${reason}`)
+            : error(
+                `${nameOfList(list)}: the milter ${endpoint}${where} does not answer: ${reason}`,
+                `start it, or take it out of ${list.name}`,
+              ),
+        ];
+      });
+      return (await Promise.all(findings)).flat();
     }),
   },
   {
@@ -156,12 +155,46 @@ const NO_TABLES: ReadonlySet<string> = new Set([
   "local",
 ]);
 
-function milterPlace(
-  text: string,
-  queue: string,
-): { readonly host: string; readonly port: number } | { readonly path: string } | undefined {
-  const [, v6, host, port] = /^inet:(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
-  if (port !== undefined) return { host: v6 ?? host ?? "", port: Number(port) };
-  const [, path] = /^(?:unix|local):(.+)$/.exec(text) ?? [];
-  return path === undefined ? undefined : { path: path.startsWith("/") ? path : `${queue}/${path}` };
+/** What Postfix does with mail while a milter is down, where that is not to wait. */
+const UNWANTED: Readonly<Record<string, string>> = {
+  accept: "lets mail pass without its DKIM and DMARC checks while a milter is down",
+  reject: "refuses mail for good while a milter is down",
+  quarantine: "puts all mail into the hold queue while a milter is down",
+};
+
+function defaultActionFindings(list: MilterList, postfix: PostfixFacts): Finding[] {
+  const own = list.milters.filter(({ options }) => UNWANTED[options.get("default_action") ?? ""] !== undefined);
+  const [first] = own;
+  const forOne: Finding[] =
+    first === undefined
+      ? []
+      : [
+          warning(
+            `${nameOfList(list)}: default_action=${first.options.get("default_action")} of ${first.endpoint} ${UNWANTED[first.options.get("default_action") ?? ""]}`,
+            mendMilters(list, postfix, (all) =>
+              all.map((one) => (own.includes(one) ? withOption(one, "default_action", undefined) : one)),
+            ),
+          ),
+        ];
+  const inService = list.service?.overrides.get("milter_default_action");
+  const general = inService ?? postfix.value("milter_default_action");
+  const concerns = list.milters.some(({ options }) => !options.has("default_action"));
+  if (UNWANTED[general] === undefined || !concerns) return forOne;
+  if (list.service !== undefined && inService !== undefined) {
+    const { service } = list;
+    return [
+      ...forOne,
+      warning(
+        `master.cf: ${service.name}: milter_default_action = ${general} ${UNWANTED[general]}`,
+        unsetForService(service, "milter_default_action"),
+      ),
+    ];
+  }
+  return [
+    ...forOne,
+    warning(
+      `main.cf: milter_default_action = ${general} ${UNWANTED[general]}`,
+      postconf("milter_default_action = tempfail"),
+    ),
+  ];
 }

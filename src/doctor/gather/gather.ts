@@ -5,6 +5,7 @@ import { createResolver } from "../../dns/resolver.ts";
 import { formatServer, parseServer } from "../../dns/server-address.ts";
 import type { Resolver } from "../../dns/types.ts";
 import type { PostfixCommand } from "../../postfix/run.ts";
+import { readKeyFiles } from "../../setup/dkim-keys.ts";
 import { foresee } from "../../setup/foresee.ts";
 import type { Setup } from "../../setup/setup.ts";
 import { createChecker } from "../../setup/spf-checker.ts";
@@ -58,6 +59,7 @@ export async function gather(setup: Setup, places: Places, timeMs: () => number)
     dns: { ...dnsFacts(setup, resolver), egress: egressOf(known, addresses) },
     host,
     daemon,
+    dkim: readKeyFiles(setup.config),
     neighbours: gatherNeighbours(places),
     mailLog: gatherMailLog(known),
     ask: askEndpoints,

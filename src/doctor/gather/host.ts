@@ -23,7 +23,15 @@ export async function gatherHost(packageDir: string, unitDirectories?: readonly 
 
 function user(name: string): Account | undefined {
   const [, , uid, gid] = fieldsOf("/etc/passwd", name) ?? [];
-  return uid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid) };
+  return uid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid), groups: groupsOf(name) };
+}
+
+/** The groups that name a user as a member. */
+function groupsOf(name: string): number[] {
+  return (readText("/etc/group") ?? "").split("\n").flatMap((line) => {
+    const [, , gid = "", members = ""] = line.split(":");
+    return members.split(",").includes(name) ? [Number(gid)] : [];
+  });
 }
 
 function groupId(name: string): number | undefined {

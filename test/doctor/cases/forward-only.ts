@@ -32,6 +32,12 @@ export const FORWARD_ONLY_CASES: readonly Case[] = [
   },
   {
     id: "transport-maps",
+    name: "several receivers, in any order",
+    wrong: transport("inline:{ {c.test = slow:} {a.test = slow:} {d.test = slow:} {b.test = slow:} }"),
+    says: "sends mail to a.test, b.test, c.test and 1 more past the second pass",
+  },
+  {
+    id: "transport-maps",
     name: "the next hop alone",
     wrong: transport("inline:{ {a.test = :[192.0.2.1]} }"),
     says: "mail to a.test",
@@ -99,6 +105,22 @@ export const FORWARD_ONLY_CASES: readonly Case[] = [
     id: "second-pass",
     name: "the recipe",
     right: pass(RECIPE, "content_filter = smtp:127.0.0.1:10024\nsmtpd_milters = inet:127.0.0.1:8891\n"),
+  },
+  {
+    id: "second-pass",
+    name: "the recipe with a milter that seals",
+    right: pass(
+      RECIPE.replace(
+        ",no_milters\n",
+        "\n  -o smtpd_milters=inet:127.0.0.1:8891\n  -o milter_macro_daemon_name=FORWARD\n",
+      ),
+    ),
+  },
+  {
+    id: "second-pass",
+    name: "the milters of the first pass",
+    wrong: pass(RECIPE.replace(",no_milters", ""), "smtpd_milters = inet:127.0.0.1:8893\n"),
+    says: "has not the recipe's receive_override_options",
   },
   {
     id: "second-pass",

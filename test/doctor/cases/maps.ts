@@ -41,19 +41,6 @@ export const MAP_CASES: readonly Case[] = [
   { id: "one-set-up", name: "forward-only", right: { mainCf: FORWARD_ONLY } },
 
   {
-    id: "arc-seal",
-    name: "classic maps beside a milter",
-    wrong: { mainCf: CLASSIC, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
-    status: "warning",
-    says: "which seals nothing",
-  },
-  {
-    id: "arc-seal",
-    name: "forward-only beside a milter",
-    right: { mainCf: FORWARD_ONLY, toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n' },
-  },
-
-  {
     id: "srs-domain-class",
     name: "an SRS domain in no list",
     wrong: { mainCf: REVERSE },
@@ -171,6 +158,29 @@ export const MAP_CASES: readonly Case[] = [
     wrong: { mainCf: "sender_canonical_maps = tcp:localhost:10001\n" },
     status: "warning",
     says: "localhost may be ::1 first",
+  },
+  {
+    id: "srs-endpoints",
+    name: "localhost in a chroot without a hosts file",
+    wrong: {
+      mainCf: "sender_canonical_maps = tcp:localhost:10001\n",
+      masterCf: "smtp inet n - n - - smtpd\ncleanup unix n - y - 0 cleanup\n",
+      answers: {
+        "localhost:10001": { status: "found", value: "SRS0=x" },
+        "127.0.0.1:10001": { status: "found", value: "SRS0=x" },
+      },
+    },
+    says: "cleanup runs in a chroot without /var/spool/postfix/etc/hosts",
+  },
+  {
+    id: "srs-endpoints",
+    name: "localhost in a chroot with a hosts file",
+    right: {
+      mainCf: "sender_canonical_maps = tcp:localhost:10001\n",
+      masterCf: "smtp inet n - n - - smtpd\ncleanup unix n - y - 0 cleanup\n",
+      answers: { "localhost:10001": { status: "found", value: "SRS0=x" } },
+      hostFiles: { "/var/spool/postfix/etc/hosts": {} },
+    },
   },
   { id: "localhost", name: "an address", right: { mainCf: CLASSIC } },
 

@@ -142,7 +142,7 @@ export const OUR_SET_UP_CASES: readonly Case[] = [
     name: "secrets for root, without a credential",
     wrong: {
       setup: { ...CONFIG, secretsFile: SECRETS_FILE },
-      host: { unit: [UNIT[0], ["User", "postvouch"]], user: (name) => ({ name, uid: 900, gid: 900 }) },
+      host: { unit: [UNIT[0], ["User", "postvouch"]], user: (name) => ({ name, uid: 900, gid: 900, groups: [] }) },
       hostFiles: { ...INSTALLED, [SECRETS_FILE]: { mode: 0o600 } },
     },
     says: `the service's user postvouch cannot read ${SECRETS_FILE}`,

@@ -261,6 +261,20 @@ export const POLICY_CASES: readonly Case[] = [
     status: "warning",
     says: "mixes up headers",
   },
-  { id: "prepend-bug", name: "3.7.9", right: { mainCf: `mail_version = 3.7.9\n${MILTER}${GOOD}` } },
+  {
+    id: "prepend-bug",
+    name: "3.7.10, with our milter",
+    wrong: {
+      mainCf: `mail_version = 3.7.10\nsmtpd_milters = inet:127.0.0.1:8891\n${GOOD}`,
+      toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n',
+    },
+    says: "results that a stranger has forged may stay",
+  },
+  { id: "prepend-bug", name: "3.7.11", right: { mainCf: `mail_version = 3.7.11\n${MILTER}${GOOD}` } },
+  {
+    id: "prepend-bug",
+    name: "3.7.10, and no header of the policy service",
+    right: { mainCf: `mail_version = 3.7.10\n${MILTER}${GOOD}`, toml: "[policy]\nheaders = []\n" },
+  },
   { id: "prepend-bug", name: "3.10.0", right: { mainCf: `mail_version = 3.10.0\n${MILTER}${GOOD}` } },
 ];

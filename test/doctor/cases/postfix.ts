@@ -71,6 +71,33 @@ export const POSTFIX_CASES: readonly Case[] = [
     status: "warning",
     says: "milter_default_action = accept",
   },
+  {
+    id: "milter-default-action",
+    name: "accept in braces",
+    wrong: {
+      mainCf:
+        "smtpd_milters = { inet:127.0.0.1:8891, connect_timeout=5s, default_action=accept }, inet:127.0.0.1:8893\n",
+    },
+    status: "warning",
+    says: "default_action=accept of inet:127.0.0.1:8891 lets mail pass",
+  },
+  {
+    id: "milter-default-action",
+    name: "reject of a service",
+    wrong: {
+      masterCf:
+        "smtp inet n - n - - smtpd\n  -o smtpd_milters=inet:127.0.0.1:8891\n  -o milter_default_action=reject\n",
+    },
+    status: "warning",
+    says: "master.cf: smtp: milter_default_action = reject refuses mail for good",
+  },
+  {
+    id: "milter-default-action",
+    name: "accept, and tempfail for each",
+    right: {
+      mainCf: "smtpd_milters = { inet:127.0.0.1:8891, default_action=tempfail }\nmilter_default_action = accept\n",
+    },
+  },
   { id: "milter-default-action", name: "tempfail", right: { mainCf: MILTER } },
   {
     id: "milter-default-action",
@@ -84,6 +111,22 @@ export const POSTFIX_CASES: readonly Case[] = [
     name: "a dead one in braces",
     wrong: { mainCf: "smtpd_milters = { inet:127.0.0.1:8891, connect_timeout=1s }\n" },
     says: "the milter inet:127.0.0.1:8891 does not",
+  },
+  {
+    id: "milters",
+    name: "a dead one of sendmail(1)",
+    wrong: { mainCf: "non_smtpd_milters = inet:127.0.0.1:8891\n" },
+    says: "main.cf: non_smtpd_milters: the milter inet:127.0.0.1:8891 does not answer",
+  },
+  {
+    id: "milters",
+    name: "a path outside a chroot",
+    wrong: {
+      mainCf: "queue_directory = /q\nsmtpd_milters = unix:/run/opendkim/s\n",
+      masterCf: "smtp inet n - y - - smtpd\n",
+      answers: { "/run/opendkim/s": ANSWERS },
+    },
+    says: "the milter unix:/run/opendkim/s (/q/run/opendkim/s) does not answer",
   },
   { id: "milters", name: "a living milter", right: { mainCf: MILTER, answers: { "127.0.0.1:8891": ANSWERS } } },
   {

@@ -1,0 +1,84 @@
+/** Checks of our settings of the milter beside those of Postfix. check-config gives them as advice too. */
+import type { Cidr } from "../../mail/ip.ts";
+import { type AdviceFacts, type Check, error, type Finding, warning, withPostfix } from "../check.ts";
+import { hasOurs, isOff, milterLists } from "../milters.ts";
+import { allCalls, isOurs } from "../restrictions.ts";
+import { isClassic, isForwardOnly } from "../srs-tables.ts";
+
+export const MILTER_ADVICE: readonly Check<AdviceFacts>[] = [
+  {
+    id: "milter-internal",
+    right: "milter.internal and milter.skip have only networks of our own",
+    why: "Mail of these clients is signed as yours, or passes, and is never checked.",
+    run: ({ setup }) => {
+      if (isOff(setup)) return [];
+      return (["milter.internal", "milter.skip"] as const).flatMap((key): Finding[] => {
+        const [wide] = setup.config[key].filter(isHalfTheInternet);
+        if (wide === undefined) return [];
+        const effect =
+          key === "milter.internal"
+            ? "mail from everywhere is signed as yours, and never checked"
+            : "mail from everywhere passes unchecked";
+        return [
+          error(
+            `${key} has ${wide.address}/${wide.prefixBits}: ${effect}`,
+            `in postvouch.toml: [milter] ${key.replace("milter.", "")} = ${key === "milter.internal" ? '["127.0.0.0/8", "::1"]' : "[]"}, and your own networks; then: systemctl reload postvouch`,
+          ),
+        ];
+      });
+    },
+  },
+  {
+    id: "dmarc-malformed",
+    right: "mail with several authors is no way round dmarc.reject",
+    why: "DMARC judges the domain of one author. With two From:, or one that cannot be read, no policy applies.",
+    run: ({ setup }) => {
+      const { config } = setup;
+      if (isOff(setup) || !config["dmarc.verify"] || !config["dmarc.reject"]) return [];
+      if (config["milter.malformed"] !== "tag") return [];
+      return [
+        warning(
+          'milter.malformed: got "tag", want "reject" beside dmarc.reject = true: a second From: is a way round p=reject',
+          'in postvouch.toml: [milter] malformed = "reject"; then: systemctl reload postvouch',
+        ),
+      ];
+    },
+  },
+  {
+    id: "two-results",
+    right: "SPF results are added once",
+    why: "The milter checks SPF itself. An Authentication-Results of the policy service is taken out again, and on an old Postfix the wrong field may go.",
+    run: withPostfix((postfix, { setup }) => {
+      const isAdded = setup.config["policy.headers"].includes("authentication-results");
+      const asksPolicy = allCalls(postfix).some((call) => isOurs(call, setup, postfix));
+      const asksMilter = milterLists(postfix).some((list) => hasOurs(list, setup, postfix));
+      if (!isAdded || !asksPolicy || !asksMilter) return [];
+      return [
+        warning(
+          "policy.headers has authentication-results, and the milter adds one with SPF, DKIM and DMARC in its place",
+          "in postvouch.toml: [policy] headers = []; then: systemctl reload postvouch",
+        ),
+      ];
+    }),
+  },
+  {
+    id: "arc-seal",
+    right: "what arc.seal names can be told apart",
+    why: "Without a second pass nobody knows what is forwarded, so nothing would be sealed.",
+    run: withPostfix((postfix, { setup }) => {
+      if (isOff(setup) || setup.config["arc.seal"] !== "forwarded") return [];
+      if (!isClassic(postfix, setup) || isForwardOnly(postfix)) return [];
+      return [
+        warning(
+          'arc.seal: got "forwarded", which seals nothing: sender_canonical_maps rewrites in the first pass',
+          'want "no", "all", or a second pass (docs/milter.md)',
+        ),
+      ];
+    }),
+  },
+];
+
+/** Tells if a network is no network of anybody's own: a quarter of the addresses, or more. */
+function isHalfTheInternet({ prefixBits }: Cidr): boolean {
+  return prefixBits <= 2;
+}
