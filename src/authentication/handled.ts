@@ -43,8 +43,8 @@ export abstract class Handled implements MessageHandler {
 
   abstract eom(): ReturnType<MessageHandler["eom"]>;
 
-  abort(): void {
-    this.report("aborted", {});
+  abort(hasFailed = false): void {
+    this.report(hasFailed ? "error" : "aborted", {});
   }
 
   rescue(): HeaderEdits {

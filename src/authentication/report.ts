@@ -2,8 +2,8 @@
 import type { SmtpSession } from "../milter/application.ts";
 import type { Role } from "./role.ts";
 
-/** What Postfix was told to do. */
-export const MAIL_ACTIONS = ["accept", "hold", "reject", "tempfail", "aborted"] as const;
+/** What Postfix was told to do. `aborted`: the client or Postfix gave up; `error`: we have failed (`milter.on_error`). */
+export const MAIL_ACTIONS = ["accept", "hold", "reject", "tempfail", "aborted", "error"] as const;
 
 export type MailAction = (typeof MAIL_ACTIONS)[number];
 

@@ -117,8 +117,8 @@ export interface MessageHandler {
   body?(chunk: string): boolean;
   /** Decides, at the end of the message. The edits and the reply are sent in one write. */
   eom(): Eventual<Decision>;
-  /** Called when there will be no `eom`: the MTA or the client gave up, or a method of this handler has failed. */
-  abort?(): void;
+  /** Called when there will be no `eom`: the MTA or the client gave up, or a method of this handler `hasFailed`. */
+  abort?(hasFailed: boolean): void;
   /** The edits to make although a method has failed, if `onError` is `accept`. Called at the end of the message. */
   rescue?(): HeaderEdits;
 }

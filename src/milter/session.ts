@@ -254,7 +254,7 @@ export class MilterSession implements Session<Packet> {
       } catch (error) {
         // Whatever the application wants: the handler does not know the whole header, which its last edits are about.
         this.#observe.failed(error, this.#queueId());
-        this.#fail(message, "tempfail");
+        this.#fail(message, "tempfail", true);
       }
     }
     return message.reply === undefined ? this.#reply("L", "continue") : this.#replyAgain("L", message);
@@ -357,15 +357,15 @@ export class MilterSession implements Session<Packet> {
 
   #crash(message: Message, error: unknown): void {
     this.#observe.failed(error, this.#queueId());
-    this.#fail(message, this.#application().wants.onError);
+    this.#fail(message, this.#application().wants.onError, true);
   }
 
-  #fail(message: Message, answer: "tempfail" | "accept"): void {
+  #fail(message: Message, answer: "tempfail" | "accept", hasFailed = false): void {
     if (!message.isOpen) return;
     const isFirst = message.reply === undefined;
     message.isRescued = answer === "accept";
     message.reply = message.isRescued ? "continue" : "tempfail";
-    if (isFirst) this.#abortHandler(message);
+    if (isFirst) this.#abortHandler(message, hasFailed);
     if (!message.isRescued) message.release();
   }
 
@@ -376,9 +376,9 @@ export class MilterSession implements Session<Packet> {
     if (message !== undefined && message.reply === undefined) this.#abortHandler(message);
   }
 
-  #abortHandler({ handler }: Message): void {
+  #abortHandler({ handler }: Message, hasFailed = false): void {
     try {
-      handler?.abort?.();
+      handler?.abort?.(hasFailed);
     } catch (error) {
       this.#observe.failed(error, this.#queueId());
     }

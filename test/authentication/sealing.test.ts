@@ -159,3 +159,22 @@ describe("Mail from outside", () => {
     expect(tagged.message).toMatch(/;\r\n\tdmarc=fail /);
   });
 });
+
+test.each([
+  [true, "error"],
+  [false, "aborted"],
+])("A message that is given up because we have failed (%s) counts as %s", async (hasFailed, action) => {
+  const { config } = parseConfig("", "test.toml");
+  const setup = { config, hostname: "mx.example.org", srsDomain: "srs.example.org" } as Setup;
+  const resolver = keyResolver(ZONE);
+  const reports: MessageReport[] = [];
+  const application = createAuthentication({
+    ...createCheckParts(setup, { resolver, checker: createChecker(setup, resolver as never), timeMs: () => 0 }),
+    keys: new SigningKeys([], { requirePublished: true, seen: [] }),
+    timeMs: () => 0,
+    observe: (report) => void reports.push(report),
+  });
+  const smtp: SmtpSession = { client: STRANGER, heloName: "mail.example.net", macros: new Map() };
+  application.begin(smtp, { address: "ann@example.com", parameters: [] }).abort?.(hasFailed);
+  expect(reports).toEqual([expect.objectContaining({ role: "incoming", action })]);
+});

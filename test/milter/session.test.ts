@@ -591,6 +591,28 @@ describe("An error of the application", () => {
   });
 });
 
+test.each([
+  { why: "its step fails", handler: { eoh: fail }, packets: MESSAGE, told: [true] },
+  { why: "it fails at a field", handler: { header: fail }, packets: MESSAGE, told: [true] },
+  { why: "its last step fails later", handler: { eom: failLater }, packets: MESSAGE, told: [true] },
+  { why: "the MTA gives up", handler: {}, packets: [...BEGIN, mta.abort()], told: [false] },
+  {
+    why: "the MTA breaks the protocol",
+    handler: {},
+    packets: [...BEGIN, mta.eoh(), mta.field("From", " a")],
+    told: [false],
+  },
+])("a handler is told whether it has failed: $why", async ({ handler, packets, told }) => {
+  const calls: boolean[] = [];
+  const begin = (): MessageHandler => ({
+    eom: () => ({ reply: "continue" }),
+    ...handler,
+    abort: (hasFailed) => void calls.push(hasFailed),
+  });
+  await talk([...packets], { application: { begin } });
+  expect(calls).toEqual(told);
+});
+
 describe("A session whose bytes are given up", () => {
   test("answers `t` for its message at the next reply, and serves the next message", async () => {
     const { session, send, events } = await talk([...BEGIN, mta.field("From", " a")], SILENT_WANTS);
