@@ -36,6 +36,7 @@ SRS keeps SPF green for *your* domain. What the receiver does with the domain in
 | From: shows \`SRS0=...\` | \`sender_canonical_classes = envelope_sender\` is missing in main.cf |
 | Mail that is delivered here has \`SRS0=\` in Return-Path, with the forward-only set-up | \`sender_canonical_maps\` of the classic set-up is still there |
 | Nothing is rewritten | The status page (http://127.0.0.1:9797/) says when Postfix last asked each map. If it asks: the sender's domain is an own domain, or the mail does not leave this host |
+| Mail has no \`Authentication-Results\` of ours, or is not signed | \`postvouch doctor\` says who asks the milter, and which keys wait for their records |
 | SPF fails for all mail | The clients have private addresses (\`hidden_client\` in the log): a proxy or a container hides the real ones |
 | The daemon ends at once | Its last line names the cause. Exit code 78: the configuration (\`postvouch check-config\`), 69: a port is taken, 77: a permission |
 `;
@@ -46,7 +47,7 @@ const SECTIONS: readonly { readonly title: string; readonly holds: (rule: Rule) 
     title: "Lines of this host",
     holds: ({ by }) => by === "postfix" || by === "postvouch" || by === "postsrsd",
   },
-  ...(["gmail", "microsoft", "yahoo", "apple"] as const).map((speaker) => ({
+  ...(["gmail", "microsoft", "yahoo", "apple", "gmx", "tOnline"] as const).map((speaker) => ({
     title: SPEAKERS[speaker].name,
     holds: ({ by }: Rule) => by === speaker,
   })),

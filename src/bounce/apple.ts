@@ -15,7 +15,7 @@ export const APPLE: readonly Rule[] = [
     ),
     means:
       "{domain:The domain in From:} asks by DMARC to refuse what it has not authenticated (p=reject), and the mail came without an intact DKIM signature of it. After forwarding SPF cannot prove that domain, with or without SRS.",
-    todo: "Tell the sender to sign with DKIM, or deliver to a mailbox here. First see that nothing on this host changes the message and breaks a signature. Apple also asks forwarders for ARC, which postvouch does not make.",
+    todo: "Tell the sender to sign with DKIM, or deliver to a mailbox here. First see that nothing on this host changes the message and breaks a signature. Apple also asks forwarders for ARC: the milter of postvouch seals what the second pass forwards.",
     mends: "sender",
   },
   {

@@ -1,16 +1,27 @@
 /** Explains what a receiver has replied, or what the log says: the tables, applied to the reports of a text. */
 import { APPLE } from "./apple.ts";
 import { GMAIL } from "./gmail.ts";
+import { GMX } from "./gmx.ts";
 import { MICROSOFT } from "./microsoft.ts";
 import { ANYBODY, OURS } from "./ours.ts";
 import { type Report, readReports } from "./reports.ts";
 import { fill, MENDERS, type Rule } from "./rule.ts";
 import { SPEAKERS, type Speaker } from "./speakers.ts";
 import { describeReply, describeStatus } from "./status.ts";
+import { T_ONLINE } from "./t-online.ts";
 import { YAHOO } from "./yahoo.ts";
 
 /** All rules. Of those that match a report the first one counts. */
-export const RULES: readonly Rule[] = [...GMAIL, ...MICROSOFT, ...YAHOO, ...APPLE, ...OURS, ...ANYBODY];
+export const RULES: readonly Rule[] = [
+  ...GMAIL,
+  ...MICROSOFT,
+  ...YAHOO,
+  ...APPLE,
+  ...GMX,
+  ...T_ONLINE,
+  ...OURS,
+  ...ANYBODY,
+];
 
 export interface Explanation {
   readonly id: string;

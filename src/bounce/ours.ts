@@ -84,6 +84,44 @@ const POSTVOUCH: readonly Rule[] = [
     mends: "you",
   },
   {
+    id: "milter-dmarc",
+    by: "postvouch",
+    text: /Message rejected due to the DMARC policy of (?<domain>[\w.-]+)/,
+    line: "postfix/cleanup[2915]: 4fX1cW2kQ0z1: milter-reject: END-OF-MESSAGE from unknown[192.0.2.99]: 5.7.1 Message rejected due to the DMARC policy of elsewhere.example; from=<alice@elsewhere.example> to=<bob@example.org> proto=ESMTP helo=<mx.elsewhere.example>",
+    means:
+      "The mail fails DMARC, and {domain:the domain in From:} asks to refuse such mail (p=reject): neither SPF nor an intact DKIM signature proves that domain.",
+    todo: 'With the message in a file, "postvouch mail verify --ip CLIENT --sender SENDER --explain FILE" shows why. Mailing lists and forwarders that you know can be named: dmarc.allow_lists, arc.trusted_sealers. dmarc.reject = false only tags.',
+    mends: "sender",
+  },
+  {
+    id: "dkim-waits",
+    by: "postvouch",
+    text: /\bmilter .*problem="?no key of (?<domain>[\w.-]+) is published in DNS/,
+    line: 'info milter queue_id=4fX1cW2kQ0z1 role=submitted client=127.0.0.1 sender=bob@example.org from=example.org action=accept problem="no key of example.org is published in DNS" ms=1.2',
+    means: "Mail of {domain:a domain of yours} left without a DKIM signature: none of its keys has a record in DNS.",
+    todo: '"postvouch dkim check {domain:DOMAIN}" prints the record. Publish it; the key signs some minutes later.',
+    mends: "you",
+  },
+  {
+    id: "dkim-gone",
+    by: "postvouch",
+    text: /\bdkim_key .*its record is gone/,
+    line: 'warn dkim_key domain=example.org selector=s2026 state="its record is gone, it signs no longer"',
+    means:
+      "The record of a DKIM key has vanished, or another key stands there. An older key signs if it is published, else none.",
+    todo: '"postvouch dkim check" compares each key with its record, and prints what to publish.',
+    mends: "you",
+  },
+  {
+    id: "dkim-broken",
+    by: "postvouch",
+    text: /\berror dkim_key problem=/,
+    line: 'error dkim_key problem="dkim.sign.key_directory: Cannot use \\"/var/lib/postvouch/dkim/example.org/s2026.key\\": no permission"',
+    means: "A DKIM key cannot be read, so it signs nothing.",
+    todo: "Mend what the line says. The key file belongs to the user of the service, with mode 0600; the daemon looks again every 15 seconds.",
+    mends: "you",
+  },
+  {
     id: "hidden-client",
     by: "postvouch",
     text: /\bwarn hidden_client\b/,
@@ -125,6 +163,16 @@ const POSTFIX: readonly Rule[] = [
     line: "postfix/cleanup[2915]: warning: connect to TCP map 127.0.0.1:10001: Connection refused",
     means: "Postfix cannot reach a map or the policy service of postvouch. Mail waits, or gets 451.",
     todo: 'Is it running, and does it listen where main.cf asks ("postvouch check-config", "ss -ltnp")? For a unix: path: Postfix looks for it inside its chroot, /var/spool/postfix. After a restart "postqueue -f" sends what waits.',
+    mends: "you",
+  },
+  {
+    id: "milter-unreachable",
+    by: "postfix",
+    text: /connect to Milter service \S+: |milter-reject: .*4\.7\.1 Service unavailable - try again later/,
+    line: "postfix/smtpd[2911]: warning: connect to Milter service inet:127.0.0.1:8891: Connection refused",
+    means:
+      "Postfix cannot reach a milter, or it gave no answer. With milter_default_action = tempfail mail gets 451 and comes again; with accept it passes unchecked.",
+    todo: 'Is postvouch running, and is milter.listen the endpoint that smtpd_milters names? "postvouch doctor" asks it as Postfix would. For a unix: path: Postfix looks for it inside its chroot, /var/spool/postfix.',
     mends: "you",
   },
   {

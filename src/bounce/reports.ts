@@ -22,7 +22,7 @@ const MAX_REPORTS = 200;
 
 /** What a line of a log begins with: syslog's time, a time of RFC 3339, or a program of Postfix's or ours. */
 const LOG_LINE =
-  /^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |\d{4}-\d\d-\d\d[T ]\d\d:\d\d|postfix\S*\[\d+\]: |postsrsd\S*: |(?:info|warn|error) (?:srs|spf|dns|store|own_domains|hidden_client)\b)/;
+  /^(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |\d{4}-\d\d-\d\d[T ]\d\d:\d\d|postfix\S*\[\d+\]: |postsrsd\S*: |(?:info|warn|error) (?:srs|spf|dns|store|own_domains|hidden_client|milter|dkim_key)\b)/;
 
 /** The part of a notification that holds the returned message. What stands in it is not about its delivery. */
 const RETURNED =

@@ -29,6 +29,16 @@ export const SPEAKERS = {
     hosts: /(?:^|\.)(?:icloud|me|mac|apple)\.com$/,
     words: /support\.apple\.com|\[(?:CS0\d|HM0\d|HME1)\]/,
   },
+  gmx: {
+    name: "GMX, WEB.DE and IONOS",
+    hosts: /(?:^|\.)(?:gmx\.net|web\.de|kundenserver\.de|1und1\.de|ionos\.(?:com|de|es|fr|it|co\.uk)|mail\.com)$/,
+    words: /\bNemesis ESMTP\b|\bpostmaster\.(?:gmx|web|1und1)\.|gmx\.net\/mail\/senderguidelines/,
+  },
+  tOnline: {
+    name: "T-Online",
+    hosts: /(?:^|\.)t-online\.de$/,
+    words: /@rx\.t-online\.de|\b554 IP=[\d.]+ - /,
+  },
   postvouch: { name: "postvouch" },
   postsrsd: { name: "postsrsd" },
   postfix: { name: "Postfix" },

@@ -72,6 +72,32 @@ describe("a reply that a receiver lists on its page", () => {
       "554 delivery error: dd This user doesn't have a yahoo.com account",
       "yahoo-no-user",
     ],
+    [
+      "mx00.emig.gmx.net[192.0.2.1]",
+      "554-gmx.net (mxgmx014) Nemesis ESMTP Service not available 554-No SMTP service 554-Bad DNS PTR resource record. 554 For explanation visit https://www.gmx.net/mail/senderguidelines?ip=192.0.2.10&c=rdns",
+      "gmx-ptr",
+    ],
+    [
+      "mx01.kundenserver.de[192.0.2.1]",
+      "554-kundenserver.de (mxeue110) Nemesis ESMTP Service not available 554-No SMTP service 554-Bad DNS PTR resource record.",
+      "gmx-ptr",
+    ],
+    [
+      "mx00.gmx.net[192.0.2.1]",
+      "554-Transaction failed 554-Reject due to policy restrictions. 554 For explanation visit https://postmaster.gmx.net/de/case?c=r0735&i=ip&v=192.0.2.10&r=1McHM6-1srIWI1qNo-00dbDH",
+      "gmx-policy",
+    ],
+    ["mx-ha02.web.de[192.0.2.1]", "421 Rate limit reached. Please try again later", "gmx-rate"],
+    [
+      "mx02.t-online.de[192.0.2.1]",
+      "554 IP=192.0.2.10 - A problem occurred. (Ask your postmaster for help or to contact tosa@rx.t-online.de to clarify.) (BL)",
+      "t-online-blocked",
+    ],
+    [
+      "mx00.t-online.de[192.0.2.1]",
+      "554 IP=192.0.2.10 - Dialup/transient IP not allowed. Use a mailgateway or contact toda@rx.t-online.de if obsolete. (DIAL)",
+      "t-online-dialup",
+    ],
     ["mx01.mail.icloud.com[192.0.2.1]", "554 5.7.1 [CS02] Message rejected due to local policy.", "apple-policy"],
     [
       "mx01.mail.icloud.com[192.0.2.1]",
