@@ -19,6 +19,7 @@ import { join, readFileSync } from "../process/builtins.ts";
 import { EXIT, Failure, fileTrouble, usageError } from "../process/exit.ts";
 import { readKeyFiles } from "../setup/dkim-keys.ts";
 import { createCheckParts } from "../setup/mail-checks.ts";
+import { readRegularFile } from "../setup/regular-file.ts";
 import { readSeenKeys, SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
@@ -187,7 +188,8 @@ function readMessage([file = "-", ...more]: readonly string[]): Message & { read
   if (more.length > 0) throw usageError(`want one FILE, got "${[file, ...more].join(" ")}"`);
   let bytes: Buffer;
   try {
-    bytes = readFileSync(file === "-" ? STDIN_FD : file);
+    // A FIFO would block for ever; standard input may be one, because somebody writes to it.
+    bytes = file === "-" ? readFileSync(STDIN_FD) : readRegularFile(file, Number.POSITIVE_INFINITY).bytes;
   } catch (error) {
     throw new Failure(EXIT.dataError, [`Cannot read message "${file}": ${fileTrouble(error)}`], { cause: error });
   }

@@ -14,14 +14,17 @@ import { SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
 import type { Setup } from "../setup/setup.ts";
 import type { SpfChecker } from "../spf/checker.ts";
 import type { SpfTransactions } from "../spf/transactions.ts";
+import type { Activity } from "../status/activity.ts";
 import { messageObserver } from "./message-observer.ts";
 import { milterObserver } from "./milter-observer.ts";
-import { WatchedKeys } from "./signing-keys.ts";
+import { type KeyList, WatchedKeys } from "./signing-keys.ts";
 
 export interface MailAuthentication {
   readonly application: Application;
   /** Opens a session of the milter. It asks at each message which application is in force. */
   openSession(inForce: () => Application): Session<Packet>;
+  /** The DKIM keys, one by one. */
+  keys(): KeyList;
   /** Number of DKIM keys by state. */
   keyCounts(): ReadonlyMap<string, number>;
   /** Begins to watch the keys. */
@@ -34,6 +37,7 @@ interface Parts {
   readonly checker: SpfChecker;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly activity: Activity;
   readonly timeMs: () => number;
   readonly transactions: SpfTransactions;
   /** Keeps the parts open until the returned function is called: for each message under way. */
@@ -41,10 +45,10 @@ interface Parts {
 }
 
 export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthentication {
-  const { resolver, checker, metrics, logger, timeMs, transactions, hold } = parts;
+  const { resolver, checker, metrics, logger, activity, timeMs, transactions, hold } = parts;
   const seenFile = join(setup.stateDir, SEEN_KEYS_FILE);
   const keys = new WatchedKeys({ config: setup.config, seenFile, resolver, logger });
-  const observe = messageObserver(metrics, logger);
+  const observe = messageObserver(metrics, logger, activity);
   const observePackets = milterObserver(metrics, logger);
   const underWay = new Map<MessageReport["smtp"], () => void>();
   const application = createAuthentication({
@@ -68,6 +72,7 @@ export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthen
       },
     },
     openSession: (inForce) => createMilterService(inForce, observePackets).open(),
+    keys: () => keys.list(),
     keyCounts: () => keys.counts(),
     start: () => keys.start(),
     close: () => keys.close(),

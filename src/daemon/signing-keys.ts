@@ -4,7 +4,7 @@
  */
 import type { Config } from "../config/parameters.ts";
 import { KeyWatch } from "../dkim/key-watch.ts";
-import { type ConfiguredKey, SigningKeys } from "../dkim/keys.ts";
+import { type ConfiguredKey, type KeyState, SigningKeys } from "../dkim/keys.ts";
 import type { Resolver } from "../dns/types.ts";
 import { statSync } from "../process/builtins.ts";
 import type { Logger } from "../process/log.ts";
@@ -13,6 +13,12 @@ import { readSeenKeys, writeSeenKeys } from "../setup/seen-keys.ts";
 
 /** Pause between two looks at the files. */
 const FILES_MS = 15_000;
+
+/** The keys one by one, for the status page. */
+export interface KeyList {
+  readonly keys: readonly (Pick<ConfiguredKey, "domain" | "selector" | "privateKey"> & { readonly state: KeyState })[];
+  readonly problems: readonly string[];
+}
 
 /** The keys by state. A key that cannot be read is broken. */
 export type KeyCounts = ReadonlyMap<"signing" | "waiting" | "broken", number>;
@@ -57,6 +63,11 @@ export class WatchedKeys {
 
   sealerCandidates(domains: readonly string[], selector: string): readonly ConfiguredKey[] {
     return this.#keys.sealerCandidates(domains, selector);
+  }
+
+  list(): KeyList {
+    const { keys, problems } = this.#files;
+    return { keys: keys.map((key) => ({ ...key, state: this.#keys.stateOf(key) })), problems };
   }
 
   counts(): KeyCounts {

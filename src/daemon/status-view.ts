@@ -1,22 +1,29 @@
 /** Collects what the status page shows. */
+
+import { METHOD_RESULTS, METHODS } from "../authentication/report.ts";
 import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
+import type { Metrics } from "../metrics/metrics.ts";
 import type { LastTime } from "../metrics/plain.ts";
 import { MAPS } from "../net/lookup.ts";
-import type { StatusView, TrafficGroup } from "../status/view.ts";
+import type { Setup } from "../setup/setup.ts";
+import type { Activity } from "../status/activity.ts";
+import type { KeyView, MilterView, StatusView } from "../status/view.ts";
 import { parseStoreUrl } from "../store/url.ts";
 import type { Generation, Lasting } from "./generation.ts";
+import type { MailAuthentication } from "./mail-authentication.ts";
+import type { SampledGroup } from "./traffic.ts";
 
 /** What the daemon itself knows. */
 interface Known {
   readonly version: string;
-  readonly traffic: readonly TrafficGroup[];
+  readonly traffic: readonly SampledGroup[];
   readonly notReady: string | undefined;
   readonly secretsSinceMs: number;
   readonly dns: Omit<StatusView["dns"], "servers">;
 }
 
 export function statusView(
-  { setup, resolver, storeUp }: Generation,
+  { setup, resolver, storeUp, authentication }: Generation,
   { metrics, activity, ownDomains, listeners }: Lasting,
   { version, traffic, notReady, secretsSinceMs, dns }: Known,
 ): StatusView {
@@ -42,6 +49,7 @@ export function statusView(
         const isServed = served.has("socketmap") || (map !== "forward-transport" && served.has(map));
         return { name: `map ${map}`, lastMs: isServed ? last(activity.asked[map]) : ("off" as const) };
       }),
+      ...(authentication === undefined ? [] : [{ name: "milter", lastMs: last(activity.handled) }]),
     ],
     config: { file: setup.configFile, readMs: reload.unixSeconds * 1000, isCurrent: reload.successful },
     srsDomain: setup.srsDomain,
@@ -49,7 +57,8 @@ export function statusView(
     // The kind alone: the rest of the URL may be a password.
     store: storeUp === undefined ? undefined : { kind: parseStoreUrl(config["srs.store.url"]).kind, isUp: storeUp },
     connections: listeners.connections(),
-    traffic,
+    traffic: traffic.filter(({ isMilter }) => !isMilter || authentication !== undefined),
+    milter: authentication === undefined ? undefined : milterView(setup, authentication, metrics, activity),
     refusedMails: activity.mails.newest(),
     refusedLookups: activity.lookups.newest(),
     dns: { servers: resolver.servers(), ...dns },
@@ -58,5 +67,38 @@ export function statusView(
       // The configuration itself is always read.
       return { source, count, lastMs: source === "domains" || seconds === undefined ? undefined : seconds * 1000 };
     }),
+  };
+}
+
+/** Keys on the page. A host may have thousands. */
+const MAX_KEYS = 50;
+
+/** What needs a look comes first. */
+const KEY_ORDER: readonly KeyView["state"][] = ["waiting", "signing", "spare"];
+
+function milterView(
+  { config }: Setup,
+  authentication: MailAuthentication,
+  { milterResults }: Metrics,
+  activity: Activity,
+): MilterView {
+  const { keys, problems } = authentication.keys();
+  const inOrder = keys.toSorted((one, other) => KEY_ORDER.indexOf(one.state) - KEY_ORDER.indexOf(other.state));
+  return {
+    isReport: config["milter.mode"] === "report",
+    results: METHODS.map((method) => ({
+      method,
+      counts: METHOD_RESULTS.map((result) => ({
+        result,
+        count: milterResults.count(milterResults.slot(method, result)),
+      })).filter(({ count }) => count > 0),
+    })),
+    keys: inOrder.slice(0, MAX_KEYS).map(({ domain, selector, privateKey, state }) => {
+      const bits = privateKey.asymmetricKeyDetails?.modulusLength;
+      return { domain, selector, type: bits === undefined ? "ed25519" : `RSA, ${bits} bits`, state };
+    }),
+    moreKeys: Math.max(0, keys.length - MAX_KEYS),
+    brokenKeys: problems.slice(0, MAX_KEYS),
+    messages: activity.messages.newest(),
   };
 }

@@ -1,4 +1,6 @@
 /** The counts by minute that the status page shows. */
+import { MAIL_ACTIONS, type MailAction } from "../authentication/report.ts";
+import { ROLES, type Role } from "../authentication/role.ts";
 import { QUERY_OUTCOMES, RECORD_TYPES } from "../dns/types.ts";
 import { History, MINUTES_PER_DAY } from "../metrics/history.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -9,6 +11,11 @@ import type { TrafficGroup } from "../status/view.ts";
 
 const SAMPLE_MS = 60_000;
 
+/** A group of the page; `isMilter` if it is shown only with a milter. */
+export interface SampledGroup extends TrafficGroup {
+  readonly isMilter: boolean;
+}
+
 /** A row of the page, and the counter that it follows. */
 interface Row {
   readonly name: string;
@@ -16,7 +23,7 @@ interface Row {
 }
 
 export class Traffic {
-  readonly #groups: readonly { readonly title: string; readonly rows: readonly Row[] }[];
+  readonly #groups: readonly { readonly title: string; readonly rows: readonly Row[]; readonly isMilter?: true }[];
   readonly #history: History;
   readonly #timer: NodeJS.Timeout;
 
@@ -29,11 +36,12 @@ export class Traffic {
   }
 
   /** The last hour and the last day, up to now. */
-  groups(): TrafficGroup[] {
+  groups(): SampledGroup[] {
     this.#history.sample(performance.now());
     let index = 0;
-    return this.#groups.map(({ title, rows }) => ({
+    return this.#groups.map(({ title, rows, isMilter = false }) => ({
       title,
+      isMilter,
       rows: rows.map(({ name }) => {
         const day = this.#history.last(index++, MINUTES_PER_DAY);
         return { name, hour: day.slice(-60), day };
@@ -46,7 +54,8 @@ export class Traffic {
   }
 }
 
-function groupsOf({ spfChecks, policyRequests, srsLookups, dnsQueries }: Metrics) {
+function groupsOf(metrics: Metrics) {
+  const { spfChecks, policyRequests, srsLookups, dnsQueries, milterMessages, milterResults, milterWould } = metrics;
   const row = (name: string, counter: { count(slot: number): number }, slots: readonly number[]): Row => ({
     name,
     total: () => slots.reduce((sum, slot) => sum + counter.count(slot), 0),
@@ -76,6 +85,12 @@ function groupsOf({ spfChecks, policyRequests, srsLookups, dnsQueries }: Metrics
           dnsQueries.slot(type, outcome),
         ),
       ),
+    );
+  const messages = (name: string, roles: readonly Role[], ...actions: readonly MailAction[]): Row =>
+    row(
+      name,
+      milterMessages,
+      roles.flatMap((role) => actions.map((action) => milterMessages.slot(role, action))),
     );
   return [
     {
@@ -108,6 +123,30 @@ function groupsOf({ spfChecks, policyRequests, srsLookups, dnsQueries }: Metrics
         lookups("temporary failure", MAPS, "tempfail"),
       ],
     },
+    {
+      title: "Messages through the milter",
+      isMilter: true as const,
+      rows: [
+        messages("from outside, passed", ["incoming"], "accept"),
+        messages("of ours, passed", ["submitted"], "accept"),
+        messages("forwarded", ["forward"], "accept"),
+        messages("left alone", ["skip"], "accept"),
+        messages("rejected", ROLES, "reject"),
+        messages("held", ROLES, "hold"),
+        messages("deferred", ROLES, "tempfail"),
+        messages("failed (a bug)", ROLES, "error"),
+        row(
+          "suppressed by report mode",
+          milterWould,
+          MAIL_ACTIONS.map((action) => milterWould.slot(action)),
+        ),
+      ],
+    },
+    {
+      title: "DMARC of mail from outside",
+      isMilter: true as const,
+      rows: DMARC_RESULTS.map((result) => row(result, milterResults, [milterResults.slot("dmarc", result)])),
+    },
     { title: "DNS queries", rows: [queries("answered", true), queries("without an answer", false)] },
   ];
 }
@@ -122,6 +161,9 @@ const RESULTS = Object.keys({
   temperror: true,
   permerror: true,
 } satisfies Record<SpfResult, true>) as SpfResult[];
+
+/** The results of DMARC in the order of the page (RFC 8601 section 2.7.7, RFC 9989). */
+const DMARC_RESULTS = ["pass", "fail", "none", "temperror", "permerror"] as const;
 
 /** Outcomes of queries that are answers: also that there is nothing, and one that is asked for again over TCP. */
 const ANSWERS: ReadonlySet<string> = new Set(["noerror", "nodata", "nxdomain", "truncated"]);

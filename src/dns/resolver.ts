@@ -18,7 +18,7 @@ import { formatServer, type ServerAddress } from "./server-address.ts";
 import { TimerWheel } from "./timer-wheel.ts";
 import { type DnsEvent, TroubleReports } from "./trouble-reports.ts";
 import type { DnsAnswer, RecordType, ResolveOptions, Resolver } from "./types.ts";
-import { Upstreams } from "./upstream.ts";
+import { type ServerState, Upstreams } from "./upstream.ts";
 
 /** The [dns] section of the configuration. */
 export interface ResolverSettings extends ResolutionSettings {
@@ -54,8 +54,8 @@ export interface ResolverStats {
 
 export interface StubResolver extends Resolver {
   stats(): ResolverStats;
-  /** The servers in their order; `isAnswering` is false for one that was silent when it was last asked. */
-  servers(): { readonly name: string; readonly isAnswering: boolean }[];
+  /** The servers in their order. */
+  servers(): { readonly name: string; readonly state: ServerState }[];
   /** Answers queries in flight with `aborted`, and closes all sockets, timers and watches. */
   close(): Promise<void>;
 }
@@ -139,7 +139,7 @@ class CachingResolver implements StubResolver, ResolutionOwner {
     };
   }
 
-  servers(): { name: string; isAnswering: boolean }[] {
+  servers(): { name: string; state: ServerState }[] {
     return this.#upstreams.states;
   }
 

@@ -9,6 +9,9 @@ const SILENCE_MS = 10_000;
 /** Time for which we remember if a server knows EDNS. */
 const EDNS_MS = 600_000;
 
+/** What is known of a server. `silent`: it gave no answer when it was last asked. */
+export type ServerState = "answering" | "silent" | "unasked";
+
 /** One DNS server, its sockets, and what is known about its health. */
 export class Upstream {
   /** The address as `formatServer` writes it. */
@@ -76,6 +79,11 @@ export class Upstream {
     return this.#retryAtMs === undefined;
   }
 
+  get state(): ServerState {
+    if (!this.isAnswering) return "silent";
+    return this.#heardAtMs === Number.NEGATIVE_INFINITY ? "unasked" : "answering";
+  }
+
   /**
    * Tells if to ask the server in its normal place. For a silent server that is due for a trial, true for one query
    * only.
@@ -109,8 +117,8 @@ export class Upstreams {
     this.#tcp = new TcpQueries(ids);
   }
 
-  get states(): { name: string; isAnswering: boolean }[] {
-    return this.#upstreams.map(({ name, isAnswering }) => ({ name, isAnswering }));
+  get states(): { name: string; state: ServerState }[] {
+    return this.#upstreams.map(({ name, state }) => ({ name, state }));
   }
 
   get names(): string[] {

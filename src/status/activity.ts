@@ -32,6 +32,26 @@ export interface RefusedMail {
   isReport: boolean;
 }
 
+/** A message that went through the milter. Latin1. */
+export interface HandledMail {
+  /** On the clock of performance.now(). */
+  clockMs: number;
+  /** The role of this host for it. */
+  role: string;
+  client: string;
+  sender: string;
+  /** The domain of From; empty if it was not read. */
+  authorDomain: string;
+  action: string;
+  /** What report mode has suppressed; empty for nothing. */
+  would: string;
+  /** `dmarc=pass spf=fail`, in the order of the header field. */
+  results: string;
+  /** The names of the keys that have signed or sealed. */
+  signed: string;
+  problem: string;
+}
+
 const newLookup = (): RefusedLookup => ({ clockMs: 0, map: "", key: "", outcome: "", reason: "" });
 
 const newMail = (): RefusedMail => ({
@@ -46,9 +66,25 @@ const newMail = (): RefusedMail => ({
   isReport: false,
 });
 
+const newHandled = (): HandledMail => ({
+  clockMs: 0,
+  role: "",
+  client: "",
+  sender: "",
+  authorDomain: "",
+  action: "",
+  would: "",
+  results: "",
+  signed: "",
+  problem: "",
+});
+
 export class Activity {
   /** When each map was last asked. */
   readonly asked = Object.fromEntries(MAPS.map((map) => [map, new LastTime()])) as Readonly<Record<MapName, LastTime>>;
+  /** When a message last went through the milter. */
+  readonly handled = new LastTime();
+  readonly messages = new Ring(KEPT, newHandled);
   readonly lookups = new Ring(KEPT, newLookup);
   readonly mails = new Ring(KEPT, newMail);
 }

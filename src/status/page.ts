@@ -1,5 +1,7 @@
 /** The status page as one HTML document. Works without JavaScript, and changes nothing. */
 import { foreign, type Html, html, visible } from "./html.ts";
+import { code, list, MAX_REASON_CHARS } from "./items.ts";
+import { milterSection } from "./milter-section.ts";
 import { grouped, plot } from "./plot.ts";
 import { ago, duration, utc } from "./times.ts";
 import type { SpfAnswer, StatusView, TrafficGroup } from "./view.ts";
@@ -29,7 +31,7 @@ export function statusPage(view: StatusView, answer?: SpfAnswer): string {
 As of ${utc(view.nowMs)}. <a href="/">Reload</a></p>
 <nav aria-label="On this page"><ul>
 <li><a href="#traffic">Traffic</a></li>
-<li><a href="#refused">Last refusals</a></li>
+${view.milter === undefined ? undefined : html`<li><a href="#milter">Milter</a></li>\n`}<li><a href="#refused">Last refusals</a></li>
 <li><a href="#parts">Parts</a></li>
 <li><a href="#domains">Own domains</a></li>
 <li><a href="#spf">Explain an SPF check</a></li>
@@ -38,6 +40,7 @@ As of ${utc(view.nowMs)}. <a href="/">Reload</a></p>
 <main id="main">
 ${asked(view)}
 ${traffic(view.traffic)}
+${view.milter === undefined ? undefined : milterSection(view.milter, view)}
 ${refused(view)}
 ${parts(view)}
 ${ownDomains(view)}
@@ -133,16 +136,11 @@ ${list(lookups, "No address was refused for its hash or age since the start, and
 </section>`;
 }
 
-/** Longest reason or reply on the page, in characters. */
-const MAX_REASON_CHARS = 500;
-
-function code(text: string, maxChars?: number): Html {
-  return html`<code>${foreign(text, maxChars)}</code>`;
-}
-
-function list(items: readonly Html[], none: string): Html {
-  return items.length === 0 ? html`<p class="empty">${none}</p>` : html`<ol class="refusals">\n${items}</ol>`;
-}
+const SERVER_STATES = {
+  answering: html`<strong class="good">answers</strong>`,
+  silent: html`<strong class="bad">was silent</strong>`,
+  unasked: html`<span class="empty">was not asked yet</span>`,
+} as const;
 
 function parts(view: StatusView): Html {
   const { config, secrets, store, dns, connections, nowMs } = view;
@@ -151,10 +149,7 @@ function parts(view: StatusView): Html {
     asks === 0
       ? ""
       : `, ${((100 * dns.cacheHits) / asks).toFixed(1)} % of ${asks.toLocaleString("en")} queries answered from it`;
-  const servers = dns.servers.map(
-    ({ name, isAnswering }) =>
-      html`<li>${name} ${isAnswering ? html`<strong class="good">answers</strong>` : html`<strong class="bad">was silent</strong>`}</li>`,
-  );
+  const servers = dns.servers.map(({ name, state }) => html`<li>${name} ${SERVER_STATES[state]}</li>`);
   const open = [...connections].map(([name, number]) => html`<li>${name}: ${number}</li>`);
   return html`<section aria-labelledby="parts">
 <h2 id="parts">Parts</h2>

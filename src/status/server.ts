@@ -38,7 +38,10 @@ const REQUEST_MS = 10_000;
  */
 const IDLE_MS = 65_000;
 
-/** Largest number of connections, enough for some scrapers and a load balancer. Mail needs the other descriptors. */
+/**
+ * Largest number of connections, enough for some scrapers and a load balancer. Mail needs the other descriptors. For one more
+ * the oldest that has nothing to be answered is closed, so that silent ones keep nobody out.
+ */
 const MAX_CONNECTIONS = 64;
 
 /**
@@ -67,6 +70,22 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     );
   };
   const answering = new WeakSet<Socket>();
+  // Those that have not asked yet, and those between two requests, the longest first.
+  const [unasked, idle] = [new Set<Socket>(), new Set<Socket>()];
+  const forget = (socket: Socket): void => {
+    clearTimeout(deadlines.get(socket));
+    deadlines.delete(socket);
+    unasked.delete(socket);
+    idle.delete(socket);
+  };
+  const makeRoom = (): boolean => {
+    if (deadlines.size < MAX_CONNECTIONS) return true;
+    const [oldest] = unasked.size > 0 ? unasked : idle;
+    if (oldest === undefined) return false;
+    forget(oldest);
+    oldest.destroy();
+    return true;
+  };
   const answers: Answers = {
     notReady: () => status.notReady(),
     view: () => status.view(),
@@ -84,9 +103,14 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       return;
     }
     answering.add(socket);
+    unasked.delete(socket);
+    idle.delete(socket);
     end(socket, REQUEST_MS);
     response.once("finish", () => {
       answering.delete(socket);
+      // It may have been closed before its answer was taken.
+      if (!deadlines.has(socket)) return;
+      idle.add(socket);
       end(socket, IDLE_MS);
     });
     answer(answers, request, response).catch((error: unknown) => {
@@ -96,17 +120,13 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
   // The deadlines above replace these, which would close a connection between two scrapes.
   server.keepAliveTimeout = 0;
   return (socket) => {
-    const closed = (): void => {
-      clearTimeout(deadlines.get(socket));
-      deadlines.delete(socket);
-    };
-    end(socket, REQUEST_MS);
-    if (deadlines.size > MAX_CONNECTIONS) socket.destroy();
-    else {
+    if (makeRoom()) {
+      unasked.add(socket);
+      end(socket, REQUEST_MS);
       server.emit("connection", socket);
       feedInTurns(socket);
-    }
-    return { drain: () => socket.destroySoon(), closed };
+    } else socket.destroy();
+    return { drain: () => socket.destroySoon(), closed: () => forget(socket) };
   };
 }
 

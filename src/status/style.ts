@@ -38,6 +38,7 @@ table { border-collapse: collapse; width: 100%; }
 caption { text-align: start; padding-bottom: .5rem; }
 th, td { text-align: start; padding: .2rem .5rem .2rem 0; border-bottom: 1px solid var(--line); vertical-align: middle; }
 tbody th { font-weight: normal; }
+th { overflow-wrap: break-word; }
 .group th { font-weight: 600; padding-top: 1rem; }
 td { width: 37%; white-space: nowrap; }
 .count { display: inline-block; min-width: 4.5rem; padding-inline-end: .5rem; text-align: end; font-variant-numeric: tabular-nums; }

@@ -1,5 +1,5 @@
 /** What the status page shows. Text of strangers is as it came: the page escapes it. */
-import type { RefusedLookup, RefusedMail } from "./activity.ts";
+import type { HandledMail, RefusedLookup, RefusedMail } from "./activity.ts";
 
 /** Times are milliseconds since 1970. */
 export interface StatusView {
@@ -28,8 +28,10 @@ export interface StatusView {
   readonly traffic: readonly TrafficGroup[];
   readonly refusedMails: readonly RefusedMail[];
   readonly refusedLookups: readonly RefusedLookup[];
+  /** `undefined` while the milter is off. */
+  readonly milter: MilterView | undefined;
   readonly dns: {
-    readonly servers: readonly { readonly name: string; readonly isAnswering: boolean }[];
+    readonly servers: readonly { readonly name: string; readonly state: "answering" | "silent" | "unasked" }[];
     readonly cacheEntries: number;
     readonly cacheHits: number;
     readonly cacheMisses: number;
@@ -39,6 +41,34 @@ export interface StatusView {
     readonly count: number;
     readonly lastMs: number | undefined;
   }[];
+}
+
+/** The milter since the start. */
+export interface MilterView {
+  /** True if it rejects, holds and defers nothing. */
+  readonly isReport: boolean;
+  /** The results of each method that were counted. */
+  readonly results: readonly {
+    readonly method: string;
+    readonly counts: readonly { readonly result: string; readonly count: number }[];
+  }[];
+  /** Some of the keys, those with trouble first. */
+  readonly keys: readonly KeyView[];
+  /** Number of further keys. */
+  readonly moreKeys: number;
+  /** Problems of keys that cannot be read. */
+  readonly brokenKeys: readonly string[];
+  /** The last messages, the newest first. */
+  readonly messages: readonly HandledMail[];
+}
+
+export interface KeyView {
+  readonly domain: string;
+  readonly selector: string;
+  /** `RSA, 2048 bits` */
+  readonly type: string;
+  /** `spare`: a newer key of the same algorithm signs. */
+  readonly state: "signing" | "waiting" | "spare";
 }
 
 /** Counts of one kind. */

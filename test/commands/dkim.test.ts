@@ -1,4 +1,5 @@
 /** Tests `dkim keygen`, `dkim check`, `mail verify` and `mail sign` as people call them, with a DNS server of ours. */
+import { spawnSync } from "node:child_process";
 import { createHash, createPrivateKey, createPublicKey } from "node:crypto";
 import {
   chmodSync,
@@ -386,6 +387,18 @@ describe("mail verify", () => {
       authservId: "mx.example",
       dkim: [{ result: "policy", domain: "example.com", selector: "sel", unsignedBytes: 2 }],
       header: expect.stringMatching(/^Authentication-Results: /),
+    });
+  });
+
+  test.each(["verify", "sign", "seal"])("%s refuses a FIFO, which nobody may ever write to", (command) => {
+    using dir = scratch();
+    const fifo = join(dir.path, "fifo");
+    expect(spawnSync("mkfifo", [fifo]).status).toBe(0);
+    const ran = postvouch(["mail", command, "--config", config(dir, ""), fifo], { timeoutMs: 20_000 });
+    expect(ran).toMatchObject({
+      status: 65,
+      stdout: "",
+      stderr: expect.stringContaining(`Cannot read message "${fifo}": not a regular file`),
     });
   });
 

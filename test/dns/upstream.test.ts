@@ -27,6 +27,14 @@ describe("Upstreams", () => {
     expect(order(2, 0)).toBe("1212");
   });
 
+  test("are said to answer only once they did", () => {
+    expect(upstreams.states.map(({ state }) => state)).toEqual(["unasked", "unasked"]);
+    first.noteReply(100);
+    expect(upstreams.states.map(({ state }) => state)).toEqual(["answering", "unasked"]);
+    first.noteSilence(200, 3200);
+    expect(upstreams.states.map(({ state }) => state)).toEqual(["silent", "unasked"]);
+  });
+
   test("are asked last while silent", () => {
     first.noteSilence(100, 3100);
     expect(order(2, 3200)).toBe("2121");

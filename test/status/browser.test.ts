@@ -1,17 +1,30 @@
 /** Tests the status page of a running daemon in Debian's Chromium. SCREENSHOTS=DIR keeps pictures of it. */
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { testKey, zoneOf } from "../doctor/keys.ts";
 import { Chromium } from "../helpers/chromium.ts";
 import { freePorts, Peer, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { startDnsServer } from "../helpers/dns-server.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { zoneAuthority } from "../helpers/zone.ts";
+import { mta, POSTFIX_OFFER } from "../milter/mta.ts";
 import { HOSTILE } from "./views.ts";
 
 const missing = requirePrograms("chromium");
+
+/** The headers of rows and columns that have a single word, and more than one line. */
+const BROKEN_WORDS = `[...document.querySelectorAll("th")].filter((header) => {
+  const range = document.createRange();
+  range.selectNodeContents(header);
+  return !/\\s/.test(header.innerText.trim()) && range.getClientRects().length > 1;
+}).map((header) => header.innerText)`;
+
+const PUBLISHED = testKey("example.org", "s1");
+const WAITING = testKey("example.net", "s2", { bits: 0 });
 
 /** The contrast of each text with what is behind it (WCAG 2.2, 1.4.3), of those below 4.5. */
 const LOW_CONTRAST = `(() => {
@@ -45,12 +58,19 @@ describe.skipIf(missing !== undefined)(`The status page in a browser ${missing ?
       await startDnsServer(
         zoneAuthority({
           "sender.test": [{ TXT: "v=spf1 ip4:192.0.2.0/24 -all" }],
+          "_dmarc.sender.test": [{ TXT: "v=DMARC1; p=reject" }],
+          ...zoneOf(PUBLISHED),
           "tricky.test": [{ TXT: "v=spf1 exists:%{i}.<b>x</b>.test ?all" }],
         }),
       ),
     );
     const dir = cleanups.use(scratch());
-    const [forward = 0, reverse = 0, policy = 0, metrics = 0] = await freePorts(4);
+    const [forward = 0, reverse = 0, policy = 0, milter = 0, metrics = 0] = await freePorts(5);
+    for (const { domain, selector, privateKey } of [PUBLISHED, WAITING]) {
+      const pem = String(privateKey.export({ type: "pkcs8", format: "pem" }));
+      mkdirSync(join(dir.path, "dkim", domain), { recursive: true });
+      dir.write(join("dkim", domain, `${selector}.key`), pem);
+    }
     dir.write("secrets", "tops3cr3t-of-the-test\n");
     const config = dir.write(
       "postvouch.toml",
@@ -67,6 +87,13 @@ reverse = ["127.0.0.1:${reverse}"]
 listen = []
 [policy]
 listen = ["127.0.0.1:${policy}"]
+[milter]
+listen = ["127.0.0.1:${milter}"]
+mode = "report"
+[dkim.sign]
+key_directory = "${join(dir.path, "dkim")}"
+[dmarc]
+reject = true
 [metrics]
 listen = ["127.0.0.1:${metrics}"]
 [dns]
@@ -74,9 +101,11 @@ servers = ["${dns.address}"]
 `,
     );
     const daemon = cleanups.use(new RunningDaemon(["--config", config]));
-    await daemon.said("listening", 4);
+    await daemon.said("listening", 5);
+    await daemon.said("published, may sign");
     url = `http://127.0.0.1:${metrics}`;
     await askAsPostfixDoes(forward, reverse, policy);
+    await sendThroughMilter(milter);
     browser = cleanups.use(await Chromium.start(["rebound.test"]));
   });
   afterAll(() => cleanups.disposeAsync());
@@ -104,6 +133,34 @@ servers = ["${dns.address}"]
     }
   }
 
+  /** A forgery, mail of ours, and mail with all that strangers may send. */
+  async function sendThroughMilter(port: number): Promise<void> {
+    using postfix = new Peer(port);
+    const send = (address: string, sender: string, from: string): Promise<string> => {
+      const [connection, message] = [mta.connect("client.test", address), mta.mail(`<${sender}>`)];
+      const content = [mta.rcpt("<bob@example.org>"), mta.data(), mta.field("From", ` ${from}`), mta.eoh()];
+      return postfix.ask(
+        [
+          mta.abort(),
+          connection,
+          mta.helo("mail.sender.test"),
+          message,
+          ...content,
+          mta.body("Hi\r\n"),
+          mta.eom(),
+        ].join(""),
+        "c",
+      );
+    };
+    await postfix.ask(mta.options(...POSTFIX_OFFER), "\0");
+    await send("198.51.100.9", "joe@sender.test", "<joe@sender.test>");
+    await send("127.0.0.1", "alice@example.org", "<alice@example.org>");
+    for (const hostile of HOSTILE) {
+      const name = hostile.replaceAll(/[\n\0<>@]/g, "");
+      await send("198.51.100.9", `${name}@sender.test`, `<x@${name}.test>`);
+    }
+  }
+
   const text = (selector: string): Promise<string> =>
     browser.evaluate(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`);
 
@@ -120,6 +177,24 @@ servers = ["${dns.address}"]
     expect(main).not.toContain("tops3cr3t");
     expect(main).toContain("198.51.100.9 is not authorized to send mail of sender.test");
     expect(main).toContain("hash invalid");
+  });
+
+  test("shows what the milter has found, its keys and its last messages", async () => {
+    await browser.show({ width: 1100 });
+    await browser.open(`${url}/`);
+    const section = await text("section[aria-labelledby=milter]");
+    expect(section).toContain("Report mode: nothing is rejected, held or deferred.");
+    expect(section).toMatch(/\ndmarc\nfail 1, /);
+    expect(section).toMatch(/example\.org\nsigns: s1 \(RSA, 2048 bits\)/);
+    expect(section).toMatch(/example\.net\nwaits for its record in DNS: s2 \(ed25519\)/);
+    expect(section).toContain(
+      "accept (report mode: would reject) of mail from outside, DMARC fail, sender joe@sender.test",
+    );
+    expect(section).toContain("author in sender.test");
+    expect(section).toMatch(/Results: spf=fail .*dmarc=fail/);
+    expect(section).toContain("Signed or sealed: s1._domainkey.example.org");
+    expect(await text("main")).toMatch(/suppressed by report mode\t1/);
+    expect(await text("main")).toMatch(/milter\s+\d+ seconds? ago/);
   });
 
   test("runs nothing, loads nothing but its style, and shows what strangers sent as text", async () => {
@@ -151,6 +226,7 @@ servers = ["${dns.address}"]
       }
       expect(await browser.evaluate("document.documentElement.scrollWidth")).toBe(screen.width);
       expect(await browser.evaluate(LOW_CONTRAST)).toEqual([]);
+      expect(await browser.evaluate(BROKEN_WORDS)).toEqual([]);
       const back = await browser.evaluate<string>("getComputedStyle(document.body).backgroundColor");
       expect(back).toBe(screen.scheme === "dark" ? "rgb(13, 17, 23)" : "rgb(255, 255, 255)");
     });
@@ -193,7 +269,7 @@ servers = ["${dns.address}"]
     expect(seen).toEqual([
       "Skip to the content",
       "Reload",
-      ...["Traffic", "Last refusals", "Parts", "Own domains", "Explain an SPF check"],
+      ...["Traffic", "Milter", "Last refusals", "Parts", "Own domains", "Explain an SPF check"],
       ...["ip", "helo", "sender"],
     ]);
     await browser.show({ width: 1100, runsScripts: false });

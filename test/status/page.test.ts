@@ -54,6 +54,16 @@ describe("The page", () => {
       "never answered",
       "(report mode: it passed)",
       "88.0 % of 102,555 queries answered from it",
+      "<strong>Report mode:</strong> nothing is rejected, held or deferred.",
+      "<dt>dkim</dt><dd>pass 12,345, fail 67</dd>",
+      '<strong class="bad">waits for its record in DNS</strong>: <code><bdi>s2027</bdi></code> (RSA, 2048 bits)',
+      '<strong class="good">signs</strong>: <code><bdi>s2026</bdi></code>',
+      "a newer key signs: <code><bdi>ed</bdi></code> (ed25519)",
+      "And 1,950 more.",
+      '<strong class="bad">Broken:</strong>',
+      "<strong>accept</strong> (report mode: would hold) of mail of ours, DMARC <strong>fail</strong>, sender",
+      "Results: <code><bdi>spf=fail dkim=none arc=none dmarc=fail iprev=pass</bdi></code>",
+      "Signed or sealed: <code><bdi>s2026._domainkey.example.org</bdi></code>",
     ])
       expect(page).toContain(text);
     expect(page).not.toContain("Nothing has asked yet");
@@ -64,6 +74,20 @@ describe("The page", () => {
     for (const text of ["Serving", "Nothing has asked yet", "No mail was refused", "no file, defaults run"])
       expect(page).toContain(text);
     expect(page).not.toContain("<pre>");
+    expect(page).toContain('<li>127.0.0.1:53 <span class="empty">was not asked yet</span></li>');
+  });
+
+  test("shows nothing of a milter that is off", () => {
+    expect(statusPage(quietView())).not.toMatch(/milter|DKIM/i);
+  });
+
+  test("of a milter without keys and mail says so", () => {
+    const milter = { isReport: false, results: [], keys: [], moreKeys: 0, brokenKeys: [], messages: [] };
+    const page = statusPage(quietView({ milter }));
+    expect(page).toContain('<h2 id="milter">Milter</h2>');
+    for (const text of ["No key: mail of yours is not signed.", "No message has come through the milter"])
+      expect(page).toContain(text);
+    expect(page).not.toContain("Report mode");
   });
 
   test("shows what the form was asked in its fields", () => {

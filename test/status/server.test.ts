@@ -146,16 +146,43 @@ describe("The status server", () => {
     expect(scrape.mock.calls.length).toBeLessThanOrEqual(2 + (performance.now() - startMs) / 200);
   });
 
-  test("takes no more than 64 connections at once", async () => {
-    const { port, open } = await start();
-    const first = await open();
-    const sockets = await Promise.all(Array.from({ length: 63 }, open));
-    expect(await ask(first, REQUEST)).toContain("200 OK");
+  test("takes no more than 64 connections, and closes the one for another that has been silent longest", async () => {
+    const { open } = await start();
+    const [oldest, next] = [await open(), await open()];
+    oldest.write(REQUEST.slice(0, 20));
+    const others = await Promise.all(Array.from({ length: 61 }, open));
+    const scraper = await open();
+    expect(await ask(scraper, REQUEST)).toContain("200 OK");
+    const closed = new Promise((resolve) => oldest.once("close", resolve));
+    expect(await ask(await open(), REQUEST)).toContain("200 OK");
+    await closed;
+    expect([next, scraper, ...others].filter(({ destroyed }) => destroyed)).toEqual([]);
+    expect(await ask(next, REQUEST)).toContain("200 OK");
+  });
+
+  test("closes a scraper's idle connection only for want of silent ones, and none that waits for its answer", async () => {
+    const answers: (() => void)[] = [];
+    const { port, open, scrape } = await start();
+    const idle = await open();
+    expect(await ask(idle, REQUEST)).toContain("200 OK");
+    scrape.mockImplementation(async () => {
+      await new Promise<void>((resolve) => answers.push(resolve));
+      return { contentType: "text/plain", body: "late 1\n" };
+    });
+    const waiting = await Promise.all(Array.from({ length: 63 }, open));
+    const answered = waiting.map((socket) => ask(socket, REQUEST));
+    await vi.waitUntil(() => answers.length > 0);
+    const closed = new Promise((resolve) => idle.once("close", resolve));
+    const one = await open();
+    await closed;
+    const last = ask(one, REQUEST);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     const late = connect(port, "127.0.0.1");
     late.on("error", () => {});
-    await once(late, "close");
-    sockets[0]?.destroy();
-    await expect.poll(async () => ask(await open(), REQUEST)).toContain("200 OK");
+    await new Promise((resolve) => late.once("close", resolve));
+    for (const answer of answers) answer();
+    const texts = await Promise.all([...answered, last]);
+    expect(texts.filter((text) => !text.includes("200 OK"))).toEqual([]);
   });
 });
 

@@ -28,7 +28,8 @@ export function quietView(more: Partial<StatusView> = {}): StatusView {
     traffic: [{ title: "SPF verdicts, of HELO and MAIL FROM", rows: ["pass", "fail"].map(nothing) }],
     refusedMails: [],
     refusedLookups: [],
-    dns: { servers: [{ name: "127.0.0.1:53", isAnswering: true }], cacheEntries: 0, cacheHits: 0, cacheMisses: 0 },
+    milter: undefined,
+    dns: { servers: [{ name: "127.0.0.1:53", state: "unasked" }], cacheEntries: 0, cacheHits: 0, cacheMisses: 0 },
     ownDomains: [{ source: "domains", count: 2, lastMs: undefined }],
     ...more,
   };
@@ -99,6 +100,38 @@ export function busyView(): StatusView {
       reason: at(i + 4),
       isReport: i === 1,
     })),
+    milter: {
+      isReport: true,
+      results: [
+        {
+          method: "dkim",
+          counts: [
+            { result: "pass", count: 12_345 },
+            { result: "fail", count: 67 },
+          ],
+        },
+        { method: "arc", counts: [] },
+      ],
+      keys: [
+        { domain: "example.org", selector: "s2027", type: "RSA, 2048 bits", state: "waiting" },
+        { domain: "example.org", selector: "s2026", type: "RSA, 2048 bits", state: "signing" },
+        { domain: "example.net", selector: "ed", type: "ed25519", state: "spare" },
+      ],
+      moreKeys: 1_950,
+      brokenKeys: [`dkim.sign.keys[0]: Cannot use "/k/${at(0)}": no permission`],
+      messages: HOSTILE.map((text, i) => ({
+        clockMs: CLOCK_MS - i * 12_000,
+        role: ["incoming", "submitted", "forward", "skip"][i % 4] ?? "",
+        client: "192.0.2.99",
+        sender: text,
+        authorDomain: at(i + 1),
+        action: i % 3 === 0 ? "reject" : "accept",
+        would: i === 1 ? "hold" : "",
+        results: "spf=fail dkim=none arc=none dmarc=fail iprev=pass",
+        signed: i === 2 ? "s2026._domainkey.example.org" : "",
+        problem: at(i + 2),
+      })),
+    },
     refusedLookups: HOSTILE.map((text, i) => ({
       clockMs: CLOCK_MS - i * 3_600_000,
       map: "reverse",
@@ -108,8 +141,8 @@ export function busyView(): StatusView {
     })),
     dns: {
       servers: [
-        { name: "127.0.0.1:53", isAnswering: true },
-        { name: "[2001:db8::53]:53", isAnswering: false },
+        { name: "127.0.0.1:53", state: "answering" },
+        { name: "[2001:db8::53]:53", state: "silent" },
       ],
       cacheEntries: 4_321,
       cacheHits: 90_210,
