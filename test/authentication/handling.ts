@@ -5,7 +5,7 @@ import { parseConfig } from "../../src/config/parse.ts";
 import { SigningKeys } from "../../src/dkim/keys.ts";
 import type { Resolver } from "../../src/dns/types.ts";
 import { splitMessage } from "../../src/mail/header-field.ts";
-import type { Decision, SmtpSession } from "../../src/milter/application.ts";
+import type { Decision, MessageHandler, SmtpSession } from "../../src/milter/application.ts";
 import { createCheckParts } from "../../src/setup/mail-checks.ts";
 import type { Setup } from "../../src/setup/setup.ts";
 import { createChecker } from "../../src/setup/spf-checker.ts";
@@ -39,8 +39,12 @@ export interface Outcome {
   readonly inserted: readonly string[];
 }
 
-/** Handles one message on mx.example.org. */
-export async function handleMessage(message: string, handling: Handling): Promise<Outcome> {
+/** Begins one message on mx.example.org. */
+export function beginMessage(handling: Handling): {
+  readonly handler: MessageHandler;
+  /** What was told of it, once it has ended. */
+  readonly reported: () => MessageReport | undefined;
+} {
   const { resolver, toml = "", client = LOOPBACK, daemon = "smtpd", heloName = "mail.example.net" } = handling;
   const { config, problems } = parseConfig(toml, "test.toml");
   if (problems.length > 0) throw new Error(problems.join("\n"));
@@ -58,11 +62,17 @@ export async function handleMessage(message: string, handling: Handling): Promis
   });
   const smtp: SmtpSession = { client, heloName, macros: new Map([["{daemon_name}", daemon]]) };
   const handler = application.begin(smtp, { address: handling.sender ?? "ann@example.com", parameters: [] });
+  return { handler, reported: () => report };
+}
+
+/** Handles one message, from RCPT on. */
+export async function handleMessage(message: string, handling: Handling): Promise<Outcome> {
+  const { handler, reported } = beginMessage(handling);
   await handler.rcpt?.({ address: "bob@example.org", parameters: [] });
   await handling.beforeData?.();
   const { fields, body } = splitMessage(Buffer.from(message, "latin1"));
   for (const { name, value } of fields) handler.header?.({ name, value: value.replaceAll("\r\n", "\n") }, false);
-  if ((await handler.eoh?.()) === "accept") return { decision: "accept", report, message, inserted: [] };
+  if ((await handler.eoh?.()) === "accept") return { decision: "accept", report: reported(), message, inserted: [] };
   handler.body?.(body.toString("latin1"));
   const decision = await handler.eom();
   const lines = (decision.edits?.insert ?? []).map(
@@ -70,7 +80,7 @@ export async function handleMessage(message: string, handling: Handling): Promis
   );
   return {
     decision,
-    report,
+    report: reported(),
     message: lines.join("") + message,
     inserted: lines.map((line) => line.split(":")[0] ?? ""),
   };

@@ -5,7 +5,7 @@ import type { Decision } from "../../src/milter/application.ts";
 import { chainResult } from "../arc/verifying.ts";
 import { rsaKey, zoneOf } from "../dkim/raw-signer.ts";
 import { type KeyZone, keyResolver } from "../dkim/verifying.ts";
-import { type Handling, handleMessage, type Outcome, STRANGER } from "./handling.ts";
+import { beginMessage, type Handling, handleMessage, type Outcome, STRANGER } from "./handling.ts";
 
 const KEY = rsaKey(2048);
 const ZONE: KeyZone = {
@@ -163,18 +163,8 @@ describe("Mail from outside", () => {
 test.each([
   [true, "error"],
   [false, "aborted"],
-])("A message that is given up because we have failed (%s) counts as %s", async (hasFailed, action) => {
-  const { config } = parseConfig("", "test.toml");
-  const setup = { config, hostname: "mx.example.org", srsDomain: "srs.example.org" } as Setup;
-  const resolver = keyResolver(ZONE);
-  const reports: MessageReport[] = [];
-  const application = createAuthentication({
-    ...createCheckParts(setup, { resolver, checker: createChecker(setup, resolver as never), timeMs: () => 0 }),
-    keys: new SigningKeys([], { requirePublished: true, seen: [] }),
-    timeMs: () => 0,
-    observe: (report) => void reports.push(report),
-  });
-  const smtp: SmtpSession = { client: STRANGER, heloName: "mail.example.net", macros: new Map() };
-  application.begin(smtp, { address: "ann@example.com", parameters: [] }).abort?.(hasFailed);
-  expect(reports).toEqual([expect.objectContaining({ role: "incoming", action })]);
+])("A message that is given up because we have failed (%s) counts as %s", (hasFailed, action) => {
+  const { handler, reported } = beginMessage({ resolver: keyResolver(ZONE), client: STRANGER });
+  handler.abort?.(hasFailed);
+  expect(reported()).toEqual(expect.objectContaining({ role: "incoming", action }));
 });

@@ -219,8 +219,17 @@ describe("the table of parameters", () => {
   });
 });
 
-/** spec.md section 2, as far as defaults go: programs outside rely on these names. */
+/** Programs outside rely on these names and defaults. */
 test("every key of the contract is there with its default", () => {
   const contract = readFileSync(join(import.meta.dirname, "contract.toml"), "utf8");
   expect(parseConfig(contract, "contract.toml")).toEqual({ ...parseConfig("", "nothing"), isEmpty: false });
+});
+
+test("the tables of the contract that are examples can be read", () => {
+  const contract = readFileSync(join(import.meta.dirname, "contract.toml"), "utf8");
+  const examples = contract.replaceAll(/^# (?=\[\[|[a-z_]+ = )/gm, "");
+  const { config, problems } = parseConfig(examples, "contract.toml");
+  expect(problems).toEqual([]);
+  expect(config["dkim.sign.keys"]).toMatchObject([{ domain: "example.net", selector: "s2026" }]);
+  expect(config["policy.override"]).toHaveLength(1);
 });
