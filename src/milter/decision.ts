@@ -4,7 +4,7 @@ import { encodeReply, type Reply } from "./encoder.ts";
 import { headerEditReplies } from "./header-edits.ts";
 import type { Agreement } from "./negotiation.ts";
 import { replyText } from "./reply-text.ts";
-import { ACTIONS, PROTOCOL } from "./wire.ts";
+import { ACTIONS, PROTOCOL, type StepByte } from "./wire.ts";
 
 /** @throws {TypeError} for a reply in the application's own words that Postfix would not take */
 export function encodeStepReply(reply: StepReply): string {
@@ -31,4 +31,13 @@ export function encodeDecision({ reply, edits = {}, quarantine }: Decision, agre
 function actionOf({ reply }: Reply): number {
   if (reply === "quarantine") return ACTIONS.quarantine;
   return reply === "changeHeader" ? ACTIONS.changeHeaders : ACTIONS.addHeaders;
+}
+
+/** The steps at which a refusal is not about the whole message: at RCPT it is about one recipient. */
+const REFUSED_ALONE: ReadonlySet<StepByte> = new Set(["R", "T"]);
+
+/** Tells if a reply to a step is about the whole message. */
+export function isEnd(step: StepByte, reply: StepReply): boolean {
+  if (reply === "continue") return false;
+  return !REFUSED_ALONE.has(step) || reply === "accept" || reply === "discard";
 }

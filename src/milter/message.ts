@@ -69,6 +69,20 @@ export class Message {
     return undefined;
   }
 
+  /**
+   * Tells the handler that nothing more comes.
+   *
+   * @param hasFailed true if that is a fault of ours
+   * @param failed called with what the handler throws
+   */
+  abort(hasFailed: boolean, failed: (error: unknown) => void): void {
+    try {
+      this.handler?.abort?.(hasFailed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+
   /** Lets go of the handler and all that it keeps. */
   release(): void {
     this.handler = undefined;

@@ -9,14 +9,14 @@
  *   same message. Then come fields, EOH, body, BODYEOB. ABORT may come at any time. BODYEOB and ABORT end the message.
  * - While the end of a message is pending, PROGRESS may be sent any number of times.
  * - A reply that is about the whole message ends it too. What still comes of it gets the same reply.
- * - A message fails if a part of it or its macros are missing, broken or out of order, or were dropped to save memory. It is answered
- *   `tempfail` at each step from then on. After an error of the application the answer is what the application wants, but
- *   a message whose header the handler does not know is never let through.
+ * - A message fails if a part of it or its macros are missing, broken or out of order, or were dropped to save memory. It
+ *   is answered `tempfail` at each step from then on. After an error of the application the answer is what the application
+ *   wants, but a message whose header the handler does not know is never let through.
  */
 import { attempt, chain, type Eventual } from "../collections/eventual.ts";
 import { ProtocolError, type Session } from "../net/session.ts";
 import type { Application, Decision, MessageHandler, SessionReply, StepReply } from "./application.ts";
-import { encodeDecision, encodeStepReply } from "./decision.ts";
+import { encodeDecision, encodeStepReply, isEnd } from "./decision.ts";
 import { MilterDecoder } from "./decoder.ts";
 import { encodeReply } from "./encoder.ts";
 import { Message } from "./message.ts";
@@ -34,9 +34,6 @@ const PHASES = {
   N: { last: 2, next: 3 },
   B: { last: 3, next: 3 },
 } as const;
-
-/** The steps at which a refusal is not about the whole message: at RCPT it is about one recipient. */
-const REFUSED_ALONE: ReadonlySet<StepByte> = new Set(["R", "T"]);
 
 type StepCall = (handler: MessageHandler) => Eventual<StepReply> | undefined;
 
@@ -157,7 +154,7 @@ export class MilterSession implements Session<Packet> {
     return attempt(
       () => chain(call(application) ?? "continue", (reply) => this.#reply(step, reply)),
       (error) => {
-        this.#observe.failed(error, this.#queueId());
+        this.#failed(error);
         if (application.wants.onError === "accept") return this.#reply(step, "continue");
         return this.#lack(step);
       },
@@ -185,7 +182,7 @@ export class MilterSession implements Session<Packet> {
     try {
       this.#message = new Message(open(this.#application()));
     } catch (error) {
-      this.#observe.failed(error, this.#queueId());
+      this.#failed(error);
       this.#message = new Message(undefined, "tempfail");
     }
   }
@@ -253,7 +250,7 @@ export class MilterSession implements Session<Packet> {
         this.#tellField(message, name, rest);
       } catch (error) {
         // Whatever the application wants: the handler does not know the whole header, which its last edits are about.
-        this.#observe.failed(error, this.#queueId());
+        this.#failed(error);
         this.#fail(message, "tempfail", true);
       }
     }
@@ -325,7 +322,7 @@ export class MilterSession implements Session<Packet> {
     try {
       return encodeDecision({ reply, edits: handler?.rescue?.() ?? {} }, this.#agreement);
     } catch (error) {
-      this.#observe.failed(error, this.#queueId());
+      this.#failed(error);
       return encodeStepReply("tempfail");
     }
   }
@@ -356,7 +353,7 @@ export class MilterSession implements Session<Packet> {
   }
 
   #crash(message: Message, error: unknown): void {
-    this.#observe.failed(error, this.#queueId());
+    this.#failed(error);
     this.#fail(message, this.#application().wants.onError, true);
   }
 
@@ -365,7 +362,7 @@ export class MilterSession implements Session<Packet> {
     const isFirst = message.reply === undefined;
     message.isRescued = answer === "accept";
     message.reply = message.isRescued ? "continue" : "tempfail";
-    if (isFirst) this.#abortHandler(message, hasFailed);
+    if (isFirst) message.abort(hasFailed, this.#failed);
     if (!message.isRescued) message.release();
   }
 
@@ -373,15 +370,7 @@ export class MilterSession implements Session<Packet> {
   #abort(): void {
     const message = this.#message;
     this.#message = undefined;
-    if (message !== undefined && message.reply === undefined) this.#abortHandler(message);
-  }
-
-  #abortHandler({ handler }: Message, hasFailed = false): void {
-    try {
-      handler?.abort?.(hasFailed);
-    } catch (error) {
-      this.#observe.failed(error, this.#queueId());
-    }
+    if (message !== undefined && message.reply === undefined) message.abort(false, this.#failed);
   }
 
   /** The reply to a step, or nothing if the MTA does not wait for one. */
@@ -401,13 +390,9 @@ export class MilterSession implements Session<Packet> {
     this.#observe.badPacket(problem, this.#queueId());
   }
 
+  readonly #failed = (error: unknown): void => this.#observe.failed(error, this.#queueId());
+
   #queueId(): string {
     return this.#smtp.macros.get("i") ?? "NOQUEUE";
   }
-}
-
-/** Tells if `reply` is about the whole message. */
-function isEnd(step: StepByte, reply: StepReply): boolean {
-  if (reply === "continue") return false;
-  return !REFUSED_ALONE.has(step) || reply === "accept" || reply === "discard";
 }

@@ -161,26 +161,30 @@ describe("The status server", () => {
   });
 
   test("closes a scraper's idle connection only for want of silent ones, and none that waits for its answer", async () => {
-    const answers: (() => void)[] = [];
+    let asked = 0;
+    const count = (): void => void asked++;
+    subscribe("http.server.request.start", count);
+    cleanups.push(() => unsubscribe("http.server.request.start", count));
     const { port, open, scrape } = await start();
     const idle = await open();
     expect(await ask(idle, REQUEST)).toContain("200 OK");
+    const rendered = Promise.withResolvers<void>();
     scrape.mockImplementation(async () => {
-      await new Promise<void>((resolve) => answers.push(resolve));
+      await rendered.promise;
       return { contentType: "text/plain", body: "late 1\n" };
     });
     const waiting = await Promise.all(Array.from({ length: 63 }, open));
     const answered = waiting.map((socket) => ask(socket, REQUEST));
-    await vi.waitUntil(() => answers.length > 0);
+    await vi.waitUntil(() => asked === 64);
     const closed = new Promise((resolve) => idle.once("close", resolve));
     const one = await open();
     await closed;
     const last = ask(one, REQUEST);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await vi.waitUntil(() => asked === 65);
     const late = connect(port, "127.0.0.1");
     late.on("error", () => {});
     await new Promise((resolve) => late.once("close", resolve));
-    for (const answer of answers) answer();
+    rendered.resolve();
     const texts = await Promise.all([...answered, last]);
     expect(texts.filter((text) => !text.includes("200 OK"))).toEqual([]);
   });
