@@ -49,11 +49,11 @@ test.each(DOCUMENTS)("$name names no configuration key that does not exist", ({ 
   ).toEqual([]);
 });
 
-describe("docs/postfix.md", () => {
-  const page = readFileSync(join(ROOT, "docs/postfix.md"), "utf8");
+describe("docs/postfix.md and docs/milter.md", () => {
   const snippets = readdirSync(join(ROOT, "deploy/postfix")).filter((name) => !name.endsWith(".sh"));
 
-  test.each(snippets)("shows deploy/postfix/%s as it is run", (name) => {
+  test.each(snippets)("show deploy/postfix/%s as it is run", (name) => {
+    const page = readFileSync(join(ROOT, `docs/${name.startsWith("milter") ? "milter" : "postfix"}.md`), "utf8");
     expect(page).toContain(readFileSync(join(ROOT, "deploy/postfix", name), "utf8").trimEnd());
   });
 });

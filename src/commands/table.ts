@@ -207,6 +207,7 @@ PARTs (none: those in place, or those that fit the configuration):
   forward-only  only mail that leaves this host is rewritten
   bounces-only  nothing more is rewritten, bounces still come back
   policy        SPF is checked
+  milter        DKIM, DMARC and ARC: mail is checked, signed and sealed
 A part joins those in place; of the first three it replaces the others.
 --apply makes the change with postconf, asks each endpoint, runs "postfix check"
 and "postfix reload". If anything fails, every byte is put back.

@@ -7,4 +7,6 @@ export interface Ground {
   readonly facts: PostfixFacts;
   readonly wiring: Wiring;
   readonly snippets: Snippets;
+  /** The names of all parts that are planned together. */
+  readonly parts: ReadonlySet<string>;
 }

@@ -1,5 +1,6 @@
 /** The table of parts: the ways in which Postfix is connected to us. */
 import type { Ground } from "./ground.ts";
+import { planMilter } from "./milter.ts";
 import { type Plan, Planning } from "./plan.ts";
 import { planPolicy } from "./policy.ts";
 import { planClassicRecipients, planForwardOnlyRecipients } from "./recipients.ts";
@@ -10,7 +11,7 @@ import type { Wired } from "./wiring.ts";
 
 export interface Part {
   /** Parts of one group exclude each other. */
-  readonly group: "srs" | "policy";
+  readonly group: "srs" | "policy" | "milter";
   /** The listeners that it can use, the best one first. One of each list has to be on. */
   readonly listeners: readonly (readonly Wired[])[];
   readonly plan: (planning: Planning, ground: Ground) => void;
@@ -54,6 +55,12 @@ export const PARTS = {
     listeners: [["policy.listen"]],
     plan: planPolicy,
   },
+  /** Mail is checked, signed and sealed, with DKIM, DMARC and ARC. */
+  milter: {
+    group: "milter",
+    listeners: [["milter.listen"]],
+    plan: planMilter,
+  },
 } as const satisfies Readonly<Record<string, Part>>;
 
 export type PartName = keyof typeof PARTS;
@@ -83,18 +90,24 @@ export function exclusive(names: readonly PartName[]): readonly [PartName, PartN
 }
 
 /** The parts that the configuration and the present main.cf suggest, when none is named. */
-export function suggestedParts(ground: Ground): PartName[] {
-  const { wiring } = ground;
+export function suggestedParts(found: Found): PartName[] {
+  const { wiring } = found;
+  const ground: Ground = { ...found, parts: new Set() };
   const has = (key: Wired): boolean => wiring.addresses.has(key) || wiring.problems.has(key);
   const isClassic = splitMaps("sender_canonical_maps", ground).srs.length > 0 || !has("socketmap.listen");
   const srs = PARTS.classic.listeners.every((keys) => keys.some(has)) ? [isClassic ? "classic" : "forward-only"] : [];
   const policy = has("policy.listen") ? ["policy"] : [];
-  return [...srs, ...policy].filter(isPartName);
+  const milter = has("milter.listen") ? ["milter"] : [];
+  return [...srs, ...policy, ...milter].filter(isPartName);
 }
 
+/** What is known before the parts are. */
+export type Found = Omit<Ground, "parts">;
+
 /** Plans the changes for parts on top of files that are without us. */
-export function planParts(names: readonly PartName[], ground: Ground): Plan {
+export function planParts(names: readonly PartName[], found: Found): Plan {
   const planning = new Planning();
+  const ground: Ground = { ...found, parts: new Set(names) };
   for (const name of names) {
     const part: Part = PARTS[name];
     const missing = part.listeners.filter((keys) => !keys.some((key) => ground.wiring.addresses.has(key)));

@@ -2,7 +2,8 @@
 import { entriesOf, joined, policyServiceOf, restrictionsOf } from "./entries.ts";
 import type { Ground } from "./ground.ts";
 import type { Planning } from "./plan.ts";
-import type { PostfixFacts, ReadParameter, Service } from "./postfix-facts.ts";
+import type { PostfixFacts, ReadParameter } from "./postfix-facts.ts";
+import { isFromOutside, isSubmission } from "./services.ts";
 import { parametersOf } from "./snippets.ts";
 import { exampleAddress } from "./wiring.ts";
 
@@ -67,10 +68,9 @@ function noteOthers(
     const calls = restrictionsOf(value).filter((entry) => isChecker(entry) && entry !== ours);
     if (calls.length > 0) planning.note(`${name}: ${joined(calls)} stays. Take it out, or SPF is checked twice`);
   }
-  for (const { id, port, overrides } of services) {
-    const isFromOutside = port === "smtp" || port === "25" || id === "smtpd/pass";
-    if (!isFromOutside || !overrides.has(LIST)) continue;
-    planning.note(`master.cf: ${id} has a ${LIST} of its own, which stays. Put ${ours} into it`);
+  for (const service of services.filter(isFromOutside)) {
+    if (!service.overrides.has(LIST)) continue;
+    planning.note(`master.cf: ${service.id} has a ${LIST} of its own, which stays. Put ${ours} into it`);
   }
 }
 
@@ -124,9 +124,6 @@ function closeRelay(relay: readonly string[], recipe: readonly string[]): readon
   return needed.every((entry) => USUAL.test(entry)) ? recipe : needed;
 }
 
-/** Submission by its names in services(5) and in how-tos. */
-const SUBMISSION_PORT = /^(?:submissions?|smtps|587|465)$/;
-
 /** Gives the services for our own users the list as it was, where they would inherit ours. */
 function keepFromSubmission(planning: Planning, facts: PostfixFacts, others: readonly string[]): void {
   for (const service of facts.services.filter(isSubmission)) {
@@ -145,12 +142,3 @@ function keepFromSubmission(planning: Planning, facts: PostfixFacts, others: rea
 
 /** A parameter of ours, for a list that does not fit on a line of master.cf. */
 const SUBMISSION_LIST = "postvouch_submission_recipient_restrictions";
-
-function isSubmission({ program, port, overrides }: Service): boolean {
-  if (program !== "smtpd") return false;
-  if (port !== undefined && SUBMISSION_PORT.test(port)) return true;
-  const onlyUsers = ["smtpd_client_restrictions", RELAY_LIST].some((name) =>
-    /^permit_sasl_authenticated,\s*reject$/.test(overrides.get(name) ?? ""),
-  );
-  return onlyUsers || overrides.get("milter_macro_daemon_name") === "ORIGINATING";
-}

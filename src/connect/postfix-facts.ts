@@ -1,4 +1,5 @@
 /** What the planning has to know of a Postfix, as its files were without us. */
+import type { Filter } from "./milter-place.ts";
 
 /** A service of master.cf. */
 export interface Service {
@@ -16,9 +17,27 @@ export interface Service {
 
 /** The parameters of main.cf that the planning reads. */
 export const READ_PARAMETERS = [
+  "body_checks",
+  "content_filter",
+  "header_checks",
   "inet_protocols",
+  "internal_mail_filter_classes",
+  "mail_version",
+  "milter_content_timeout",
+  "milter_data_macros",
+  "milter_default_action",
+  "milter_end_of_data_macros",
+  "milter_end_of_header_macros",
+  "milter_header_checks",
+  "milter_macro_daemon_name",
+  "milter_macro_defaults",
+  "milter_mail_macros",
+  "milter_protocol",
+  "milter_rcpt_macros",
   "mydestination",
+  "non_smtpd_milters",
   "queue_directory",
+  "receive_override_options",
   "recipient_canonical_classes",
   "recipient_canonical_maps",
   "relay_domains",
@@ -30,6 +49,9 @@ export const READ_PARAMETERS = [
   "smtpd_end_of_data_restrictions",
   "smtpd_etrn_restrictions",
   "smtpd_helo_restrictions",
+  "smtpd_milter_maps",
+  "smtpd_milters",
+  "smtpd_proxy_filter",
   "smtpd_recipient_restrictions",
   "smtpd_relay_restrictions",
   "smtpd_sender_restrictions",
@@ -52,6 +74,8 @@ export interface PostfixFacts {
   /** The types of maps that this Postfix has. */
   readonly mapTypes: ReadonlySet<string>;
   readonly services: readonly Service[];
+  /** The milters in main.cf and master.cf whose work ours does, by their addresses. */
+  readonly filters: ReadonlyMap<string, Filter>;
   /** Maps that answered a foreign sender with an SRS address, and its domain. */
   readonly srsMaps: ReadonlyMap<string, string>;
   /** The domains of ours that a domain class of Postfix has. */

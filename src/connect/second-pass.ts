@@ -2,11 +2,13 @@
 import { entriesOf, joined } from "./entries.ts";
 import type { Ground } from "./ground.ts";
 import type { Planning } from "./plan.ts";
+import { isOnLoopback } from "./services.ts";
 import { parseSecondPass } from "./snippets.ts";
 import { forwardOnlyParameters } from "./srs-maps.ts";
 
 export const TRANSPORTS = "sender_dependent_default_transport_maps";
-const CLEANUP = "srs-cleanup/unix";
+export const CLEANUP_NAME = "srs-cleanup";
+const CLEANUP = `${CLEANUP_NAME}/unix`;
 
 /** Keys of a table that a note names. */
 const MAX_NAMED = 3;
@@ -33,16 +35,11 @@ export function removeSecondPass(planning: Planning, { facts, wiring }: Ground, 
   const second = parseSecondPass(wiring.forwardTransport);
   const transport = `${second?.transport ?? "srs"}/unix`;
   for (const { id, port } of facts.services) {
-    const isOnPort = port !== undefined && port === second?.port && isLoopback(id);
+    const isOnPort = port !== undefined && port === second?.port && isOnLoopback({ id });
     if (id !== transport && id !== CLEANUP && !isOnPort) continue;
     planning.note(`master.cf: ${verb} ${id}`);
     planning.removeService(id);
   }
-}
-
-/** Tells if an inet service listens on loopback, or on every address. */
-function isLoopback(id: string): boolean {
-  return /^(?:(?:localhost|127\.0\.0\.1|\[127\.0\.0\.1\]|\[::1\]):)?[^:]+\/inet$/.test(id);
 }
 
 /** Tells of what rewrites local mail too, or sends forwards past the second pass. */

@@ -3,6 +3,7 @@ import { entriesOf, joined } from "./entries.ts";
 import type { Ground } from "./ground.ts";
 import type { Planning } from "./plan.ts";
 import { noteWhatIsInTheWay, OF_TRANSPORT, removeSecondPass, TRANSPORTS } from "./second-pass.ts";
+import { withMilter } from "./second-pass-milter.ts";
 import { parseSecondPass, servicesOf } from "./snippets.ts";
 import { classicParameters, forwardOnlyParameters, noteNested, splitMaps } from "./srs-maps.ts";
 
@@ -46,7 +47,7 @@ export function planForwardOnlySenders(planning: Planning, ground: Ground): void
   planning.set(TRANSPORTS, joined([parameters.get(TRANSPORTS) ?? "", ...others]));
   for (const [name, value] of parameters) if (OF_TRANSPORT.test(name)) planning.set(name, value);
   removeSecondPass(planning, ground, "replaces");
-  planning.addServices(servicesOf(snippets["forward-only.master.cf"], wiring));
+  planning.addServices(withMilter(servicesOf(snippets["forward-only.master.cf"], wiring), ground));
   noteWhatIsInTheWay(planning, ground);
 }
 

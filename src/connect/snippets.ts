@@ -3,7 +3,7 @@
  * `/etc/postfix` the directory of main.cf, and each endpoint has its default.
  */
 import { parameterUnits, parameterValue } from "./logical-lines.ts";
-import { exampleAddress, type Wired, type Wiring } from "./wiring.ts";
+import { exampleAddress, type Wiring } from "./wiring.ts";
 
 /** The snippets that are written into Postfix's files. */
 export const SNIPPETS = [
@@ -12,6 +12,8 @@ export const SNIPPETS = [
   "canonical-tcp.main.cf",
   "forward-only.main.cf",
   "forward-only.master.cf",
+  "milter-second-pass.master.cf",
+  "milter.main.cf",
   "policy.main.cf",
   "srs-recipients.regexp",
 ] as const;
@@ -46,11 +48,10 @@ export function parseSecondPass(transport: string): SecondPass | undefined {
 
 /** The parameters that a snippet of main.cf sets, filled in. */
 export function parametersOf(text: string, wiring: Wiring, configDir: string): ReadonlyMap<string, string> {
-  let filled = text
+  const filled = withAddresses(text, wiring)
     .replaceAll(DOMAIN, wiring.srsDomain)
     .replaceAll(`regexp:${CONFIG_DIR}/`, `regexp:${configDir}/`)
     .replaceAll(TIMEOUT, `timeout=${wiring.policyTimeoutS}s`);
-  for (const [key, address] of wiring.addresses) filled = replaceAddress(filled, key, address);
   const second = parseSecondPass(wiring.forwardTransport) ?? SECOND_PASS;
   const ownPrefix = new RegExp(`^${SECOND_PASS.transport}_`);
   return new Map(
@@ -60,21 +61,23 @@ export function parametersOf(text: string, wiring: Wiring, configDir: string): R
   );
 }
 
-function replaceAddress(text: string, key: Wired, address: string): string {
-  const example = exampleAddress(key);
-  // tcp_table(5) has the address without "inet:" in front.
-  const bare = (whole: string): string => whole.slice("inet:".length);
-  if (key.startsWith("tcptable.")) return text.replaceAll(`tcp:${bare(example)}`, `tcp:${bare(address)}`);
-  return text.replaceAll(example, address);
+/** Puts the addresses of our endpoints in the place of the examples, in one pass: what was put in is not looked at again. */
+function withAddresses(text: string, { addresses }: Wiring): string {
+  const pairs = [...addresses].map(([key, address]) => {
+    // tcp_table(5) has the address without "inet:" in front.
+    const inTable = (whole: string): string => `tcp:${whole.slice("inet:".length)}`;
+    const example = exampleAddress(key);
+    return key.startsWith("tcptable.") ? [inTable(example), inTable(address)] : [example, address];
+  });
+  const byExample = new Map(pairs.map(([example = "", address = ""]) => [example, address]));
+  return text.replace(/\b(?:inet|tcp):127\.0\.0\.1:\d+/g, (example) => byExample.get(example) ?? example);
 }
 
 /** The services of a snippet of master.cf, filled in. */
 export function servicesOf(text: string, wiring: Wiring): string {
   const second = parseSecondPass(wiring.forwardTransport) ?? SECOND_PASS;
-  const socketmap = wiring.addresses.get("socketmap.listen") ?? exampleAddress("socketmap.listen");
   const own = `${SECOND_PASS.host}:${SECOND_PASS.port} inet `;
-  const filled = text
-    .replaceAll(exampleAddress("socketmap.listen"), socketmap)
+  const filled = withAddresses(text, wiring)
     .replaceAll(own, `${second.host.includes(":") ? `[${second.host}]` : second.host}:${second.port} inet `)
     .replace(new RegExp(`^${SECOND_PASS.transport} `, "m"), `${second.transport} `)
     .replaceAll(`port ${SECOND_PASS.port}`, `port ${second.port}`);

@@ -2,6 +2,7 @@
 import { entriesOf, joined, restrictionsOf, takeOutEntries } from "./entries.ts";
 import { parameterUnits, parameterValue, serviceUnits, type Unit } from "./logical-lines.ts";
 import { type Merged, takeOut } from "./merge.ts";
+import { withoutMilter } from "./second-pass-milter.ts";
 
 /** A file as it was before us, as we left it, and as it is. `undefined`: there is none. */
 export interface FileVersions {
@@ -32,11 +33,13 @@ export function takeOutOfMainCf(versions: FileVersions): TakenOut {
 }
 
 /** Parameters that hold a list whose entries are independent. */
-const LIST = /(?:_maps|_domains|_restrictions|_classes)$/;
+const LIST = /(?:_maps|_domains|_restrictions|_classes|_milters|_macros)$/;
 
 /** Takes ours out of master.cf, service by service. */
 export function takeOutOfMasterCf(versions: FileVersions): TakenOut {
-  return takeOutOf(versions, serviceUnits, () => undefined);
+  return takeOutOf(versions, serviceUnits, ({ before, made, now }) =>
+    withoutMilter(now) === withoutMilter(made) ? (before ?? "") : undefined,
+  );
 }
 
 /** Takes a file that is ours as a whole out. */

@@ -2,10 +2,11 @@
 import { LISTENERS, type ListenerKey } from "../config/listeners.ts";
 import type { Config } from "../config/parameters.ts";
 import { type Endpoint, formatEndpoint } from "../net/endpoint.ts";
+import type { FilterProgram } from "./milter-place.ts";
 import type { PostfixFacts } from "./postfix-facts.ts";
 
 /** The listeners that the parts connect Postfix to. */
-export type Wired = Exclude<ListenerKey, "metrics.listen" | "milter.listen">;
+export type Wired = Exclude<ListenerKey, "metrics.listen">;
 
 export interface Wiring {
   /** The address of each listener: `inet:127.0.0.1:10003`, `unix:postvouch/maps`. None for one that is off. */
@@ -17,6 +18,29 @@ export interface Wiring {
   readonly forwardTransport: string;
   /** Time that Postfix waits for an answer of the policy service, in seconds: longer than the service takes. */
   readonly policyTimeoutS: number;
+  /** The fields that the policy service adds. */
+  readonly policyHeaders: readonly string[];
+  readonly milter: MilterWiring;
+}
+
+/** What of our configuration says where mail has to come through the milter, and what it does there. */
+interface MilterWiring {
+  /** Values of milter_macro_daemon_name, by what they mean to us; `undefined` where the configuration has none. */
+  readonly daemonNames: Readonly<Record<"submission" | "forward" | "reinjection", string | undefined>>;
+  /** All such values that make mail ours, or let it pass unchecked. */
+  readonly tellingNames: readonly string[];
+  /** True if it has keys to sign with. */
+  readonly hasKeys: boolean;
+  /** The checks of other programs that it makes. */
+  readonly does: Readonly<Record<FilterProgram, boolean>>;
+  /** True if it refuses mail by a DMARC policy p=reject. */
+  readonly rejects: boolean;
+  /** True if it has something to do in the second pass: seal, or hold what failed. */
+  readonly isInSecondPass: boolean;
+  /** True if it seals what is forwarded, and nothing else. */
+  readonly sealsForwarded: boolean;
+  /** Time that Postfix has to wait for an answer, in seconds. */
+  readonly timeoutS: number;
 }
 
 /** The programs of Postfix that connect to each listener, in the chroot that master.cf gives them. */
@@ -25,13 +49,15 @@ const CLIENTS: Readonly<Record<Wired, readonly string[]>> = {
   "tcptable.reverse": ["cleanup", "smtpd"],
   "socketmap.listen": ["cleanup", "smtpd", "trivial-rewrite"],
   "policy.listen": ["smtpd"],
+  // smtpd hands its connection over to cleanup, which opens those of non_smtpd_milters itself.
+  "milter.listen": ["smtpd", "cleanup"],
 };
 
 const WIRED = Object.keys(CLIENTS) as readonly Wired[];
 
 /** Time limit of a policy call in seconds, and how much longer than our own limit it is at least. */
 const POLICY_TIMEOUT_S = 30;
-const POLICY_MARGIN_S = 5;
+const MARGIN_S = 5;
 
 /**
  * Finds the addresses.
@@ -58,7 +84,35 @@ export function findWiring(
     srsDomain: srsDomain.toLowerCase(),
     formerDomains: config["srs.former_domains"].map((domain) => domain.toLowerCase()),
     forwardTransport: config["srs.forward_transport"],
-    policyTimeoutS: Math.max(POLICY_TIMEOUT_S, Math.ceil(config["policy.time_limit"] / 1000) + POLICY_MARGIN_S),
+    policyTimeoutS: Math.max(POLICY_TIMEOUT_S, Math.ceil(config["policy.time_limit"] / 1000) + MARGIN_S),
+    policyHeaders: config["policy.headers"],
+    milter: milterWiring(config),
+  };
+}
+
+function milterWiring(config: Config): MilterWiring {
+  const lists = {
+    submission: config["milter.submission_daemons"],
+    forward: config["milter.forward_daemons"],
+    reinjection: config["milter.skip_daemons"],
+  };
+  const usual = { submission: "ORIGINATING", forward: "FORWARD", reinjection: "REINJECT" };
+  const nameOf = (key: keyof typeof lists): string | undefined =>
+    lists[key].includes(usual[key]) ? usual[key] : lists[key][0];
+  const hasKeys = config["dkim.sign.key_directory"] !== "" || config["dkim.sign.keys"].length > 0;
+  return {
+    daemonNames: { submission: nameOf("submission"), forward: nameOf("forward"), reinjection: nameOf("reinjection") },
+    tellingNames: Object.values(lists).flat(),
+    hasKeys,
+    does: {
+      OpenDKIM: config["dkim.verify"] || hasKeys,
+      OpenDMARC: config["dmarc.verify"],
+      OpenARC: config["arc.verify"] || config["arc.seal"] !== "no",
+    },
+    rejects: config["dmarc.reject"] && config["milter.mode"] === "enforce",
+    isInSecondPass: config["arc.seal"] !== "no" || config["dmarc.forward_failed"] === "hold",
+    sealsForwarded: config["arc.seal"] === "forwarded",
+    timeoutS: Math.ceil(config["milter.time_limit"] / 1000) + MARGIN_S,
   };
 }
 
@@ -113,7 +167,10 @@ function unixAddress(key: Wired, path: string, facts: PostfixFacts, cannot: stri
   };
 }
 
+/** Where the milter listens in the snippets and in docs/milter.md. It has no default. */
+const EXAMPLE_MILTER = "127.0.0.1:8891";
+
 /** The address of a listener in the snippets of deploy/postfix, where it has its default. */
 export function exampleAddress(key: Wired): string {
-  return `inet:${LISTENERS[key].default[0]}`;
+  return `inet:${LISTENERS[key].default[0] ?? EXAMPLE_MILTER}`;
 }

@@ -30,7 +30,7 @@ const NO_STACK = /^\s+at .*:\d+:\d+/m;
 
 describe("the command line of setup", () => {
   test.each([
-    { args: ["forward"], says: 'setup: want classic, forward-only, bounces-only or policy, got "forward"' },
+    { args: ["forward"], says: 'setup: want classic, forward-only, bounces-only, policy or milter, got "forward"' },
     { args: ["clasic"], says: "(is classic meant?)" },
     { args: ["classic", "forward-only"], says: "setup: classic and forward-only exclude each other" },
     { args: ["--apply", "--undo"], says: "setup: want --apply or --undo, got both" },
@@ -57,10 +57,10 @@ describe.skipIf(missing !== undefined)(`setup of a running Postfix ${missing ?? 
 
   beforeAll(async () => {
     dir = scratch();
-    ports = await freePorts(5);
+    ports = await freePorts(6);
     config = dir.write("p.toml", toml("srs.home.test"));
     daemon = new RunningDaemon(["--config", config]);
-    await daemon.said("listener=policy.listen");
+    await daemon.said("listener=milter.listen");
     postfix = await startPostfix(() => "mydestination = home.test\nlocal_transport = discard\n");
     // One that can be made to fail, or to wait.
     const programs = join(postfix.configDir, "programs");
@@ -85,7 +85,7 @@ describe.skipIf(missing !== undefined)(`setup of a running Postfix ${missing ?? 
   });
 
   function toml(srsDomain: string, more = ""): string {
-    const [forward, reverse, socketmap, policy, second] = ports;
+    const [forward, reverse, socketmap, policy, second, milter] = ports;
     return `hostname = "mx.home.test"
 state_dir = "${dir.path}"
 [srs]
@@ -98,6 +98,8 @@ reverse = ["127.0.0.1:${reverse}"]
 listen = ["127.0.0.1:${socketmap}"]
 [policy]
 listen = ["127.0.0.1:${policy}"]
+[milter]
+listen = ["127.0.0.1:${milter}"]
 [metrics]
 listen = []
 ${more}`;
@@ -160,27 +162,53 @@ ${more}`;
     });
   });
 
+  test("connects the milter too, and takes it out again", async () => {
+    const applied = run("forward-only", "milter", "--apply");
+    expect(applied).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("\n+smtpd_milters = { inet:127.0.0.1:"),
+    });
+    expect(run("--apply").stderr).toContain("nothing to change: forward-only, milter is in place");
+    // Postfix has asked it before the reply, else that would be 451.
+    expect(await postfix.rcptReplies(["user@home.test"])).toEqual([expect.stringMatching(/^250 /)]);
+    const { status, stderr } = run("milter", "--undo");
+    expect({ status, stderr }).toEqual({
+      status: 0,
+      stderr: expect.stringContaining("done: forward-only is in place"),
+    });
+    expect(run("--undo").stderr).toContain("done: nothing of ours is in place");
+    expect(files()).toEqual(before);
+  });
+
   test.each([
-    { what: "no daemon", change: () => toml("srs.home.test").replace(`${ports[2]}`, "1").replace(`${ports[3]}`, "2") },
+    {
+      what: "no daemon",
+      change: () =>
+        [2, 3, 5].reduce(
+          (text, port) => text.replace(`127.0.0.1:${ports[port]}`, `127.0.0.1:${port}`),
+          toml("srs.home.test"),
+        ),
+    },
     { what: "a daemon with another domain", change: () => toml("srs.other.test") },
   ])("changes nothing with $what", ({ what, change }) => {
     const other = dir.write("other.toml", change());
-    const { status, stderr } = postvouch(["setup", "forward-only", "policy", "--apply", "--config", other], {
+    const { status, stderr } = postvouch(["setup", "forward-only", "policy", "milter", "--apply", "--config", other], {
       env: env(),
     });
     expect({ status, files: files() }).toEqual({ status: 1, files: before });
     if (what === "no daemon") {
       expect(stderr).toMatch(
-        /Cannot use the map forward at inet:127\.0\.0\.1:1: .*Connection refused.*start postvouch/,
+        /Cannot use the map forward at inet:127\.0\.0\.1:2: .*Connection refused.*start postvouch/,
       );
-      expect(stderr).toMatch(/Cannot use the policy service at inet:127\.0\.0\.1:2: .*ECONNREFUSED/);
+      expect(stderr).toMatch(/Cannot use the policy service at inet:127\.0\.0\.1:3: .*ECONNREFUSED/);
+      expect(stderr).toMatch(/Cannot use the milter at inet:127\.0\.0\.1:5: .*ECONNREFUSED/);
     } else expect(stderr).toMatch(/got "SRS0=.*@srs\.home\.test", want an address of srs\.other\.test/);
     expect(stderr).not.toMatch(NO_STACK);
   });
 
-  test("puts every byte back when postfix check fails", () => {
+  test.each(["classic", "milter"])("puts every byte back when postfix check fails: %s", (part) => {
     tell("refuse");
-    const { status, stderr } = run("classic", "--apply");
+    const { status, stderr } = run(part, "--apply");
     expect(stderr).toContain("postfix check: postfix/postfix-script: fatal: I do not like it");
     expect(stderr).toContain("nothing is changed: main.cf as before");
     expect({ status, files: files() }).toEqual({ status: 1, files: before });
@@ -292,7 +320,7 @@ ${more}`;
 const SCRIPT = `#!/bin/sh
 cd "$(postconf -c "$config_directory" -h queue_directory)"
 if [ "$1" = check ]; then
-  ours=$(grep -c '127.0.0.1:.*:forward\\|check_policy_service' "$config_directory/main.cf")
+  ours=$(grep -c '127.0.0.1:.*:forward\\|check_policy_service\\|connect_timeout=5s' "$config_directory/main.cf")
   if [ "$(cat refuse 2>/dev/null)" = always ] || { [ -e refuse ] && [ "$ours" != 0 ]; }; then
     if [ -e say ]; then cat say >&2; else echo "postfix/postfix-script: fatal: I do not like it" >&2; fi
     exit 1

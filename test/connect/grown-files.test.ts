@@ -4,28 +4,11 @@ import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { unitSockets } from "../../src/connect/host/unit-sockets.ts";
-import type { PartName } from "../../src/connect/parts.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
-import { apply, everything, put, readBack, undo } from "./planning.ts";
+import { apply, everything, put, putInAndOut, readBack, undo } from "./planning.ts";
 
 const missing = requirePrograms("postconf", "postmap");
-
-interface Result extends ReturnType<typeof readBack> {
-  readonly said: string;
-}
-
-/** Puts parts in, looks, takes them out, and wants the files as they were. */
-async function putInAndOut(parts: readonly PartName[], mainCf: string, masterCf = "", toml = ""): Promise<Result> {
-  using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
-  files.write("master.cf", masterCf);
-  const before = everything(files.path);
-  const { notes } = await put(apply(files.path, parts, toml));
-  const result = { said: notes.join("\n"), ...readBack(files.path) };
-  await put(undo(files.path));
-  expect(everything(files.path)).toEqual(before);
-  return result;
-}
 
 const PIPE = /^pipemap:\{regexp:\S+\/srs-recipients\.regexp, socketmap:inet:127\.0\.0\.1:10003:reverse\}$/;
 

@@ -1,24 +1,30 @@
 /** Runs setup on configuration directories of tests, without a daemon and without a running Postfix. */
 import { readdirSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
+import { expect } from "vitest";
 import { parseConfig } from "../../src/config/parse.ts";
 import { type Change, planApply, planUndo, type Settings } from "../../src/connect/host/change.ts";
 import { FILE_NAMES } from "../../src/connect/host/files.ts";
+import type { Traces } from "../../src/connect/host/filters.ts";
 import { replaceFiles } from "../../src/connect/host/transaction.ts";
 import type { PartName } from "../../src/connect/parts.ts";
+import { postfixConfig } from "../helpers/postfix-config.ts";
 import { runProgram } from "../helpers/requires.ts";
 
 const PACKAGE = join(import.meta.dirname, "../..");
 
 /** Our settings: the defaults, srs.example.org as SRS domain, and what is given. */
-function settings(toml = "", srsDomain = "srs.example.org"): Settings {
+function settings(toml = "", traces: Traces = NO_TRACES): Settings {
   const { config, problems } = parseConfig(toml, "test.toml");
   if (problems.length > 0) throw new Error(problems.join("\n"));
-  return { config, srsDomain, packageDir: PACKAGE };
+  return { config, srsDomain: "srs.example.org", packageDir: PACKAGE, traces };
 }
 
-export function apply(configDir: string, parts: readonly PartName[], toml = ""): Promise<Change> {
-  return planApply(configDir, parts, settings(toml));
+/** A host without files and processes of other milters. */
+const NO_TRACES: Traces = { etc: "/nosuch", ownerOf: () => undefined };
+
+export function apply(configDir: string, parts: readonly PartName[], toml = "", traces?: Traces): Promise<Change> {
+  return planApply(configDir, parts, settings(toml, traces));
 }
 
 export function undo(configDir: string, parts: readonly PartName[] = [], toml = ""): Promise<Change> {
@@ -64,4 +70,29 @@ export function readBack(configDir: string): {
     services: [...ask("-M").matchAll(/^\S+/gm)].map(([name]) => name),
     overrides: pairs(ask("-P")),
   };
+}
+
+interface Result extends ReturnType<typeof readBack> {
+  readonly said: string;
+}
+
+/** Puts parts in, looks, takes them out, and wants the files as they were. */
+export async function putInAndOut(
+  parts: readonly PartName[],
+  mainCf: string,
+  masterCf = "",
+  toml = "",
+  traces?: Traces,
+): Promise<Result> {
+  using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
+  files.write("master.cf", masterCf);
+  const before = everything(files.path);
+  const { notes } = await put(apply(files.path, parts, toml, traces));
+  const result = { said: notes.join("\n"), ...readBack(files.path) };
+  const once = everything(files.path);
+  expect(isChange(await put(apply(files.path, [], toml, traces)))).toBe(false);
+  expect(everything(files.path)).toEqual(once);
+  await put(undo(files.path));
+  expect(everything(files.path)).toEqual(before);
+  return result;
 }

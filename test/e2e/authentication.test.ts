@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dest, fwd, origin } from "./lab/hosts.ts";
 import { Lab } from "./lab/lab.ts";
 import { newTag, type StoredMessage } from "./lab/mail.ts";
-import { blocks } from "./lab/pages.ts";
+import { blocks, commandsOf } from "./lab/pages.ts";
 import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
+import { setup } from "./lab/setup.ts";
 
 const missing = requireLab();
 
@@ -27,6 +28,7 @@ const RECORDS = [
 /** What docs/milter.md tells to write. */
 const [TOML = ""] = blocks("milter.md", "## Ten lines", "toml", {});
 const [MAIN_CF = "", SUBMISSION = ""] = blocks("milter.md", "## Ten lines", "", {});
+const SETUP = commandsOf(blocks("milter.md", "## Ten lines", "sh")[1] ?? "");
 const [MILTER = "", SIGN = ""] = TOML.split(/\n(?=\[dkim\.sign\])/);
 
 /** The port of a service for submission. */
@@ -49,7 +51,9 @@ describe.skipIf(missing !== undefined)(`mail authentication behind a real Postfi
     const sign = SIGN.replace("/var/lib/postvouch/dkim", keys);
     const signing = await lab.startPostvouch("origin", `hostname = "mail.origin.test"\n${MILTER}\n${sign}`);
     await signing.logged(/dkim_key domain=origin\.test selector=s1 state="published, may sign"/);
-    await lab.host("origin").configure({ mainCf: MAIN_CF });
+    for (const line of [...SETUP, "postvouch setup milter --apply"]) {
+      await setup(lab.host("origin"), signing.configFile, ...line.split(" ").slice(2));
+    }
     checking = await lab.startPostvouch("dest", toml());
     const masterCf = `${SUBMISSION_PORT} inet n - n - - smtpd\n${SUBMISSION}`;
     await lab.host("dest").configure({ mainCf: MAIN_CF, masterCf });
@@ -76,6 +80,14 @@ describe.skipIf(missing !== undefined)(`mail authentication behind a real Postfi
     const replies = await lab.host(host).smtp(DEST_ADDRESS, port, ...envelope, text, "QUIT");
     return [tag, replies.at(-2) ?? ""];
   }
+
+  test("the page shows setup, its change, and the way back", () => {
+    expect(SETUP.map((line) => line.split(" ").slice(2))).toEqual([
+      ["milter"],
+      ["milter", "--apply"],
+      ["milter", "--undo"],
+    ]);
+  });
 
   test("mail of sendmail(1) is signed, and passes SPF, DKIM and DMARC", async () => {
     const tag = await lab.host("origin").send({ from: "bob@origin.test", to: "alice@dest.test" });

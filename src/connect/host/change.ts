@@ -3,16 +3,23 @@ import type { Config } from "../../config/parameters.ts";
 import { runPostfix } from "../../postfix/run.ts";
 import { join } from "../../process/builtins.ts";
 import { EXIT, Failure } from "../../process/exit.ts";
-import type { Ground } from "../ground.ts";
 import { serviceUnits } from "../logical-lines.ts";
-import { PARTS, type PartName, planParts, suggestedParts, withParts } from "../parts.ts";
+import { type Found, PARTS, type PartName, planParts, suggestedParts, withParts } from "../parts.ts";
 import { parseSecondPass } from "../snippets.ts";
 import { missingServices, takeOutFile, takeOutOfMainCf, takeOutOfMasterCf } from "../take-out.ts";
 import { findWiring, type Wiring } from "../wiring.ts";
-import { discontent, reloadPostfix, requireAnswers, requireFreePort, requireWayBack } from "./checks.ts";
+import {
+  discontent,
+  reloadPostfix,
+  requireAnswers,
+  requireFreePort,
+  requireMilters,
+  requireWayBack,
+} from "./checks.ts";
 import { decidingProcesses, drain, filesBetween, waitForEnd } from "./drain.ts";
 import { readFacts } from "./facts.ts";
 import { FILE_NAMES, type Files, readFiles } from "./files.ts";
+import { OF_THIS_HOST, type Traces } from "./filters.ts";
 import { readSnippets } from "./package-snippets.ts";
 import { daemonUser, type Prober } from "./probe.ts";
 import { readRecord, type SetupRecord } from "./record.ts";
@@ -25,6 +32,8 @@ export interface Settings {
   readonly config: Config;
   readonly srsDomain: string;
   readonly packageDir: string;
+  /** Where to look for other milters. Default: on this host. */
+  readonly traces?: Traces;
 }
 
 export interface Change {
@@ -67,9 +76,9 @@ export function isInPlace(configDir: string): boolean {
  */
 export async function planApply(configDir: string, named: readonly PartName[], settings: Settings): Promise<Change> {
   const { now, before, record } = takeOutOurs(configDir);
-  return planOnTop({ configDir, now, before, record }, settings, (ground) =>
+  return planOnTop({ configDir, now, before, record }, settings, (found) =>
     named.length > 0 || record === undefined
-      ? withParts(record?.parts ?? [], named.length > 0 ? named : suggestedParts(ground))
+      ? withParts(record?.parts ?? [], named.length > 0 ? named : suggestedParts(found))
       : record.parts,
   );
 }
@@ -111,8 +120,10 @@ export async function planUndo(
 }
 
 function notesOfUndo(gone: readonly PartName[]): string[] {
-  if (!gone.some((name) => PARTS[name].group === "srs") || gone.includes("bounces-only")) return [];
+  const unsigned = gone.includes("milter") ? ["mail is neither checked nor signed by our milter any more"] : [];
+  if (!gone.some((name) => PARTS[name].group === "srs") || gone.includes("bounces-only")) return unsigned;
   return [
+    ...unsigned,
     'bounces to addresses that were signed in the last 22 days no longer come back through us; "postvouch setup bounces-only --apply" lets them in',
   ];
 }
@@ -152,23 +163,24 @@ function conflict(path: string, name: string, key: string): string {
 
 async function planOnTop(
   start: Start,
-  { config, srsDomain, packageDir }: Settings,
-  chooseParts: (ground: Ground) => readonly PartName[],
+  { config, srsDomain, packageDir, traces = OF_THIS_HOST }: Settings,
+  chooseParts: (found: Found) => readonly PartName[],
 ): Promise<Change> {
   using copy = new WorkingCopy(start.before, start.configDir);
   const facts = await readFacts(
     copy,
     [srsDomain, ...config["srs.former_domains"]].map((domain) => domain.toLowerCase()),
+    traces,
   );
   const wiring = findWiring(config, srsDomain, facts, unitSockets());
-  const ground = { facts, wiring, snippets: readSnippets(packageDir) };
-  const parts = chooseParts(ground);
+  const found = { facts, wiring, snippets: readSnippets(packageDir) };
+  const parts = chooseParts(found);
   if (parts.length === 0) {
     throw new Failure(EXIT.config, [
-      "Cannot connect Postfix: every listener is off; want an endpoint in tcptable, socketmap or policy",
+      "Cannot connect Postfix: every listener is off; want an endpoint in tcptable, socketmap, policy or milter",
     ]);
   }
-  const plan = planParts(parts, ground);
+  const plan = planParts(parts, found);
   if (plan.problems.length > 0) throw new Failure(EXIT.config, plan.problems);
   return { ...start, made: await copy.make(plan), parts, notes: plan.notes, wiring };
 }
@@ -197,6 +209,7 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     signed = await requireAnswers(parts, wiring, prober);
     if (parts.includes("forward-only") && !hasSecondPass(change, wiring)) await requireFreePort(wiring);
   }
+  await requireMilters(change.now, change.made, prober.queueDirectory);
   let isReloading = false;
   const reload = async (): Promise<string> => {
     isReloading = true;

@@ -3,10 +3,22 @@ import { readParameters } from "../../postfix/postconf.ts";
 import { runPostfix } from "../../postfix/run.ts";
 import { EXIT, errorText, Failure } from "../../process/exit.ts";
 import { entriesOf } from "../entries.ts";
+import { parameterUnits, parameterValue } from "../logical-lines.ts";
+import { milterAddressOf } from "../milter-place.ts";
 import { PARTS, type PartName } from "../parts.ts";
 import { parseSecondPass } from "../snippets.ts";
 import type { Wiring } from "../wiring.ts";
-import { askMap, askPolicy, askTable, isListening, type Prober, STRANGER } from "./probe.ts";
+import type { Files } from "./files.ts";
+import {
+  askMap,
+  askMilter,
+  askPolicy,
+  askTable,
+  isListening,
+  type Prober,
+  requireListener,
+  STRANGER,
+} from "./probe.ts";
 
 /** Longest time for `postfix check` and `postfix reload`, in milliseconds. They look at every file of the queue. */
 const POSTFIX_MS = 60_000;
@@ -42,8 +54,41 @@ export async function requireAnswers(
   if (parts.includes("policy") && policy !== undefined) {
     await attempt(`the policy service at ${policy}`, () => askPolicy(policy, prober));
   }
+  const milter = wiring.addresses.get("milter.listen");
+  if (parts.includes("milter") && milter !== undefined) {
+    await attempt(`the milter at ${milter}`, () => askMilter(milter, prober));
+  }
   if (problems.length > 0) throw new Failure(EXIT.notDone, problems);
   return signed;
+}
+
+/**
+ * Wants an answer at each milter that main.cf or master.cf would name again.
+ *
+ * @throws {Failure} naming each where nobody listens: all mail would wait, or pass unsigned and unchecked
+ */
+export async function requireMilters(now: Files, made: Files, queueDirectory: string): Promise<void> {
+  const inNow = new Set(namedMilters(now));
+  const again = [...new Set(namedMilters(made))].filter((address) => !inNow.has(address));
+  const problems = await Promise.all(
+    again.map((address) =>
+      requireListener(address, queueDirectory).then(
+        () => [],
+        (error: unknown) => [
+          `Cannot bring back the milter ${address}, which Postfix asked before us: ${errorText(error)}; start it first`,
+        ],
+      ),
+    ),
+  );
+  if (problems.flat().length > 0) throw new Failure(EXIT.notDone, problems.flat());
+}
+
+/** The addresses of milters in the values of main.cf and in the options of master.cf. */
+function namedMilters(files: Files): string[] {
+  const lists = parameterUnits(files["main.cf"] ?? "").filter(({ key }) => key.endsWith("smtpd_milters"));
+  const options = (files["master.cf"] ?? "").matchAll(/^\s+-o\s+smtpd_milters=(\S*)/gm);
+  const values = [...lists.map(({ text }) => parameterValue(text)), ...[...options].map(([, value = ""]) => value)];
+  return values.flatMap((value) => entriesOf(value).map(milterAddressOf));
 }
 
 type Attempt = <T>(

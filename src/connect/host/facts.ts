@@ -2,7 +2,9 @@
 import { askPostconf } from "../../postfix/postconf.ts";
 import { askPostmap, listTable, lookUp } from "../../postfix/postmap.ts";
 import { entriesOf } from "../entries.ts";
+import { milterAddressOf } from "../milter-place.ts";
 import { type PostfixFacts, READ_PARAMETERS, type Service } from "../postfix-facts.ts";
+import { findFilters, type Traces } from "./filters.ts";
 import { isListening, STRANGER } from "./probe.ts";
 import { findPastRoutes, findReceived, type Tables } from "./routes.ts";
 import type { WorkingCopy } from "./working-copy.ts";
@@ -16,9 +18,10 @@ const SRS_ADDRESS = /^"?srs0[-+=].*@([^@]+)$/i;
  * Reads the facts of a copy of Postfix's files.
  *
  * @param domains the SRS domains
+ * @param traces where those of other milters are
  * @throws {Failure} when Postfix cannot read the files
  */
-export async function readFacts(copy: WorkingCopy, domains: readonly string[]): Promise<PostfixFacts> {
+export async function readFacts(copy: WorkingCopy, domains: readonly string[], traces: Traces): Promise<PostfixFacts> {
   // The first that fails, if main.cf cannot be read.
   const setLines = await copy.postconf("-n");
   const command = { configDir: copy.path };
@@ -43,10 +46,19 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[]): 
     settings: new Map([...setLines.matchAll(/^(\S+) = ?(.*)$/gm)].map(([, name = "", value = ""]) => [name, value])),
     mapTypes: new Set(mapTypes.split("\n")),
     services,
+    filters: findFilters(milterAddresses(expanded, services), expanded.get("queue_directory") ?? "", traces),
     srsMaps,
     routed: await findReceived(expanded, [...domains, ...srsMaps.values()], tables),
     ...(await findPastRoutes(expanded, tables)),
   };
+}
+
+/** The addresses of all milters that Postfix asks. */
+function milterAddresses(expanded: PostfixFacts["expanded"], services: readonly Service[]): string[] {
+  const lists = [expanded.get("smtpd_milters"), expanded.get("non_smtpd_milters")];
+  const overrides = services.map((service) => service.overrides.get("smtpd_milters"));
+  const entries = [...lists, ...overrides].flatMap((list) => entriesOf(list ?? ""));
+  return [...new Set(entries.map(milterAddressOf))];
 }
 
 async function readServices(copy: WorkingCopy): Promise<Service[]> {

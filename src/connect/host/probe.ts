@@ -84,7 +84,7 @@ function socketPath(address: string, queueDirectory: string): string | undefined
 export async function askPolicy(address: string, { queueDirectory, daemonUser: user }: Prober): Promise<string> {
   const path = socketPath(address, queueDirectory);
   if (path !== undefined && user !== undefined) await requireWritable(path, user);
-  const reply = await converse(path ?? address.slice("inet:".length), REQUEST);
+  const reply = await converse(path ?? address.slice("inet:".length), REQUEST, (text) => text.endsWith("\n\n"));
   const [, action] = /^action=(.*)\n/.exec(reply) ?? [];
   if (action === undefined) throw new Error(`it answers "${reply.slice(0, 60)}", which is no policy service`);
   return action;
@@ -102,6 +102,58 @@ instance=postvouch-setup
 
 `;
 
+/** The offer of a Postfix with milter_protocol = 6, as a packet: OPTNEG, version, actions, protocol. */
+const OFFER = Buffer.from("0000000d4f00000006000001ff001fffff", "hex").toString("latin1");
+
+/** Bytes of the length of a packet. */
+const LENGTH_BYTES = 4;
+
+/** A macro that no other milter of these asks for at CONNECT. */
+const OUR_MACRO = "{client_resolve}";
+
+/**
+ * Negotiates with a milter as Postfix does, and ends the connection before anything of a session.
+ *
+ * @throws {Error} with the reason, when there is no answer, or it is not ours
+ */
+export async function askMilter(address: string, { queueDirectory, daemonUser: user }: Prober): Promise<void> {
+  const path = socketPath(address, queueDirectory);
+  if (path !== undefined && user !== undefined) await requireWritable(path, user);
+  const reply = await converse(path ?? address.slice("inet:".length), OFFER, (text) => {
+    return text.length >= LENGTH_BYTES && text.length >= LENGTH_BYTES + Buffer.from(text, "latin1").readUInt32BE(0);
+  });
+  if (reply.charAt(LENGTH_BYTES) !== "O") throw new Error("it answers nothing that a milter says");
+  if (!reply.includes(OUR_MACRO)) throw new Error("another milter than ours answers");
+}
+
+/**
+ * Connects to a milter of another program.
+ *
+ * @throws {Error} with the reason, when nobody listens
+ */
+export async function requireListener(address: string, queueDirectory: string): Promise<void> {
+  const [, v6, host = "", port = ""] = /^inet:(?:\[([^\]]*)\]|([^:]*)):(\d+)$/.exec(address) ?? [];
+  if (port !== "") return connectOnce({ host: v6 ?? host, port: Number(port) });
+  const path = /^(?:unix|local):(.+)$/.exec(address)?.[1];
+  if (path === undefined) return;
+  // In a chroot a path that begins with "/" counts from the queue directory too.
+  const inChroot = join(queueDirectory, path);
+  await (path.startsWith("/")
+    ? connectOnce({ path }).catch(() => connectOnce({ path: inChroot }))
+    : connectOnce({ path: inChroot }));
+}
+
+function connectOnce(
+  where: { readonly host: string; readonly port: number } | { readonly path: string },
+): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connect(where);
+  socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
+  socket.on("connect", () => resolve());
+  socket.on("error", (error) => reject(new Error(errorText(error))));
+  return promise.finally(() => socket.destroy());
+}
+
 /** connect(2) wants permission to write a socket, and to go through its directories. */
 async function requireWritable(path: string, user: { readonly uid: number; readonly gid: number }): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -110,7 +162,8 @@ async function requireWritable(path: string, user: { readonly uid: number; reado
     throw new Error(`the user of Postfix's daemons may not write "${path}" or go into "${dirname(path)}"`);
 }
 
-function converse(where: string, request: string): Promise<string> {
+/** Sends a request in latin1. @returns what comes until it is whole, or until the end */
+function converse(where: string, request: string, isWhole: (reply: string) => boolean): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const [, host = "", port = ""] = /^\[?([^\]]*)\]?:(\d+)$/.exec(where) ?? [];
   const socket = port === "" ? connect(where) : connect(Number(port), host);
@@ -118,11 +171,11 @@ function converse(where: string, request: string): Promise<string> {
   socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error(`no answer within ${ANSWER_MS} ms`)));
   socket.setEncoding("latin1").on("data", (text: string) => {
     reply += text;
-    if (reply.endsWith("\n\n") || reply.length > MAX_REPLY_CHARACTERS) socket.end();
+    if (isWhole(reply) || reply.length > MAX_REPLY_CHARACTERS) socket.end();
   });
   socket.on("error", (error) => reject(new Error(errorText(error))));
   socket.on("close", () => resolve(reply));
-  socket.write(request);
+  socket.write(request, "latin1");
   return promise;
 }
 

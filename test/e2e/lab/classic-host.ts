@@ -24,8 +24,9 @@ export function originOfAll(): MailHost {
 }
 
 /** dave has a mailbox, team is dave and alice, hold is alice's address that is put off. */
-export function classicHost(): MailHost {
+export function classicHost({ mainCf = "", masterCf = "" }: Pick<MailHost, "mainCf" | "masterCf"> = {}): MailHost {
   return fwd({
+    masterCf,
     mainCf: `virtual_mailbox_domains = fwd.test
 virtual_mailbox_maps = inline:{ {dave@fwd.test = dave/} }
 virtual_alias_maps = inline:{ {team@fwd.test = dave@fwd.test,alice@dest.test} {hold@fwd.test = hold@dest.test} }
@@ -33,12 +34,11 @@ smtpd_recipient_restrictions = permit_mynetworks, permit_sasl_authenticated, rej
   check_policy_service unix:private/policyd-spf
 smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:8893
 milter_default_action = tempfail
-${readFileSync("/usr/share/doc/postsrsd/main.cf.ex", "latin1")}`,
+${readFileSync("/usr/share/doc/postsrsd/main.cf.ex", "latin1")}${mainCf}`,
   });
 }
 
-const OPENDKIM = `Mode v
-Socket inet:8891@127.0.0.1
+const OPENDKIM = `Socket inet:8891@127.0.0.1
 Syslog no
 `;
 
@@ -52,13 +52,20 @@ SPFSelfValidate false
 RequiredHeaders false
 `;
 
-/** Starts the neighbours on the host `fwd`, and gives the admin who has postsrsd and postvouch at hand. */
-export async function startClassicHost(lab: Lab): Promise<Admin> {
+/**
+ * Starts the neighbours on the host `fwd`, and gives the admin who has them and postvouch at hand.
+ *
+ * @param opendkim what OpenDKIM does, by lines of its file
+ */
+export async function startClassicHost(lab: Lab, opendkim = "Mode v\n"): Promise<Admin> {
   const admin = new Admin(lab, lab.host("fwd"));
-  admin.write("opendkim.conf", OPENDKIM);
+  admin.write("opendkim.conf", OPENDKIM + opendkim);
   admin.write("opendmarc.conf", OPENDMARC);
-  lab.use(await startOn(lab, ["opendkim", "-f", "-x", join(admin.etc, "opendkim.conf")], 8891));
-  lab.use(await startOn(lab, ["opendmarc", "-f", "-c", join(admin.etc, "opendmarc.conf")], 8893));
+  const filters = { opendkim: ["-x", 8891], opendmarc: ["-c", 8893] } as const;
+  for (const [name, [option, port]] of Object.entries(filters)) {
+    const argv = [name, "-f", option, join(admin.etc, `${name}.conf`)];
+    admin.addUnit(name, { start: async () => lab.use(await startOn(lab, argv, port)) });
+  }
   admin.write("postsrsd.secret", "a secret of postsrsd's postinst");
   const below = (file: string): string => readFileSync(file, "latin1").replaceAll("/etc/", `${admin.etc}/`);
   admin.write("default/postsrsd", below("/etc/default/postsrsd"));
@@ -78,7 +85,7 @@ export async function startClassicHost(lab: Lab): Promise<Admin> {
     },
     reload: async () => daemon?.reload(toml()),
   });
-  await admin.does("systemctl start postsrsd");
+  await admin.does("systemctl start postsrsd opendkim opendmarc");
   return admin;
 }
 
