@@ -138,6 +138,16 @@ describe.skipIf(missing !== undefined)(
       await daemon.said("listener=milter.listen");
       expect(apply(open)).toMatchObject({ status: 0 });
       expect(await chrooted.rcptReplies(["user@home.test"])).toEqual([expect.stringMatching(/^250 /)]);
+      // cleanup opens the socket of non_smtpd_milters itself.
+      const message = "From: <user@home.test>\nSubject: hello\n\nhello\n";
+      runProgram("sh", [
+        "-c",
+        `printf '%s' "$1" | sendmail -C "$2" -f user@home.test user@home.test`,
+        "sh",
+        message,
+        chrooted.configDir,
+      ]);
+      await daemon.said("role=submitted client=127.0.0.1");
     });
   },
 );
