@@ -22,7 +22,7 @@ const CONNECT_MACROS = [
 
 export function createAuthentication(parts: AuthenticationParts): Application {
   const { settings } = parts;
-  const originOf = createRoles(settings);
+  const originOf = createRoles(settings, parts.relays);
   const ids = [...new Set([settings.authservId, ...settings.removeIds].map((id) => lowerCase(id).replace(/\.$/, "")))];
   const wants: Wants = {
     actions: ["addHeaders", "changeHeaders", "quarantine"],

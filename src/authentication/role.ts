@@ -3,11 +3,12 @@
  *
  *     skip        comes from a service or a client that the admin has excluded
  *     forward     the second pass of forward-only, from this host itself
- *     submitted   a client that has logged in, a service for submission, or an internal client
+ *     submitted   a client that has logged in, a service for submission, or an internal client that is no trusted relay
  *     incoming    all else
  */
 import { AddressSet, type Cidr, type ClientAddress, parseAddress } from "../mail/ip.ts";
 import type { SmtpSession } from "../milter/application.ts";
+import type { Relays } from "./relay.ts";
 
 export const ROLES = ["incoming", "submitted", "forward", "skip"] as const;
 
@@ -38,12 +39,13 @@ const LOOPBACK = new AddressSet([
 ]);
 
 /** Prepares `settings` and returns a function that tells where the messages of a session come from. */
-export function createRoles(settings: RoleSettings): (smtp: SmtpSession) => Origin {
+export function createRoles(settings: RoleSettings, relays: Relays): (smtp: SmtpSession) => Origin {
   const [internal, skip] = [new AddressSet(settings.internal), new AddressSet(settings.skip)];
   return ({ client: { family, address }, macros }) => {
     const client = parseAddress(address);
     const isLoopback = family === "unix" || (client !== undefined && LOOPBACK.has(client));
-    const isInternal = isLoopback || (client !== undefined && internal.has(client));
+    // A relay in a network of ours still hands on what strangers send, and that must not be signed.
+    const isInternal = isLoopback || (client !== undefined && internal.has(client) && !relays.has(client));
     const daemon = macros.get("{daemon_name}") ?? "";
     const isSubmission = (macros.get("{auth_type}") ?? "") !== "" || settings.submissionDaemons.includes(daemon);
     const role = ((): Role => {

@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import { type ConfiguredKey, SigningKeys } from "../../src/dkim/keys.ts";
 import { rsaKey } from "../dkim/raw-signer.ts";
 import { ODD_NOW_SECONDS, readCases } from "../dkim/verifying.ts";
+import { readAuthenticationResults } from "../helpers/header-grammar.ts";
 import { memoryResolver, type ZoneData, zoneAuthority } from "../helpers/zone.ts";
 import { type Handling, type Replied, sendThroughMilter } from "./handling.ts";
 
@@ -58,6 +59,17 @@ const PEERS = JSON.parse(
 /** About the time at which the cases of OpenDKIM were signed. */
 const RECORDED_SECONDS = 1_795_653_200;
 
+/** Sends a message through the milter, and reads all results of ours strictly. */
+async function sent(message: string, handling: Handling, login?: string): Promise<Replied> {
+  const replied = await sendThroughMilter(message, handling, login);
+  for (const value of resultFields(replied.inserted)) {
+    expect(readAuthenticationResults(`Authentication-Results:${value.replaceAll("\n\t", " ")}`)).toMatchObject({
+      authservId: "mx.example.org",
+    });
+  }
+  return replied;
+}
+
 /** The results of a method in fields, joined; "-" for none, whether that is said or not. */
 function resultsOf(method: string, fields: readonly string[]): string {
   const plain = fields.map((value) => value.replace(/\((?:[^()\\]|\\.)*\)/g, ""));
@@ -95,7 +107,7 @@ function send(one: Case, handling: Pick<Handling, "toml" | "keys">): Promise<Rep
     heloName: client.helo,
     sender: from.slice(1, -1),
   } as const;
-  return sendThroughMilter(`${lines}\r\n${body}`, options, client.auth ?? undefined);
+  return sent(`${lines}\r\n${body}`, options, client.auth ?? undefined);
 }
 
 type Classes = Readonly<Record<string, { readonly why: string; readonly cases: readonly string[] }>>;
@@ -175,7 +187,7 @@ describe("Odd messages", () => {
     const messages = new Map(readCases("odd").map(({ name, message }) => [name, message]));
     const found: Difference[] = [];
     for (const { name, zone, opendkim, opendmarc } of PEERS.odd) {
-      const { inserted, reply } = await sendThroughMilter(messages.get(name) ?? "", {
+      const { inserted, reply } = await sent(messages.get(name) ?? "", {
         resolver: memoryResolver(zoneAuthority(zoneData(zone))),
         nowSeconds: ODD_NOW_SECONDS,
         client: { hostname: "client.example.net", family: "inet", address: "192.0.2.10", port: 40_000 },

@@ -154,6 +154,19 @@ describe("The results of a trusted relay", () => {
     expect(removed(outcome)).toEqual(indices);
   });
 
+  test("of a lower field do not complete those of a higher one", async () => {
+    const helo = field("spf=pass smtp.helo=mail.example.com", "mx3.example.org");
+    expect(resultsOf(await handle(`${helo}${PASS}${RECEIVED}${FROM}${BODY}`))).toContain(
+      "spf=none smtp.mailfrom=example.com",
+    );
+  });
+
+  test("spare the lookups that would be about the relay", async () => {
+    const resolver = keyResolver(ZONE);
+    await handle(`${PASS}${RECEIVED}${FROM}${BODY}`, { resolver });
+    expect(resolver.queries.filter((query) => !query.includes("_dmarc"))).toEqual([]);
+  });
+
   test("of our own name count if it is among the trusted ones, and go into the one field", async () => {
     const toml = '[milter]\ntrusted_relays = ["192.0.2.1"]\ntrusted_authserv_ids = ["mx.example.org"]\n';
     const own = field("spf=pass smtp.mailfrom=example.com", "mx.example.org");
@@ -203,6 +216,18 @@ describe("Clients that are not trusted", () => {
       "dmarc=fail header.from=example.com policy.dmarc=reject",
     ]);
     expect(removed(outcome)).toEqual([1]);
+  });
+
+  test("a relay within an internal network is a relay all the same, and what it hands on is not signed", async () => {
+    const toml = TOML.replace("[milter]", '[milter]\ninternal = ["192.0.2.0/24"]');
+    const outcome = await handle(`${PASS}${RECEIVED}${FROM}${BODY}`, { toml });
+    expect(outcome.report?.role).toBe("incoming");
+    expect(resultsOf(outcome)).toContain("dmarc=pass header.from=example.com");
+    const other = await handle(`${PASS}${RECEIVED}${FROM}${BODY}`, {
+      toml,
+      client: { ...RELAY, address: "192.0.2.2" },
+    });
+    expect(other.report?.role).toBe("submitted");
   });
 
   test("a relay through which a user submits is not believed", async () => {
