@@ -57,7 +57,7 @@ function readField(reader: Reader): ReadField {
   return { authservId, results };
 }
 
-const KEYWORD = /[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?/y;
+const KEYWORD = /[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?/y;
 
 function readResult(reader: Reader): ReadResult {
   const method = lowerCase(reader.take(KEYWORD));

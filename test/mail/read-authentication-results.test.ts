@@ -73,6 +73,7 @@ describe("readAuthenticationResults does not read", () => {
     " mx.example.org; ==; dkim=pass",
     " mx.example.org; spf=pass smtp.mailfrom",
     " mx.example.org; spf=pass mailfrom=x",
+    " mx.example.org; spf=pass smtp.mail_from=x",
     " mx.example.org; spf=pass (smtp.mailfrom=x",
     " mx.example.org; spf=pass) smtp.mailfrom=x",
     ' mx.example.org; spf=pass smtp.mailfrom="x',
