@@ -99,12 +99,8 @@ export function nameOfList({ name, service }: Pick<MilterList, "name" | "service
 }
 
 /** The command that writes a list anew; for one behind a `$name` it is said in words. */
-export function mendMilters(
-  list: MilterList,
-  postfix: PostfixFacts,
-  edit: (milters: readonly Milter[]) => readonly Milter[],
-): string {
-  const texts = edit(list.milters).map(({ text }) => text);
+export function mendMilters(list: MilterList, postfix: PostfixFacts, wanted: readonly Milter[]): string {
+  const texts = wanted.map(({ text }) => text);
   if (list.service !== undefined) return setForService(list.service, [list.name, texts.join(",")]);
   const written = splitItems(postfix.written(list.name) ?? "").filter(Boolean);
   if (!list.milters.every(({ text }) => written.includes(text))) return `edit ${nameOfList(list)}`;

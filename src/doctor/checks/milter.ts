@@ -3,6 +3,7 @@ import { splitItems } from "../../postfix/match-list.ts";
 import type { Service } from "../../postfix/services.ts";
 import { type Check, error, type Finding, postconf, shellWord, skipped, warning, withPostfix } from "../check.ts";
 import type { Facts, PostfixFacts } from "../facts.ts";
+import { tidied } from "../milter-peers.ts";
 import {
   hasOurs,
   isOff,
@@ -21,7 +22,6 @@ import {
   smtpdServices,
   takesFromOutside,
   unsetForService,
-  withOption,
   withOurs,
 } from "../milters.ts";
 import { isChroot, isSubmission, placeFor } from "../places.ts";
@@ -53,15 +53,13 @@ export const MILTER: readonly Check[] = [
     id: "milter-protocol",
     right: "Postfix speaks version 6 of the milter protocol with us",
     why: "Below 6 the blanks before a field's value are lost, so that some good signatures fail, and macros that tell users' mail are not asked for.",
-    run: withOurs((postfix, { setup }) =>
-      ourLists(postfix, setup).flatMap((list) =>
+    run: withOurs((postfix, facts) =>
+      ourLists(postfix, facts.setup).flatMap((list) =>
         list.milters.flatMap((milter) => {
           const text = settingFor(milter, list, "protocol", postfix);
-          if (!isOurMilter(milter, setup, postfix) || Number.parseInt(text, 10) >= VERSION) return [];
+          if (!isOurMilter(milter, facts.setup, postfix) || Number.parseInt(text, 10) >= VERSION) return [];
           const mend = milter.options.has("protocol")
-            ? mendMilters(list, postfix, (all) =>
-                all.map((one) => (one === milter ? withOption(one, "protocol", undefined) : one)),
-              )
+            ? mendMilters(list, postfix, tidied(list, postfix, facts))
             : list.service?.overrides.has("milter_protocol") === true
               ? unsetForService(list.service, "milter_protocol")
               : "postconf -X milter_protocol && postfix reload";

@@ -1,7 +1,8 @@
 /** Checks of Postfix's configuration as a whole. */
 import { type Check, error, type Finding, postconf, skipped, someOf, warning, withPostfix } from "../check.ts";
-import type { PostfixFacts } from "../facts.ts";
-import { type MilterList, mendMilters, milterLists, nameOfList, unsetForService, withOption } from "../milters.ts";
+import type { Facts, PostfixFacts } from "../facts.ts";
+import { tidied, UNWANTED_ACTIONS } from "../milter-peers.ts";
+import { type MilterList, mendMilters, milterLists, nameOfList, unsetForService } from "../milters.ts";
 import { placeFor } from "../places.ts";
 import { isAtLeast } from "../version.ts";
 
@@ -71,7 +72,9 @@ export const POSTFIX: readonly Check[] = [
     id: "milter-default-action",
     right: "mail waits while a milter is down",
     why: "With `default_action=accept` mail comes in without the milter's checks and signatures, and nothing shows it: forged results stay in it.",
-    run: withPostfix((postfix) => milterLists(postfix).flatMap((list) => defaultActionFindings(list, postfix))),
+    run: withPostfix((postfix, facts) =>
+      milterLists(postfix).flatMap((list) => defaultActionFindings(list, postfix, facts)),
+    ),
   },
   {
     id: "milters",
@@ -155,37 +158,28 @@ const NO_TABLES: ReadonlySet<string> = new Set([
   "local",
 ]);
 
-/** What Postfix does with mail while a milter is down, where that is not to wait. */
-const UNWANTED: Readonly<Record<string, string>> = {
-  accept: "lets mail pass without its DKIM and DMARC checks while a milter is down",
-  reject: "refuses mail for good while a milter is down",
-  quarantine: "puts all mail into the hold queue while a milter is down",
-};
-
-function defaultActionFindings(list: MilterList, postfix: PostfixFacts): Finding[] {
-  const own = list.milters.filter(({ options }) => UNWANTED[options.get("default_action") ?? ""] !== undefined);
+function defaultActionFindings(list: MilterList, postfix: PostfixFacts, facts: Facts): Finding[] {
+  const own = list.milters.filter(({ options }) => UNWANTED_ACTIONS[options.get("default_action") ?? ""] !== undefined);
   const [first] = own;
   const forOne: Finding[] =
     first === undefined
       ? []
       : [
           warning(
-            `${nameOfList(list)}: default_action=${first.options.get("default_action")} of ${first.endpoint} ${UNWANTED[first.options.get("default_action") ?? ""]}`,
-            mendMilters(list, postfix, (all) =>
-              all.map((one) => (own.includes(one) ? withOption(one, "default_action", undefined) : one)),
-            ),
+            `${nameOfList(list)}: default_action=${first.options.get("default_action")} of ${first.endpoint} ${UNWANTED_ACTIONS[first.options.get("default_action") ?? ""]}`,
+            mendMilters(list, postfix, tidied(list, postfix, facts)),
           ),
         ];
   const inService = list.service?.overrides.get("milter_default_action");
   const general = inService ?? postfix.value("milter_default_action");
-  const concerns = list.milters.some(({ options }) => !options.has("default_action"));
-  if (UNWANTED[general] === undefined || !concerns) return forOne;
+  const concerns = own.length > 0 || list.milters.some(({ options }) => !options.has("default_action"));
+  if (UNWANTED_ACTIONS[general] === undefined || !concerns) return forOne;
   if (list.service !== undefined && inService !== undefined) {
     const { service } = list;
     return [
       ...forOne,
       warning(
-        `master.cf: ${service.name}: milter_default_action = ${general} ${UNWANTED[general]}`,
+        `master.cf: ${service.name}: milter_default_action = ${general} ${UNWANTED_ACTIONS[general]}`,
         unsetForService(service, "milter_default_action"),
       ),
     ];
@@ -193,7 +187,7 @@ function defaultActionFindings(list: MilterList, postfix: PostfixFacts): Finding
   return [
     ...forOne,
     warning(
-      `main.cf: milter_default_action = ${general} ${UNWANTED[general]}`,
+      `main.cf: milter_default_action = ${general} ${UNWANTED_ACTIONS[general]}`,
       postconf("milter_default_action = tempfail"),
     ),
   ];

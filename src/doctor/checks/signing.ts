@@ -12,7 +12,7 @@ import {
   warning,
   withPostfix,
 } from "../check.ts";
-import type { HostFacts } from "../facts.ts";
+import type { Facts, HostFacts } from "../facts.ts";
 import { isOff, OFF, ourLists } from "../milters.ts";
 import { ownMailDomains } from "../names.ts";
 import { barrierFor, modeText } from "../service-user.ts";
@@ -40,9 +40,9 @@ export const SIGNING: readonly Check[] = [
   },
   {
     id: "dkim-domains",
-    right: "every own domain that mail comes from has a key",
+    right: "every own domain that has an MX record has a key",
     why: "Gmail wants a signature of bulk senders, and forwarded mail passes DMARC by its signature alone.",
-    run: (facts) => {
+    run: async (facts) => {
       if (isOff(facts.setup)) return [skipped(OFF)];
       const { keys, problems } = facts.dkim;
       const domains = ownMailDomains(facts);
@@ -50,7 +50,8 @@ export const SIGNING: readonly Check[] = [
       // What is configured and cannot be read has its own line.
       if (keys.length === 0 && problems.length > 0) return [skipped("no key can be read: see dkim-keys")];
       const known = new SigningKeys(keys, { requirePublished: false, seen: [] });
-      const missing = domains.filter((domain) => known.candidates("any", domain).length === 0);
+      const keyless = domains.filter((domain) => known.candidates("any", domain).length === 0);
+      const missing = await withMx(keyless, facts);
       if (missing.length === 0) return [];
       return [
         warning(
@@ -78,6 +79,14 @@ export const SIGNING: readonly Check[] = [
     }),
   },
 ];
+
+/** Those that take mail, and so send it too: not the names of hosts that mydestination has. */
+async function withMx(domains: readonly string[], { dns }: Facts): Promise<string[]> {
+  const answers = await Promise.all(
+    domains.map((domain) => dns.resolver.resolve(domain, "MX", { deadlineMs: dns.deadlineMs })),
+  );
+  return domains.filter((_domain, at) => answers[at]?.status === "ok");
+}
 
 /** Parameters of smtp(8) that change what leaves. */
 const CHANGES = ["smtp_header_checks", "smtp_mime_header_checks", "smtp_body_checks", "smtp_generic_maps"];

@@ -12,6 +12,9 @@ const AT = "s1._domainkey.example.org";
 const UNIT = { unit: [["User", "postvouch"]] as const };
 const account = (name: string) => ({ name, uid: 900, gid: 900, groups: [] });
 const SERVICE = { ...UNIT, user: account };
+const MX = Object.fromEntries(
+  ["example.org", "example.net", "lists.example.org"].map((domain) => [domain, [{ MX: [10, "mail.example.org"] }]]),
+);
 const directory = { isDirectory: true, mode: 0o755 };
 const WAY = {
   "/etc": directory,
@@ -183,14 +186,14 @@ export const SIGNING_CASES: readonly Case[] = [
   {
     id: "dkim-domains",
     name: "a domain without a key",
-    wrong: { toml: ON, keys: [S1], ownDomains: ["example.org", "example.net"] },
+    wrong: { toml: ON, keys: [S1], ownDomains: ["example.org", "example.net"], zone: MX },
     status: "warning",
     says: "example.net has no DKIM key",
   },
   {
     id: "dkim-domains",
     name: "no key at all",
-    wrong: { toml: ON, ownDomains: ["example.org", "example.net"] },
+    wrong: { toml: ON, ownDomains: ["example.org", "example.net"], zone: MX },
     status: "warning",
     says: "example.org, example.net have no DKIM key",
   },
@@ -201,7 +204,13 @@ export const SIGNING_CASES: readonly Case[] = [
       toml: ON,
       keys: [testKey("example.org", "s1", { from: ["example.org", ".example.org"] })],
       ownDomains: ["example.org", "lists.example.org"],
+      zone: MX,
     },
+  },
+  {
+    id: "dkim-domains",
+    name: "the name of a host",
+    right: { toml: ON, keys: [S1], ownDomains: ["example.org", "box.example.org"], zone: MX },
   },
   { id: "dkim-domains", name: "no milter", skips: { ownDomains: ["example.org"] }, says: "the milter is off" },
 
