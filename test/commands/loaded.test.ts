@@ -76,7 +76,7 @@ describe("what is loaded", () => {
     {
       args: ["explain-bounce", "550 5.1.1 x"],
       more: [
-        ..."apple example explain gmail microsoft ours reports rule speakers status yahoo"
+        ..."apple example explain gmail gmx microsoft ours reports rule speakers status t-online yahoo"
           .split(" ")
           .map((name) => `bounce/${name}.ts`),
         "commands/explain-bounce.ts",
