@@ -8,20 +8,16 @@ import { isClassic, isForwardOnly } from "../srs-tables.ts";
 export const MILTER_ADVICE: readonly Check<AdviceFacts>[] = [
   {
     id: "milter-internal",
-    right: "milter.internal and milter.skip have only networks of our own",
-    why: "Mail of these clients is signed as yours, or passes, and is never checked.",
+    right: "milter.internal, skip and trusted_relays have only networks of our own",
+    why: "Mail of these clients is signed as yours, or passes, and is never checked; or results that it brings are believed.",
     run: ({ setup }) => {
       if (isOff(setup)) return [];
-      return (["milter.internal", "milter.skip"] as const).flatMap((key): Finding[] => {
+      return (Object.keys(EFFECTS) as (keyof typeof EFFECTS)[]).flatMap((key): Finding[] => {
         const [wide] = setup.config[key].filter(isHalfTheInternet);
         if (wide === undefined) return [];
-        const effect =
-          key === "milter.internal"
-            ? "mail from everywhere is signed as yours, and never checked"
-            : "mail from everywhere passes unchecked";
         return [
           error(
-            `${key} has ${wide.address}/${wide.prefixBits}: ${effect}`,
+            `${key} has ${wide.address}/${wide.prefixBits}: ${EFFECTS[key]}`,
             `in postvouch.toml: [milter] ${key.replace("milter.", "")} = ${key === "milter.internal" ? '["127.0.0.0/8", "::1"]' : "[]"}, and your own networks; then: systemctl reload postvouch`,
           ),
         ];
@@ -77,6 +73,13 @@ export const MILTER_ADVICE: readonly Check<AdviceFacts>[] = [
     }),
   },
 ];
+
+/** What becomes of mail of the clients of each key. */
+const EFFECTS = {
+  "milter.internal": "mail from everywhere is signed as yours, and never checked",
+  "milter.skip": "mail from everywhere passes unchecked",
+  "milter.trusted_relays": "results that a stranger has forged are believed",
+} as const;
 
 /** Tells if a network is no network of anybody's own: a quarter of the addresses, or more. */
 function isHalfTheInternet({ prefixBits }: Cidr): boolean {

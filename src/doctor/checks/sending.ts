@@ -8,6 +8,7 @@ import { DMARC_RECORD, treeWalk } from "../../policy/dmarc.ts";
 import { srsDnsWarning, srsNameWarning } from "../../setup/srs-domain.ts";
 import { type Check, error, type Finding, postconf, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { Egress, Facts } from "../facts.ts";
+import { ourLists } from "../milters.ts";
 import { heloNames, ownMailDomains } from "../names.ts";
 import { ourCalls } from "./policy.ts";
 
@@ -130,33 +131,55 @@ export const SENDING: readonly Check[] = [
     right: "mail that comes through another MX host of ours is not checked against that host",
     why: "SPF fails for everything that a backup MX passes on.",
     run: withPostfix(async (postfix, facts) => {
-      const { config } = facts.setup;
-      if (ourCalls(postfix, facts.setup).length === 0) return [skipped("Postfix does not ask our policy service")];
-      const known = new AddressSet([...config["policy.skip_addresses"], ...config["policy.allow.addresses"]]);
+      const asks = {
+        policy: ourCalls(postfix, facts.setup).length > 0,
+        milter: ourLists(postfix, facts.setup).some(({ name }) => name === "smtpd_milters"),
+      };
+      if (!asks.policy && !asks.milter) return [skipped("Postfix asks neither our policy service nor our milter")];
       if (facts.dns.egress.every(({ hidden }) => hidden !== undefined))
         return [skipped("other hosts see another address of this host than it has")];
       const hosts = (await Promise.all(ownMailDomains(facts).map((domain) => mailHosts(domain, facts)))).flatMap(
         (list) => list ?? [],
       );
-      const others = new Map<string, string>();
-      for (const { name, addresses } of hosts) {
-        if (addresses.some((one) => facts.dns.egress.some(({ address }) => isSame(one, address)))) continue;
-        for (const text of addresses) {
-          const address = parseAddress(text);
-          if (address !== undefined && !known.has(address)) others.set(address.text, name);
-        }
-      }
-      if (others.size === 0) return [];
-      const list = [...others.keys()].map((address) => `"${address}"`).join(", ");
-      return [
-        warning(
-          `${someOf([...new Set(others.values())])} is another MX host of own domains: mail that it passes on fails SPF here`,
-          `in postvouch.toml: [policy.allow] addresses = [${list}], or skip_addresses if it checks SPF itself`,
-        ),
-      ];
+      const others = hosts.filter(
+        ({ addresses }) => !addresses.some((one) => facts.dns.egress.some(({ address }) => isSame(one, address))),
+      );
+      return (["policy", "milter"] as const).flatMap((part) => (asks[part] ? backupFindings(part, others, facts) : []));
     }),
   },
 ];
+
+/** The keys whose clients are not checked by each part. */
+const UNCHECKED = {
+  policy: ["policy.skip_addresses", "policy.allow.addresses"],
+  milter: ["milter.internal", "milter.skip", "milter.trusted_relays"],
+} as const;
+
+function backupFindings(
+  part: keyof typeof UNCHECKED,
+  others: readonly MailHost[],
+  { setup: { config } }: Facts,
+): Finding[] {
+  const known = new AddressSet(UNCHECKED[part].flatMap((key) => config[key]));
+  const unknown = new Map<string, string>();
+  for (const { name, addresses } of others) {
+    for (const text of addresses) {
+      const address = parseAddress(text);
+      if (address !== undefined && !known.has(address)) unknown.set(address.text, name);
+    }
+  }
+  if (unknown.size === 0) return [];
+  const list = [...unknown.keys()].map((address) => `"${address}"`).join(", ");
+  const names = someOf([...new Set(unknown.values())]);
+  return [
+    warning(
+      `${names} is another MX host of own domains: mail that it passes on fails SPF ${part === "policy" ? "here" : "in the milter"}`,
+      part === "policy"
+        ? `in postvouch.toml: [policy.allow] addresses = [${list}], or skip_addresses if it checks SPF itself`
+        : `in postvouch.toml: [milter] trusted_relays = [${list}], and trusted_authserv_ids if it writes results (docs/milter.md)`,
+    ),
+  ];
+}
 
 function lookUp<T extends RecordType>(name: string, type: T, { dns }: Facts): DnsAnswer<T> | Promise<DnsAnswer<T>> {
   return dns.resolver.resolve(name, type, { deadlineMs: dns.deadlineMs });

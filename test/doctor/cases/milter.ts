@@ -56,6 +56,12 @@ export const MILTER_CASES: readonly Case[] = [
   },
   {
     id: "milter-internal",
+    name: "a relay that is everybody",
+    wrong: { toml: `${ON}trusted_relays = ["0.0.0.0/0"]\ntrusted_authserv_ids = ["mx.example.net"]\n` },
+    says: "milter.trusted_relays has 0.0.0.0/0: results that a stranger has forged are believed",
+  },
+  {
+    id: "milter-internal",
     name: "a private network",
     right: { toml: `${ON}internal = ["127.0.0.1", "10.0.0.0/8"]\n` },
   },

@@ -8,6 +8,12 @@ const V6 = { address: "2001:db8:5::20", family: "ipv6" as const };
 const V6_REVERSE = "0.2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.5.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa";
 const POLICY = "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10030\n";
 const OWN = ["example.org"];
+/** Another MX host of the own domain. */
+const BACKUP = {
+  ...HOST,
+  "example.org": [{ MX: [10, HOSTNAME] as [number, string] }, { MX: [20, "mx2.example.net"] as [number, string] }],
+  "mx2.example.net": [{ A: "203.0.113.9" }],
+};
 const dmarc = (...records: string[]) => ({
   ownDomains: OWN,
   zone: { "_dmarc.example.org": records.map((TXT) => ({ TXT })) },
@@ -145,11 +151,7 @@ export const SENDING_CASES: readonly Case[] = [
     wrong: {
       mainCf: POLICY,
       ownDomains: OWN,
-      zone: {
-        ...HOST,
-        "example.org": [{ MX: [10, HOSTNAME] }, { MX: [20, "mx2.example.net"] }],
-        "mx2.example.net": [{ A: "203.0.113.9" }],
-      },
+      zone: BACKUP,
     },
     status: "warning",
     says: "mx2.example.net is another MX host",
@@ -161,11 +163,30 @@ export const SENDING_CASES: readonly Case[] = [
       mainCf: POLICY,
       toml: '[policy.allow]\naddresses = ["203.0.113.0/24"]\n',
       ownDomains: OWN,
-      zone: {
-        ...HOST,
-        "example.org": [{ MX: [10, HOSTNAME] }, { MX: [20, "mx2.example.net"] }],
-        "mx2.example.net": [{ A: "203.0.113.9" }],
-      },
+      zone: BACKUP,
     },
   },
+  {
+    id: "backup-mx",
+    name: "a backup that the policy service knows, and the milter does not",
+    wrong: {
+      mainCf: `${POLICY}smtpd_milters = inet:127.0.0.1:8891\n`,
+      toml: '[milter]\nlisten = ["127.0.0.1:8891"]\n[policy.allow]\naddresses = ["203.0.113.0/24"]\n',
+      ownDomains: OWN,
+      zone: BACKUP,
+    },
+    status: "warning",
+    says: "mail that it passes on fails SPF in the milter",
+  },
+  {
+    id: "backup-mx",
+    name: "a relay of the milter",
+    right: {
+      mainCf: "smtpd_milters = inet:127.0.0.1:8891\n",
+      toml: '[milter]\nlisten = ["127.0.0.1:8891"]\ntrusted_relays = ["203.0.113.9"]\n',
+      ownDomains: OWN,
+      zone: BACKUP,
+    },
+  },
+  { id: "backup-mx", name: "nobody checks SPF", skips: { ownDomains: OWN, zone: BACKUP }, says: "neither" },
 ];
