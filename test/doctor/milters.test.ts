@@ -1,6 +1,7 @@
 /** The commands of all checks of the milter, run one after the other as the report has them. */
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
+import { parseConfig } from "../../src/config/parse.ts";
 import { runChecks } from "../../src/doctor/run.ts";
 import { CHECKS } from "../../src/doctor/table.ts";
 import { requirePrograms } from "../helpers/requires.ts";
@@ -61,4 +62,17 @@ test.skipIf(missing !== undefined)(`no command of the doctor undoes another one 
   expect("known" in after.postfix && after.postfix.known.value("smtpd_milters")).toBe(
     "{ inet:127.0.0.1:8891, connect_timeout=5s }, unix:clamav/milter.sock",
   );
+});
+
+test.skipIf(missing !== undefined)("the endpoint of a milter that is off is one that milter.listen takes", async () => {
+  const { facts, files } = await factsOf({ mainCf: "smtpd_milters = unix:postvouch/milter.sock\n" });
+  using _ = files;
+  const [found] = await runChecks(
+    CHECKS.filter(({ id }) => id === "milter-use"),
+    facts,
+  );
+  const [listen = ""] = /\[milter\] listen = .*?\]/.exec(found?.mend ?? "") ?? [];
+  const { config, problems } = parseConfig(listen.replace(" ", "\n"), "x");
+  expect(problems).toEqual([]);
+  expect(config["milter.listen"]).toEqual([{ type: "unix", path: "/var/spool/postfix/postvouch/milter.sock" }]);
 });

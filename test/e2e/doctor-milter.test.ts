@@ -150,4 +150,15 @@ reject = true
     const outside = await lab.host("dest").arrived("alice", incoming);
     expect(outside.headers("ARC-Seal")).toEqual([expect.stringContaining("d=srs.fwd.test; s=arc;")]);
   });
+
+  test("is content with a list of macros that lacks {daemon_name}, because we ask for it ourselves", async () => {
+    await fwd.set("milter_connect_macros = j v");
+    expect(wrong(await doctor()).map(({ reason }) => reason)).toEqual([]);
+    const tag = newTag();
+    const text = ["From: <dave@fwd.test>", `Subject: ${tag}`, "", "hello", "."].join("\r\n");
+    const envelope = ["EHLO client.test", "MAIL FROM:<dave@fwd.test>", "RCPT TO:<dave@fwd.test>", "DATA"];
+    const replies = await lab.host("origin").smtp("10.77.0.20", 587, ...envelope, text, "QUIT");
+    expect(replies.at(-2)).toMatch(/^250 /);
+    expect((await fwd.arrived("dave", tag)).headers("DKIM-Signature")).toHaveLength(1);
+  });
 });

@@ -116,9 +116,10 @@ async function askedWhileOff(postfix: PostfixFacts, { ask, neighbours }: Facts):
     if (where === undefined) continue;
     const isOurPlace = "path" in where ? where.path.includes("postvouch") : where.port === USUAL_PORT;
     if (!isOurPlace || ("host" in where && neighbours.opendkim !== undefined)) continue;
-    const answer = await ask.connect(placeFor(where, postfix, "smtpd", list.service));
+    const place = placeFor(where, postfix, "smtpd", list.service);
+    const answer = await ask.connect(place);
     if (answer.status !== "unreachable" || answer.reason === "no permission to connect") continue;
-    const endpoint = "path" in where ? `unix:${where.path}` : `${where.host}:${where.port}`;
+    const endpoint = "path" in place ? `unix:${place.path}` : `${place.host}:${place.port}`;
     return [
       error(
         `${nameOfList(list)} names ${milter.endpoint}, where nothing listens, and milter.listen is empty: mail waits, or passes unchecked`,
