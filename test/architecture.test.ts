@@ -161,7 +161,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "config",
       "dkim/key-record.ts",
       "dkim/keys.ts",
-      "dkim/record.ts",
+      "dkim/private-key.ts",
       "dmarc/disposition.ts",
       "dns/resolver.ts",
       "dns/types.ts",

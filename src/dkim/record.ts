@@ -2,16 +2,10 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import type { DnsAnswer } from "../dns/types.ts";
 import { type KeyRecord, readKeyRecord } from "./key-record.ts";
-import type { Algorithm } from "./signature.ts";
+import { algorithmOf } from "./private-key.ts";
 
 /** What a SubjectPublicKeyInfo has before the 32 bytes of an ed25519 key (RFC 8410). */
 const ED25519_PREFIX_BYTES = 12;
-
-/** The algorithm of a key's signatures; `undefined` if there is none for its type. */
-export function algorithmOf(key: KeyObject): Algorithm | undefined {
-  if (key.asymmetricKeyType === "rsa") return "rsa-sha256";
-  return key.asymmetricKeyType === "ed25519" ? "ed25519-sha256" : undefined;
-}
 
 /** The text of the record (RFC 6376 section 3.6.1, RFC 8463 section 4). */
 export function recordText(privateKey: KeyObject): string {

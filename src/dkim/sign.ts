@@ -7,6 +7,7 @@ import type { BodyHashes, BodyHashTicket } from "./body-hash.ts";
 import type { Canonicalization } from "./canonical-body.ts";
 import { type Algorithm, MAX_SIGNED_NAMES } from "./signature.ts";
 import { SignedFields } from "./signed-fields.ts";
+import { USUAL_HEADERS } from "./usual-headers.ts";
 
 export interface SignSettings {
   readonly headerForm: Canonicalization;
@@ -18,32 +19,6 @@ export interface SignSettings {
   /** Time for which a signature is good (x=); `undefined` for ever. */
   readonly expireSeconds: number | undefined;
 }
-
-/** The fields that are signed if nobody says otherwise: RFC 6376 section 5.4.1, with all that mailing lists add. */
-export const USUAL_HEADERS: readonly string[] = [
-  "From",
-  "Sender",
-  "Reply-To",
-  "Subject",
-  "Date",
-  "To",
-  "Cc",
-  "Message-ID",
-  "In-Reply-To",
-  "References",
-  "MIME-Version",
-  "Content-Type",
-  "Content-Transfer-Encoding",
-  "List-Id",
-  "List-Help",
-  "List-Unsubscribe",
-  "List-Unsubscribe-Post",
-  "List-Subscribe",
-  "List-Post",
-  "List-Owner",
-  "List-Archive",
-  "Autocrypt",
-];
 
 /** A key that signs. Names are A-labels. */
 export interface SigningKey {

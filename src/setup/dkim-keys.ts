@@ -1,12 +1,12 @@
 /** Reads the private keys that sign mail: those of dkim.sign.key_directory and dkim.sign.keys, and that of arc.file. */
-import { createPrivateKey, type KeyObject } from "node:crypto";
 import type { Stats } from "node:fs";
 import type { Config } from "../config/parameters.ts";
 import type { ConfiguredKey } from "../dkim/keys.ts";
-import { algorithmOf } from "../dkim/record.ts";
+import { type PrivateKey, readPrivateKey } from "../dkim/private-key.ts";
 import { isDomainName } from "../mail/names.ts";
 import { join, readdirSync, statSync } from "../process/builtins.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
+import { isOpenToAll, MAX_KEY_FILE_BYTES } from "./key-file.ts";
 import { readRegularFile } from "./regular-file.ts";
 
 /** A key and the file that it was read from. */
@@ -21,11 +21,6 @@ export interface KeyFiles {
   readonly problems: readonly string[];
 }
 
-/** Permission bits of others: with one of them set, every user of the machine can sign as the domain. */
-const OTHERS = 0o006;
-const MAX_FILE_BYTES = 65_536;
-/** Verifiers must not accept less (RFC 8301 section 3.2). */
-const MIN_RSA_BITS = 1024;
 /** The key that only seals. */
 const SEALER = "arc.file";
 /** The endings of key files: ours, and opendkim-genkey's. */
@@ -45,7 +40,7 @@ export function readKeyFiles(config: Config): KeyFiles {
   const found = directory === "" ? [] : filesIn(directory, problems);
   const keys: KeyFile[] = [];
   for (const { place, ...key } of [...found, ...listed, ...sealer(config, problems)]) {
-    const read = readPrivateKey(key.file);
+    const read = readFile(key.file);
     if (place === SEALER && typeof read !== "string" && read.algorithm !== "rsa-sha256") {
       problems.push(`${place}: Cannot use "${key.file}": want an RSA key, because few who read chains know ed25519`);
     } else if (typeof read === "string") problems.push(`${place}: Cannot use "${key.file}": ${read}`);
@@ -64,33 +59,17 @@ function sealer(config: Config, problems: string[]): FoundFile[] {
 }
 
 /** The key and its algorithm, or the reason why it cannot sign. */
-function readPrivateKey(file: string): Pick<ConfiguredKey, "privateKey" | "algorithm"> | string {
+function readFile(file: string): PrivateKey | string {
   let bytes: Buffer;
   let mode: number;
   try {
-    ({ bytes, mode } = readRegularFile(file, MAX_FILE_BYTES));
+    ({ bytes, mode } = readRegularFile(file, MAX_KEY_FILE_BYTES));
   } catch (error) {
     return fileTrouble(error);
   }
-  if ((mode & OTHERS) !== 0) {
-    return `it is open to every user of this machine (mode 0${mode.toString(8)}), want 0600`;
-  }
-  const privateKey = parsePem(bytes);
-  if (privateKey === undefined) return "want a private key in PEM without a password, RSA or ed25519";
-  const algorithm = algorithmOf(privateKey);
-  if (algorithm === undefined) return `it is a key of type ${privateKey.asymmetricKeyType}, want RSA or ed25519`;
-  const bits = privateKey.asymmetricKeyDetails?.modulusLength ?? MIN_RSA_BITS;
-  return bits < MIN_RSA_BITS
-    ? `it is an RSA key of ${bits} bits, want at least ${MIN_RSA_BITS}`
-    : { privateKey, algorithm };
-}
-
-function parsePem(bytes: Buffer): KeyObject | undefined {
-  try {
-    return createPrivateKey({ key: bytes, format: "pem" });
-  } catch {
-    return undefined;
-  }
+  return isOpenToAll(mode)
+    ? `it is open to every user of this machine (mode 0${mode.toString(8)}), want 0600`
+    : readPrivateKey(bytes);
 }
 
 interface FoundFile {
