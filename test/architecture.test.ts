@@ -136,6 +136,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "import/readers": {
     imports: [
       "config/parameters.ts",
+      "dkim/usual-headers.ts",
       "domains/name.ts",
       "mail/address-groups.ts",
       "mail/ip.ts",
@@ -145,7 +146,9 @@ const RULES: Readonly<Record<string, Rule>> = {
     isPure: true,
   },
   import: { imports: ["config", "import/readers"], isPure: true },
-  "import/host": { imports: ["domains", "import", "import/readers", "mail/names.ts", "postfix", "setup", "srs"] },
+  "import/host": {
+    imports: ["dkim/private-key.ts", "domains", "import", "import/readers", "mail/names.ts", "postfix", "setup", "srs"],
+  },
 
   connect: {
     imports: ["config/listeners.ts", "config/parameters.ts", "net/endpoint.ts", "postfix/match-list.ts"],

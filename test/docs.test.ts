@@ -36,9 +36,11 @@ test.each(DOCUMENTS)("$name links to files that are there", ({ name, text }) => 
 
 test.each(DOCUMENTS)("$name names no configuration key that does not exist", ({ text }) => {
   const sections = new Set(Object.keys(PARAMETERS).map((key) => key.split(".")[0]));
-  const named = [...text.matchAll(/`((?:srs|policy|dns|metrics|log|tcptable|socketmap)\.[a-z_]+(?:\.[a-z_]+)*)`/g)].map(
-    (match) => match[1] ?? "",
-  );
+  const named = [
+    ...text.matchAll(
+      /`((?:srs|policy|dns|metrics|log|tcptable|socketmap|milter|dkim|dmarc|arc)\.[a-z_]+(?:\.[a-z_]+)*)`/g,
+    ),
+  ].map((match) => match[1] ?? "");
   const known = (key: string): boolean =>
     Object.keys(PARAMETERS).some((name) => name === key || name.startsWith(`${key}.`));
   expect(sections.size).toBeGreaterThan(0);

@@ -149,18 +149,20 @@ sealed. POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
   },
   import: {
     usage: "import [--dry-run] [--force] [--config FILE] [PATH...]",
-    summary: "take over postsrsd and policyd-spf",
+    summary: "take over postsrsd, policyd-spf, OpenDKIM and others",
     help: `Reads /etc/default/postsrsd or postsrsd.conf, policyd-spf.conf with its per-user
-file, and Postfix's files, and writes /etc/postvouch/postvouch.toml, with the
-origin of each key, and a copy of the secrets, where the service reads it.
-Says what had another meaning there, or never worked. Runs nothing but postconf,
-postmap, postqueue and journalctl. Writes both files or none.
+file, opendkim.conf, opendmarc.conf and openarc.conf with their tables, if
+main.cf asks those filters, and Postfix's files.
+Writes /etc/postvouch/postvouch.toml with the origin of each key, a copy of the
+secrets, and copies of keys for DKIM that the service could not read where they
+are. Says what had another meaning there, or never worked. Runs nothing but
+postconf, postmap, postqueue and journalctl. Writes all files or none.
 --dry-run prints the configuration and writes nothing.
---force replaces files: the old configuration stays as FILE.old, old secrets
-stay valid behind those of postsrsd.
+--force replaces files: the old configuration and old keys stay as FILE.old, old
+secrets stay valid behind those of postsrsd.
 PATHs are read in place of the usual files: files of those programs, a directory
 with main.cf, or one like / or /etc of another host.
---config writes FILE instead, and srs.secrets beside it.`,
+--config writes FILE instead, and srs.secrets and dkim/ beside it.`,
     options: ["config", "dry-run", "force"],
     operands: "[PATH...]",
     load: async () => (await import("./import.ts")).runImport,

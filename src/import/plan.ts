@@ -2,8 +2,9 @@
 import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
 import { PARAMETERS } from "../config/parameters.ts";
 import { parseConfig } from "../config/parse.ts";
-import { type Findings, ImportError, type Key, type OverrideSetting, type Setting } from "./readers/finding.ts";
-import { writeToml } from "./toml.ts";
+import { type MilterCircumstances, settleMilter } from "./milter-plan.ts";
+import { type Findings, ImportError, type Key, type Setting, type TableKey } from "./readers/finding.ts";
+import { type Tables, writeToml } from "./toml.ts";
 
 /** What Postfix's own lists say about own domains. */
 export interface PostfixDomains {
@@ -13,7 +14,7 @@ export interface PostfixDomains {
   readonly covered: ReadonlySet<string>;
 }
 
-export interface Circumstances {
+export interface Circumstances extends MilterCircumstances {
   /** Earlier SRS domains whose addresses may still be in use, and where they were seen. */
   readonly formerDomains: readonly { readonly domain: string; readonly from: string }[];
   readonly postfixDomains: PostfixDomains;
@@ -66,12 +67,17 @@ export function planImport(
     );
   }
   if (!parts.has("policy")) add("policy.listen", [], "no SPF policy service was found; take the line out to check SPF");
+  if (parts.has("policy")) deferForFilters(found, add);
+  notes.push(...settleMilter(found, settings, add, circumstances));
   notes.push(...distrusted(found, settings), ...freeEndpoints(settings));
-  const overrides = found.flatMap((findings) => findings.overrides);
-  checkEach([...settings.values()], overrides);
+  const tables: Tables = {
+    "policy.override": found.flatMap((findings) => findings.overrides),
+    "dkim.sign.keys": circumstances.keys.tables,
+  };
+  checkEach([...settings.values()], tables);
   const title = [`Made by "postvouch import" on ${circumstances.date}. "postvouch help config" explains each key.`];
   if (notes.length > 0) title.push("What it said:", ...notes.map((note) => `- ${note}`));
-  const toml = writeToml([...settings.values()], overrides, title);
+  const toml = writeToml([...settings.values()], tables, title);
   const { problems } = parseConfig(toml, "postvouch.toml");
   if (problems.length > 0) throw new ImportError(problems.join("\n"));
   return { toml, notes };
@@ -106,13 +112,23 @@ function addDomains(
   add("srs.own_domains.postfix_classes", true, `mydestination, virtual_*_domains, relay_domains of main.cf${origin}`);
 }
 
+/** Has mail wait that a filter would refuse for good, because DNS trouble has left it without a result. */
+function deferForFilters(found: readonly Findings[], add: Add): void {
+  for (const { rejectsFrom, parts } of found) {
+    if (rejectsFrom === undefined) continue;
+    const end = parts.has("milter") ? "; remove the line when OpenDMARC is not asked any more" : "";
+    const from = `${rejectsFrom}: while DNS is out of order, mail waits instead of being refused for good${end}`;
+    for (const identity of ["helo", "mail_from"] as const) add(`policy.${identity}.temperror`, "defer", from);
+  }
+}
+
 /** Says if a filter would not believe the field that it gets its results from. */
 function distrusted(found: readonly Findings[], settings: ReadonlyMap<Key, Setting>): string[] {
   const headers = settings.get("policy.headers")?.value;
   const id = settings.get("policy.authserv_id")?.value;
   if (typeof id !== "string" || JSON.stringify(headers) !== '["authentication-results"]') return [];
-  return found.flatMap(({ trusts, trustsFrom }) =>
-    trusts === undefined || trusts.includes(id.toLowerCase())
+  return found.flatMap(({ parts, trusts, trustsFrom }) =>
+    parts.has("milter") || trusts === undefined || trusts.includes(id.toLowerCase())
       ? []
       : [
           `${trustsFrom}: OpenDMARC believes ${trusts.join(", ")}, and not our authserv_id: add "${id}" to TrustedAuthservIDs`,
@@ -138,7 +154,7 @@ function freeEndpoints(settings: Map<Key, Setting>): string[] {
 }
 
 /** Checks each value by its kind, so that a problem names the origin of the value. */
-function checkEach(settings: readonly Setting[], overrides: readonly OverrideSetting[]): void {
+function checkEach(settings: readonly Setting[], tables: Tables): void {
   const problems = settings.flatMap(({ key, value, from }) => {
     const parsed = PARAMETERS[key].kind.parse(value);
     return parsed.ok
@@ -147,14 +163,16 @@ function checkEach(settings: readonly Setting[], overrides: readonly OverrideSet
           ({ path, got, want }) => `${from}: got ${JSON.stringify(got)}, want ${want} (${key}${path})`,
         );
   });
-  for (const { values, from } of overrides) {
-    const parsed = PARAMETERS["policy.override"].kind.parse([values]);
-    if (!parsed.ok)
-      problems.push(
-        ...parsed.problems.map(
-          ({ path, got, want }) => `${from}: got ${JSON.stringify(got)}, want ${want} (policy.override${path})`,
-        ),
-      );
+  for (const [key, list] of Object.entries(tables)) {
+    for (const { values, from } of list) {
+      const parsed = PARAMETERS[key as TableKey].kind.parse([values]);
+      if (!parsed.ok)
+        problems.push(
+          ...parsed.problems.map(
+            ({ path, got, want }) => `${from}: got ${JSON.stringify(got)}, want ${want} (${key}${path})`,
+          ),
+        );
+    }
   }
   if (problems.length > 0) throw new ImportError(problems.join("\n"));
 }

@@ -1,28 +1,25 @@
 /** Writes postvouch.toml: each key with its origin beside it, in the order of the table of parameters. */
 import { PARAMETERS } from "../config/parameters.ts";
-import type { OverrideSetting, Setting, TomlValue } from "./readers/finding.ts";
+import type { Setting, TableKey, TableSetting, TomlValue } from "./readers/finding.ts";
 
 type InlineTable = Readonly<Record<string, string | boolean>>;
 
 /** Columns up to which an origin stands behind its key; beyond, it stands above. */
 const COLUMNS = 110;
 
-const OVERRIDES = "policy.override";
+/** The tables of the keys that are lists of them. */
+export type Tables = Readonly<Record<TableKey, readonly TableSetting[]>>;
 
 /**
  * Writes the file.
  *
  * @param title comment lines at the top, without their `#`
  */
-export function writeToml(
-  settings: readonly Setting[],
-  overrides: readonly OverrideSetting[],
-  title: readonly string[],
-): string {
+export function writeToml(settings: readonly Setting[], tables: Tables, title: readonly string[]): string {
   const lines = title.map(comment);
   let section = "";
   for (const name of Object.keys(PARAMETERS)) {
-    if (name === OVERRIDES) continue;
+    if (Object.hasOwn(tables, name)) continue;
     const setting = settings.find(({ key }) => key === name);
     if (setting === undefined) continue;
     const dot = name.lastIndexOf(".");
@@ -32,9 +29,11 @@ export function writeToml(
     }
     lines.push(...withOrigin(`${name.slice(dot + 1)} = ${tomlValue(setting.value)}`, setting.from));
   }
-  for (const { values, from } of overrides) {
-    lines.push("", comment(from), `[[${OVERRIDES}]]`);
-    for (const [key, value] of Object.entries(values)) lines.push(`${key} = ${tomlValue(value)}`);
+  for (const [name, list] of Object.entries(tables)) {
+    for (const { values, from } of list) {
+      lines.push("", comment(from), `[[${name}]]`);
+      for (const [key, value] of Object.entries(values)) lines.push(`${key} = ${tomlValue(value)}`);
+    }
   }
   return `${lines.join("\n")}\n`;
 }

@@ -1,5 +1,6 @@
 /** `postvouch import` as an admin runs it, on files of another root directory with a Postfix of its own. */
 import { spawnSync } from "node:child_process";
+import { generateKeyPairSync } from "node:crypto";
 import {
   appendFileSync,
   chmodSync,
@@ -7,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -386,6 +388,181 @@ SRS_EXTRA_OPTIONS=-A
   });
 });
 
+const PRIVATE_KEY = String(
+  generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey.export({ type: "pkcs8", format: "pem" }),
+);
+
+/** OpenDKIM, OpenDMARC and OpenARC as how-tos set them up, behind a Postfix that asks them. */
+const FILTERS: Readonly<Record<string, string>> = {
+  "etc/postfix/main.cf": MAIN_CF.replace(
+    /^smtpd_milters.*$/m,
+    "smtpd_milters = inet:localhost:8891, local:opendmarc/opendmarc.sock, inet:127.0.0.1:8892\nnon_smtpd_milters = $smtpd_milters",
+  ),
+  "etc/postfix/master.cf": MASTER_CF,
+  "etc/opendkim.conf": `Syslog yes
+Mode sv
+Canonicalization relaxed/simple
+KeyTable /etc/opendkim/KeyTable
+SigningTable refile:/etc/opendkim/SigningTable
+InternalHosts refile:/etc/opendkim/TrustedHosts
+ExternalIgnoreList refile:/etc/opendkim/TrustedHosts
+OversignHeaders From
+Socket inet:8891@localhost
+`,
+  "etc/opendkim/KeyTable": `mail._domainkey.example.org example.org:mail:/etc/opendkim/keys/example.org/mail.private
+mail._domainkey.hosted.example hosted.example:mail:/etc/opendkim/keys/hosted.example/mail.private
+`,
+  "etc/opendkim/SigningTable": `*@example.org mail._domainkey.example.org
+*@hosted.example mail._domainkey.hosted.example
+*@*.hosted.example mail._domainkey.hosted.example
+`,
+  "etc/opendkim/TrustedHosts": "127.0.0.1\n::1\nlocalhost\n192.0.2.0/24\nmail.example.org\n",
+  "etc/opendkim/keys/example.org/mail.private": PRIVATE_KEY,
+  "etc/opendkim/keys/hosted.example/mail.private": PRIVATE_KEY,
+  "etc/opendmarc.conf": `AuthservID mail.example.org
+TrustedAuthservIDs mail.example.org
+RejectFailures true
+IgnoreHosts /etc/opendmarc/ignore.hosts
+Socket local:/var/spool/postfix/opendmarc/opendmarc.sock
+`,
+  "etc/opendmarc/ignore.hosts": "127.0.0.1\n192.0.2.0/24\n198.51.100.25\n",
+  "etc/openarc.conf": `Mode sv
+Domain example.org
+Selector arc
+KeyFile /etc/openarc/arc.key
+Socket inet:8892@localhost
+FinalReceiver yes
+`,
+  "etc/openarc/arc.key": PRIVATE_KEY,
+};
+
+describe.skipIf(missing !== undefined)(`postvouch import of filters ${missing ?? ""}`, () => {
+  test("takes their place with one milter, and copies their keys", async () => {
+    using place = host(FILTERS);
+    const dkim = join(dirname(place.config), "dkim");
+    const { status, stdout, stderr } = await place.run(place.root);
+    expect({ status, stderr }).toEqual({ status: 0, stderr: expect.stringMatching(/^(?:postvouch: note: .*\n)*$/) });
+    expect(stdout).toContain("written, from /etc/openarc.conf, /etc/opendkim.conf, /etc/opendmarc.conf\n");
+    expect(stdout).toContain(`${dkim}: 3 of the keys for DKIM, copied\n`);
+    for (const words of [
+      "milter.listen: in main.cf inet:127.0.0.1:8893 takes the place of OpenARC, OpenDKIM, OpenDMARC; OpenDKIM has port 8891 until the change",
+      '/etc/opendkim/TrustedHosts:5: InternalHosts: "mail.example.org" is a name',
+      "opendkim.conf: not needed here: ExternalIgnoreList, Syslog (docs/from-opendkim.md)",
+      "IgnoreHosts (/etc/opendmarc.conf:4): their mail is left alone",
+      "/etc/openarc.conf:6: FinalReceiver has no counterpart",
+    ]) {
+      expect(stderr).toContain(words);
+    }
+    const { config, problems } = parseConfig(readFileSync(place.config, "utf8"), "written");
+    expect(problems).toEqual([]);
+    expect(config).toMatchObject({
+      "milter.listen": [{ host: "127.0.0.1", port: 8893 }],
+      "milter.authserv_id": "mail.example.org",
+      "milter.internal": [{ address: "127.0.0.0" }, { address: "::1" }, { address: "192.0.2.0" }],
+      "milter.skip": [{ address: "198.51.100.25" }],
+      "dkim.sign.canonicalization": "relaxed/simple",
+      "dkim.sign.key_directory": dkim,
+      "dkim.sign.keys": [
+        {
+          domain: "hosted.example",
+          selector: "mail",
+          file: `${dkim}/hosted.example/mail.pem`,
+          from: ["hosted.example", ".hosted.example"],
+        },
+      ],
+      "dmarc.reject": true,
+      "arc.seal": "all",
+      "arc.file": `${dkim}/arc/example.org.arc.pem`,
+      "policy.listen": [],
+      "socketmap.listen": [],
+    });
+    const copies = ["arc/example.org.arc.pem", "example.org/mail.private", "hosted.example/mail.pem"];
+    for (const copy of copies) {
+      expect([readFileSync(join(dkim, copy), "utf8"), statSync(join(dkim, copy)).mode & 0o777]).toEqual([
+        PRIVATE_KEY,
+        0o600,
+      ]);
+    }
+    expect(readFileSync(place.config, "utf8")).toContain(
+      "# a copy of /etc/opendkim/keys/hosted.example/mail.private, /etc/opendkim/KeyTable:2\n[[dkim.sign.keys]]\n",
+    );
+    const env = { MAIL_CONFIG: join(place.root, "etc/postfix") };
+    expect(postvouch(["check-config", "--config", place.config], { env })).toMatchObject({ status: 0 });
+  });
+
+  test("leaves those out that main.cf does not ask, unless they are named", async () => {
+    using place = host(FILTERS, {
+      "etc/postfix/main.cf": `${MAIN_CF}smtpd_milters = inet:127.0.0.1:8893, unix:/run/opendkim/other.sock\n`,
+      "etc/opendkim/KeyTable": FILTERS["etc/opendkim/KeyTable"]?.replaceAll("/etc", "@/etc") ?? "",
+    });
+    const none = await place.run(place.root);
+    expect(none).toMatchObject({
+      status: 78,
+      stderr: expect.stringContaining("OpenDKIM, OpenDMARC or OpenARC that Postfix asks"),
+    });
+    expect(none.stderr).toContain(
+      "/etc/opendkim.conf: main.cf does not ask OpenDKIM at inet:8891@localhost, so it is left out; name the file",
+    );
+    expect(place.written()).toEqual([]);
+    const named = await place.run(join(place.root, "etc/opendmarc.conf"), join(place.root, "etc/postfix/main.cf"));
+    expect(named).toMatchObject({ status: 0, stdout: expect.stringContaining("opendmarc.conf\n") });
+  });
+
+  test("with a policy service, an OpenDMARC that stays only has it wait for DNS", async () => {
+    using place = host(CLASSIC, { "etc/opendmarc.conf": "RejectFailures true\nSocket inet:1@localhost\n" });
+    const { stderr } = await place.run(place.root);
+    expect(stderr).toContain("main.cf does not ask OpenDMARC at inet:1@localhost, so it is left out");
+    const { config } = parseConfig(readFileSync(place.config, "utf8"), "written");
+    expect([config["policy.helo.temperror"], config["milter.listen"], config["dmarc.reject"]]).toEqual([
+      { kind: "defer" },
+      [],
+      false,
+    ]);
+    place.write("etc/opendmarc.conf", "RejectFailures true\nSocket inet:8893@localhost\n");
+    await place.run("--force", place.root);
+    const taken = parseConfig(readFileSync(place.config, "utf8"), "written").config;
+    expect([taken["policy.helo.temperror"], taken["milter.listen"], taken["dmarc.reject"]]).toMatchObject([
+      { kind: "defer" },
+      [{ port: 8891 }],
+      true,
+    ]);
+  });
+
+  test("replaces no other key, and writes nothing then", async () => {
+    using place = host(FILTERS);
+    const copy = join(dirname(place.config), "dkim/example.org/mail.private");
+    mkdirSync(dirname(copy), { recursive: true });
+    writeFileSync(copy, "mine");
+    expect(await place.run(place.root)).toMatchObject({
+      status: 73,
+      stderr: expect.stringContaining(`Cannot write "${copy}": it exists, with another key`),
+    });
+    expect(place.written().filter((name) => name.includes("."))).toEqual([
+      "postvouch/dkim/example.org",
+      "postvouch/dkim/example.org/mail.private",
+    ]);
+    expect(await place.run("--force", place.root)).toMatchObject({ status: 0 });
+    expect([copy, `${copy}.old`].map((path) => readFileSync(path, "utf8"))).toEqual([PRIVATE_KEY, "mine"]);
+  });
+
+  test("--dry-run names the keys that it would copy", async () => {
+    using place = host(FILTERS);
+    const { stderr } = await place.run("--dry-run", place.root);
+    expect(stderr).toContain("dkim/example.org/mail.private and ");
+    expect(place.written()).toEqual([]);
+  });
+
+  test("says which keys are not there, and goes on", async () => {
+    const { "etc/opendkim/keys/example.org/mail.private": _, ...files } = FILTERS;
+    using place = host(files);
+    const { status, stderr } = await place.run(place.root);
+    expect(status).toBe(0);
+    expect(stderr).toContain(
+      "/etc/opendkim/KeyTable:1: Cannot use /etc/opendkim/keys/example.org/mail.private, the key mail of example.org: no such file",
+    );
+  });
+});
+
 describe.skipIf(missing !== undefined || !isRoot)(`postvouch import on the host itself ${missing ?? ""}`, () => {
   /** Runs a shell script with the place's etc and var in place of the machine's. */
   function within(place: Place, script: string): Ran {
@@ -416,6 +593,33 @@ describe.skipIf(missing !== undefined || !isRoot)(`postvouch import on the host 
     expect(ran.status).toBe(0);
     expect(statSync(join(place.root, "var/lib/postvouch/srs.secrets")).uid).toBe(65_534);
     expect(statSync(join(place.root, "etc/postvouch/postvouch.toml")).uid).toBe(0);
+  });
+
+  test("copies keys for the owner of the state, and leaves those that he can read", () => {
+    using place = host(FILTERS, { ...both, "etc/default/postsrsd": "" });
+    rmSync(join(place.root, "etc/default"), { recursive: true });
+    const ran = within(
+      place,
+      `install -d -o nobody -g nogroup -m 0700 /var/lib/postvouch
+      chmod 755 /etc /etc/opendkim /etc/opendkim/keys /etc/opendkim/keys/*
+      chmod 600 /etc/opendkim/keys/*/*
+      chown nobody /etc/opendkim/keys/example.org/mail.private
+      postvouch import
+      postvouch check-config
+      setpriv --reuid nobody --regid nogroup --clear-groups cat /var/lib/postvouch/dkim/hosted.example/mail.pem`,
+    );
+    expect(ran).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining("1 of the keys for DKIM stay where they are\n"),
+    });
+    expect(ran.stdout).toContain("/var/lib/postvouch/dkim: 2 of the keys for DKIM, copied\n");
+    expect(ran.stdout).toContain(PRIVATE_KEY);
+    const text = readFileSync(join(place.root, "etc/postvouch/postvouch.toml"), "utf8");
+    expect(text).toContain('file = "/etc/opendkim/keys/example.org/mail.private"\nfrom = ["example.org"]\n');
+    const made = ["", "/arc", "/hosted.example", "/hosted.example/mail.pem"].map((name) =>
+      join(place.root, `var/lib/postvouch/dkim${name}`),
+    );
+    expect(made.map((path) => statSync(path).uid)).toEqual(Array(4).fill(65_534));
   });
 
   test("copies the secrets into the credential of the unit, if it loads one", () => {
@@ -518,7 +722,7 @@ describe.skipIf(missing !== undefined)(`what cannot be imported is said, and not
       changed: { x: "hello\n" },
       args: ["x"],
       status: 65,
-      says: '/x": want a file of postsrsd 1.x, postsrsd 2.x, policyd-spf, OpenDMARC or Postfix',
+      says: '/x": want a file of postsrsd 1.x, postsrsd 2.x, policyd-spf, OpenARC, OpenDKIM, OpenDMARC or Postfix',
     },
     {
       name: "an unknown directory",

@@ -13,7 +13,7 @@ import { policyTarget, socketmapTarget, tcpTableTarget } from "./targets/decoder
 import { dkimBodyTarget, dkimKeyTarget, dkimMessageTarget, dkimSignatureTarget } from "./targets/dkim.ts";
 import { dmarcRecordTarget, dmarcTarget, fromTarget } from "./targets/dmarc.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
-import { importTarget } from "./targets/imports.ts";
+import { filterImportTarget, importTarget } from "./targets/imports.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
 import {
@@ -47,6 +47,7 @@ export const TARGETS: readonly Target[] = [
   secretsTarget,
   storeUrlTarget,
   importTarget,
+  filterImportTarget,
   bounceTarget,
   spfRecordTarget,
   spfZoneTarget,

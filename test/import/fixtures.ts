@@ -8,6 +8,8 @@ import type { Findings, Host } from "../../src/import/readers/finding.ts";
 export function hostWith(files: Readonly<Record<string, string>> = {}, more: Partial<Host> = {}): Host {
   return {
     readFile: (path) => files[path],
+    list: (path) => namesIn(Object.keys(files), path),
+    exists: (path) => Object.hasOwn(files, path),
     postconf: (name) => (name === "mydomain" ? "my.example" : undefined),
     hostname: "mx.my.example",
     postsrsdVersion: undefined,
@@ -15,7 +17,16 @@ export function hostWith(files: Readonly<Record<string, string>> = {}, more: Par
   };
 }
 
+function namesIn(paths: readonly string[], directory: string): string[] {
+  const start = `${directory.replace(/\/+$/, "")}/`;
+  const below = paths.filter((path) => path.startsWith(start)).map((path) => path.slice(start.length).split("/", 1)[0]);
+  return [...new Set(below.flatMap((name) => name ?? []))];
+}
+
 const CIRCUMSTANCES: Circumstances = {
+  keys: { tables: [], settings: [] },
+  milterPorts: [],
+  myhostname: "mx.my.example",
   formerDomains: [],
   postfixDomains: { isUsable: false, covered: new Set() },
   secretsFile: "",

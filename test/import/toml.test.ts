@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { PARAMETERS } from "../../src/config/parameters.ts";
 import { parseConfig } from "../../src/config/parse.ts";
-import type { Key, OverrideSetting, Setting } from "../../src/import/readers/finding.ts";
+import type { Key, Setting, TableSetting } from "../../src/import/readers/finding.ts";
 import { writeToml } from "../../src/import/toml.ts";
 
 /** Text with all that could end a string, a comment or a line. */
@@ -55,10 +55,23 @@ const overrides = fc.array(
   { maxLength: 3 },
 );
 
+const keyTables = fc.array(
+  fc.record({
+    values: fc.record({
+      domain: fc.constantFrom("a.example", "b.example"),
+      selector: fc.constantFrom("s", "s2.sub"),
+      file: path.filter((one) => one.length > 1),
+      from: fc.constantFrom<string[]>([], [".a.example", "it's@a.example"]),
+    }),
+    from: odd,
+  }),
+  { maxLength: 3 },
+);
+
 test("what is written is read back, whatever is in it", () => {
   fc.assert(
-    fc.property(settings, overrides, fc.array(odd, { maxLength: 3 }), (list, exceptions, title) => {
-      const toml = writeToml(list, exceptions as OverrideSetting[], title);
+    fc.property(settings, overrides, keyTables, fc.array(odd, { maxLength: 3 }), (list, exceptions, keys, title) => {
+      const toml = writeToml(list, { "policy.override": exceptions as TableSetting[], "dkim.sign.keys": keys }, title);
       const { config, problems } = parseConfig(toml, "written");
       expect({ toml, problems }).toEqual({ toml, problems: [] });
       for (const { key, value } of list) {
@@ -70,6 +83,9 @@ test("what is written is read back, whatever is in it", () => {
       }
       expect(config["policy.override"].map((one) => one.recipient?.[0])).toEqual(
         exceptions.map(({ values }) => values.recipient),
+      );
+      expect(config["dkim.sign.keys"]).toEqual(
+        keys.map(({ values }) => ({ ...values, file: values.file.toWellFormed() })),
       );
     }),
     { numRuns: 300 },
@@ -84,7 +100,10 @@ test("the origin of a key stands beside it, a long one above it", () => {
       { key: "srs.domain", value: "x.example", from: long },
       { key: "hostname", value: "mx.example", from: "elsewhere" },
     ],
-    [{ values: { sender: "<>", helo: { fail: "reject" } }, from: "HELO_reject (g:1)" }],
+    {
+      "policy.override": [{ values: { sender: "<>", helo: { fail: "reject" } }, from: "HELO_reject (g:1)" }],
+      "dkim.sign.keys": [{ values: { domain: "x.example", from: [".x.example"] }, from: "KeyTable (k:2)" }],
+    },
     ["Made for a test."],
   );
   expect(toml).toBe(`# Made for a test.
@@ -101,5 +120,10 @@ domains = ["a.example"]  # SRS_EXCLUDE_DOMAINS (f:2)
 [[policy.override]]
 sender = "<>"
 helo = { fail = "reject" }
+
+# KeyTable (k:2)
+[[dkim.sign.keys]]
+domain = "x.example"
+from = [".x.example"]
 `);
 });

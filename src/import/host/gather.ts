@@ -2,11 +2,15 @@
 import { EXIT, Failure } from "../../process/exit.ts";
 import { type Circumstances, type Plan, planImport } from "../plan.ts";
 import { type Findings, ImportError, type Key } from "../readers/finding.ts";
+import { milterPorts } from "../readers/milter-socket.ts";
+import { readStayingOpendmarc } from "../readers/opendmarc.ts";
 import { readPolicydSpfPerl } from "../readers/policyd-spf-perl.ts";
+import { type KeyCopy, type KeyPlace, placeKeys } from "./dkim-keys.ts";
 import { findFormerDomains, type History } from "./history.ts";
 import { hostOf, type Located, locate } from "./locate.ts";
+import { isAsked, notAsked } from "./milters.ts";
 import { comparePostfixDomains } from "./own-domains.ts";
-import type { PostfixFacts } from "./postfix.ts";
+import { type PostfixFacts, settingsOf } from "./postfix.ts";
 import { readSecrets, type Secrets } from "./secrets.ts";
 
 const DAY_MS = 86_400_000;
@@ -16,26 +20,57 @@ export interface Gathered extends Plan {
   readonly sources: readonly string[];
   /** The peer's secrets; `undefined` if none of the peers signs. */
   readonly secrets: Secrets | undefined;
+  /** Keys for DKIM that are copied, and the number of those that stay where they are. */
+  readonly keyCopies: readonly KeyCopy[];
+  readonly keptKeys: number;
+}
+
+/** Where things go that the configuration names. */
+export interface Places {
+  /** The value of `srs.secrets_file`. */
+  readonly secretsFile: string;
+  /** The directory of copied keys. */
+  readonly keyDirectory: string;
+  /** Tells if the service will be able to read a file of this host. */
+  readonly isReadable: (path: string) => boolean;
 }
 
 /**
  * Reads the files of the operands, or those of this host.
  *
- * @param secretsFile the value of `srs.secrets_file`
  * @throws {Failure} when something cannot be read, or there is nothing to import
  */
-export async function gather(operands: readonly string[], secretsFile: string, timeMs: number): Promise<Gathered> {
+export async function gather(operands: readonly string[], places: Places, timeMs: number): Promise<Gathered> {
   const located = await locate(operands);
-  const { found, sources } = refusing(() => readAll(located));
+  const { found, sources, notes: unread } = refusing(() => readAll(located));
   const [peer] = found.flatMap((findings) => findings.secretsFile ?? []);
   const secrets = peer === undefined ? undefined : readSecrets(located.tree.at(peer.path));
   const domains = await domainCircumstances(found, located, secrets, timeMs);
   const { postfixDomains, formerDomains } = domains;
   const date = new Date(timeMs).toISOString().slice(0, 10);
-  const circumstances: Circumstances = { postfixDomains, formerDomains, secretsFile, date };
-  const notes = [...located.notes, ...uses(found, located.postfix), ...domains.notes, ...databaseNotes(found)];
+  const { tree, postfix } = located;
+  const isReadable = tree.isLive ? places.isReadable : (): boolean => false;
+  const place: KeyPlace = { directory: places.keyDirectory, at: tree.at, isReadable };
+  const keys = placeKeys(found, place);
+  const circumstances: Circumstances = {
+    postfixDomains,
+    formerDomains,
+    secretsFile: places.secretsFile,
+    date,
+    keys,
+    milterPorts: milterPorts(postfix === undefined ? "" : settingsOf(postfix)),
+    myhostname: postfix?.expanded.get("myhostname"),
+  };
+  const notes = [
+    ...located.notes,
+    ...unread,
+    ...uses(found, postfix),
+    ...domains.notes,
+    ...databaseNotes(found),
+    ...keys.notes,
+  ];
   const plan = refusing(() => planImport(found, circumstances, notes));
-  return { ...plan, sources, secrets };
+  return { ...plan, sources, secrets, keyCopies: keys.copies, keptKeys: keys.kept };
 }
 
 /** Turns what a reader cannot read into the end of the command. */
@@ -48,7 +83,16 @@ function refusing<T>(read: () => T): T {
   }
 }
 
-function readAll(located: Located): { readonly found: readonly Findings[]; readonly sources: readonly string[] } {
+interface ReadFiles {
+  readonly found: readonly Findings[];
+  readonly sources: readonly string[];
+  readonly notes: readonly string[];
+}
+
+/** Programs that Postfix asks as milters. */
+const FILTERS: ReadonlySet<string> = new Set(["DKIM", "DMARC", "ARC"]);
+
+function readAll(located: Located): ReadFiles {
   const host = hostOf(located);
   const read = ({ reader, source }: Located["files"][number]): Findings => reader.read(source, host);
   const isPerl = asked(located.postfix, /policyd-spf-perl$/) !== undefined;
@@ -59,17 +103,29 @@ function readAll(located: Located): { readonly found: readonly Findings[]; reado
     found.push(readPolicydSpfPerl({ path: "master.cf", text: "" }, host));
     sources.push("postfix-policyd-spf-perl");
   }
+  const notes: string[] = [];
+  for (const file of located.files.filter(({ reader }) => FILTERS.has(reader.role))) {
+    const findings = read(file);
+    const socket = findings.milterSocket;
+    if (located.areNamed || socket === undefined || isAsked(socket, located.postfix)) {
+      found.push(findings);
+      sources.push(file.source.path);
+      continue;
+    }
+    notes.push(notAsked(socket, file.source.path));
+    // A filter that stays and rejects adds to a policy service. It is none itself.
+    const isFiltered = (located.postfix?.expanded.get("smtpd_milters") ?? "") !== "";
+    if (file.reader.role === "DMARC" && isFiltered && found.some(({ parts }) => parts.has("policy"))) {
+      found.push(readStayingOpendmarc(file.source, host));
+    }
+  }
   if (found.length === 0) {
     throw new Failure(EXIT.config, [
-      "Cannot import: found no configuration of postsrsd and none of policyd-spf; a new host needs none (docs/install.md)",
+      "Cannot import: found no configuration of postsrsd and none of policyd-spf, OpenDKIM, OpenDMARC or OpenARC that Postfix asks; a new host needs none (docs/install.md)",
+      ...notes,
     ]);
   }
-  // A filter that rejects adds to a policy service. It is none itself.
-  const isAsked = located.postfix === undefined || (located.postfix.expanded.get("smtpd_milters") ?? "") !== "";
-  if (isAsked && found.some(({ parts }) => parts.has("policy"))) {
-    found.push(...located.files.filter(({ reader }) => reader.role === "DMARC").map(read));
-  }
-  return { found, sources };
+  return { found, sources, notes };
 }
 
 /** The name of a service that a restriction asks and that runs such a program. */
@@ -78,11 +134,6 @@ function asked(postfix: PostfixFacts | undefined, program: RegExp): string | und
   const values = settingsOf(postfix);
   const services = [...postfix.spawned].filter(([, argv]) => argv.some((word) => program.test(word)));
   return services.map(([name]) => name).find((name) => values.includes(`private/${name}`));
-}
-
-/** The text of all settings, those of single services in master.cf too. */
-function settingsOf({ expanded, services }: PostfixFacts): string {
-  return [...expanded.values(), services].join("\n");
 }
 
 /** Says what was set up and not used. */

@@ -1,5 +1,5 @@
 /** Finds the files to import: those of the operands, or those in the places of Debian and other distributions. */
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import type { PostfixCommand } from "../../postfix/run.ts";
@@ -25,6 +25,8 @@ const LIVE: Tree = { at: (path) => path, isLive: true, logDir: "/var/log" };
 
 export interface Located {
   readonly files: readonly { readonly reader: Reader; readonly source: Source }[];
+  /** True if operands name them, each by itself. */
+  readonly areNamed: boolean;
   readonly postfix: PostfixFacts | undefined;
   readonly tree: Tree;
   readonly notes: readonly string[];
@@ -54,7 +56,8 @@ export async function locate(operands: readonly string[]): Promise<Located> {
   const postfix = await askPostfix(named, operands.length > 0, notes);
   // Files in their usual places are read if no file was named.
   const files = named.files.length > 0 ? named.files : standardFiles(named.tree, postfix);
-  return { files: inOrder(onePerRole(files, postfix)), postfix, tree: named.tree, notes };
+  const areNamed = named.files.length > 0;
+  return { files: inOrder(onePerRole(files, postfix)), areNamed, postfix, tree: named.tree, notes };
 }
 
 function takeOperand(path: string, named: Named): void {
@@ -79,6 +82,17 @@ function refused(path: string, wish: string): Failure {
   return new Failure(EXIT.dataError, [`Cannot import "${path}": ${wish}`]);
 }
 
+/** Names by which a copy of /etc is known. */
+const USUAL_NAMES = [
+  "default",
+  "postsrsd.conf",
+  "postfix",
+  "postfix-policyd-spf-python",
+  "opendkim.conf",
+  "opendmarc.conf",
+  "openarc.conf",
+];
+
 function takeDirectory(path: string, named: Named): void {
   const isThere = (name: string): boolean => statSync(join(path, name), { throwIfNoEntry: false }) !== undefined;
   if (isThere("main.cf")) {
@@ -86,7 +100,7 @@ function takeDirectory(path: string, named: Named): void {
     return;
   }
   const isRoot = isThere("etc");
-  if (!isRoot && !["default", "postsrsd.conf", "postfix", "postfix-policyd-spf-python"].some(isThere)) {
+  if (!isRoot && !USUAL_NAMES.some(isThere)) {
     throw refused(path, "want a directory with main.cf, or one like / or /etc");
   }
   if (path === "/" || path === "/etc") return;
@@ -183,6 +197,20 @@ export function hostOf({ tree, postfix }: Pick<Located, "tree" | "postfix">): Ho
         return readRegularFile(tree.at(path), MAX_FILE_BYTES).bytes.toString("utf8");
       } catch {
         return undefined;
+      }
+    },
+    list: (path) => {
+      try {
+        return readdirSync(tree.at(path));
+      } catch {
+        return [];
+      }
+    },
+    exists: (path) => {
+      try {
+        return statSync(tree.at(path)).isFile();
+      } catch {
+        return false;
       }
     },
     postconf: (name) => postfix?.written.get(name),

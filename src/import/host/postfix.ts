@@ -39,6 +39,11 @@ export async function readPostfix(command: PostfixCommand): Promise<PostfixFacts
   };
 }
 
+/** The text of all settings, those of single services in master.cf too. */
+export function settingsOf({ expanded, services }: PostfixFacts): string {
+  return [...expanded.values(), services].join("\n");
+}
+
 function output(run: PostfixRun | undefined): string {
   if (run === undefined) return "";
   if (run.status === "failed") throw new Failure(EXIT.unavailable, [`Cannot ask Postfix: ${run.reason}`]);

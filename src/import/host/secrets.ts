@@ -48,7 +48,8 @@ export function serviceSecretsFile(systemdDir = "/etc/systemd/system"): string {
   return DEFAULT_SECRETS_FILE;
 }
 
-function unitTexts(systemdDir: string): string[] {
+/** The texts of the unit, those that change it first. */
+export function unitTexts(systemdDir: string): string[] {
   const dropIns = join(systemdDir, "postvouch.service.d");
   const read = (path: string): string[] => {
     try {

@@ -1,7 +1,8 @@
 /** Writes files so that after it either all of them are there, whole, or none is. */
 import {
-  chmodSync,
   closeSync,
+  constants,
+  fchmodSync,
   fchownSync,
   fsyncSync,
   linkSync,
@@ -30,7 +31,8 @@ export interface NewFile {
 
 /**
  * Writes the files: first all of them beside their places, then each into its place. If one step fails, all are undone.
- * A file belongs to the owner of its directory, since the directory of the state may be the service's.
+ * A file, and a directory that is made for it, belongs to the owner of the directory above, since that of the state may be
+ * the service's.
  *
  * @throws {Failure} when one cannot be written
  */
@@ -60,8 +62,21 @@ function makeDirectory(directory: string, undo: (() => void)[]): void {
   if (statSync(directory, { throwIfNoEntry: false }) !== undefined) return;
   makeDirectory(dirname(directory), undo);
   mkdirSync(directory, { mode: 0o755 });
-  chmodSync(directory, 0o755);
   undo.push(() => rmdirSync(directory));
+  // The owner above may put a link in its place meanwhile.
+  const made = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    fchmodSync(made, 0o755);
+    giveToOwnerOf(dirname(directory), made);
+  } finally {
+    closeSync(made);
+  }
+}
+
+/** Gives an open file to the owner of a directory, which only root can. */
+function giveToOwnerOf(directory: string, file: number): void {
+  const { uid, gid } = statSync(directory);
+  if (process.getuid?.() === 0) fchownSync(file, uid, gid);
 }
 
 function writeBeside({ path, content, mode }: NewFile, undo: (() => void)[]): string {
@@ -70,9 +85,8 @@ function writeBeside({ path, content, mode }: NewFile, undo: (() => void)[]): st
   undo.push(() => unlinkSync(beside));
   try {
     writeFileSync(file, content);
-    const { uid, gid } = statSync(dirname(path));
-    if (process.getuid?.() === 0) fchownSync(file, uid, gid);
-    chmodSync(beside, mode);
+    giveToOwnerOf(dirname(path), file);
+    fchmodSync(file, mode);
     fsyncSync(file);
   } finally {
     closeSync(file);

@@ -4,7 +4,7 @@
  *     user@example.org,Name=value|Name=value        # the first line of a recipient counts
  */
 import { parseCidr } from "../../mail/ip.ts";
-import { type Findings, type Host, ImportError, type OverrideSetting, type Source } from "./finding.ts";
+import { type Findings, type Host, ImportError, type Source, type TableSetting } from "./finding.ts";
 import { difference, identitiesOf, variantsOf } from "./policyd-spf-dispositions.ts";
 import {
   addNamed,
@@ -50,7 +50,7 @@ interface Reading {
  *
  * @throws {ImportError} when the file cannot be read
  */
-export function readPerUser(reading: Reading): OverrideSetting[] {
+export function readPerUser(reading: Reading): TableSetting[] {
   const { source, host, findings, options } = reading;
   const option = options.get("Per_User");
   if (option === undefined) return [];
@@ -70,8 +70,8 @@ export function readPerUser(reading: Reading): OverrideSetting[] {
   return readUsers({ path: path.trim(), text }, reading);
 }
 
-function readUsers({ path, text }: Source, { findings, options }: Reading): OverrideSetting[] {
-  const overrides: OverrideSetting[] = [];
+function readUsers({ path, text }: Source, { findings, options }: Reading): TableSetting[] {
+  const overrides: TableSetting[] = [];
   const seen = new Set<string>();
   for (const [index, whole] of text.split("\n").entries()) {
     const content = (whole.split("#", 1)[0] ?? "").trim();
@@ -124,14 +124,14 @@ interface Context {
   readonly note: (text: string) => void;
 }
 
-function overridesFor(user: string, own: ReadonlyMap<string, Option>, context: Context): OverrideSetting[] {
+function overridesFor(user: string, own: ReadonlyMap<string, Option>, context: Context): TableSetting[] {
   const { options, from, note } = context;
   const all: Options = new Map([...options, ...own]);
   for (const name of own.keys()) {
     if (!EXPRESSED.has(name)) note(`${name} applies to all recipients here, and is left out for ${user}`);
   }
   const plain = changesFor(all, options, context);
-  const overrides: OverrideSetting[] = [];
+  const overrides: TableSetting[] = [];
   const exempt = ["Whitelist", "skip_addresses"].flatMap((name) => addressesOf(own.get(name)?.value ?? "", note));
   if (exempt.length > 0) {
     const unchecked = { helo: { check: false }, mail_from: { check: false } };
