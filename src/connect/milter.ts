@@ -52,7 +52,12 @@ function planInternalMail(planning: Planning, ground: Ground): readonly Replaced
   const written = entriesOf(facts.written.get(INTERNAL_LIST) ?? "");
   const same = written.filter((entry) => SAME_LIST.test(entry));
   const isSame = same.length > 0 && pipe === undefined;
-  const entries = isSame ? written.filter((entry) => !SAME_LIST.test(entry)) : miltersIn(INTERNAL_LIST, ground);
+  const entries = ((): readonly string[] => {
+    if (isSame) return written.filter((entry) => !SAME_LIST.test(entry));
+    if (same.length === 0) return miltersIn(INTERNAL_LIST, ground);
+    // smtpd_milters as it was: in what it becomes is ours.
+    return written.flatMap((entry) => (SAME_LIST.test(entry) ? miltersIn(LIST, ground) : [entry]));
+  })();
   const { others, replaced, hasOurs } = sortMilters(entries, ground);
   noteChanges(planning, ground, INTERNAL_LIST, { others, replaced });
   if (pipe !== undefined) {

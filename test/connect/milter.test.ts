@@ -305,6 +305,8 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       );
       const same = "smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:11332\nnon_smtpd_milters = $smtpd_milters\n";
       expect((await inAndOut(same, pipe)).mainCf.get("non_smtpd_milters")).toBe("inet:127.0.0.1:11332");
+      const spam = "smtpd_milters = inet:127.0.0.1:11332\nnon_smtpd_milters = $smtpd_milters\n";
+      expect((await inAndOut(spam, pipe)).mainCf.get("non_smtpd_milters")).toBe("inet:127.0.0.1:11332");
       const alone = "non_smtpd_milters = inet:127.0.0.1:8891\n";
       expect((await inAndOut(alone, pipe)).mainCf.has("non_smtpd_milters")).toBe(false);
     });
@@ -415,6 +417,12 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       ]);
       expect(said).toContain("master.cf: 127.0.0.1:12526/inet gets ours: what is forwarded is sealed there");
       expect((await inAndOut("", sealing)).said).not.toContain("gets ours");
+    });
+
+    test("that was pasted and is replaced gets it by the part that replaces it", async () => {
+      const both = await putInAndOut(["forward-only", "milter"], "", snippet("forward-only.master.cf"), TOML);
+      expect(both.overrides.get("127.0.0.1:12526/inet/smtpd_milters")).toBe(ONE_WORD);
+      expect(both.said).not.toContain("gets ours");
     });
 
     test("is not there in the classic set-up, which is told", async () => {
