@@ -143,13 +143,7 @@ const MACROS = [
   {
     macro: "i",
     why: "the queue id of our log lines",
-    lists: [
-      "milter_data_macros",
-      "milter_end_of_header_macros",
-      "milter_end_of_data_macros",
-      "milter_rcpt_macros",
-      "milter_mail_macros",
-    ],
+    lists: ["milter_data_macros", "milter_end_of_header_macros", "milter_end_of_data_macros", "milter_rcpt_macros"],
   },
 ] as const satisfies readonly { macro: string; why: string; lists: readonly [ReadParameter, ...ReadParameter[]] }[];
 

@@ -186,6 +186,15 @@ describe.skipIf(missing !== undefined)(`from OpenDKIM and OpenDMARC to the milte
       ]);
       expect((await isChecked(tag)).headers("ARC-Seal")).toEqual([]);
     });
+
+    test("doctor finds no fault in what setup has written", async () => {
+      const { checks } = JSON.parse(await admin.does("postvouch doctor --json || true")) as {
+        checks: readonly { id: string; status: string; reason: string }[];
+      };
+      const own = checks.filter(({ id }) => /^(?:milter|second-pass|arc-)/.test(id));
+      expect(own.length).toBeGreaterThan(5);
+      expect(own.filter(({ status }) => status === "error" || status === "warning")).toEqual([]);
+    });
   });
 
   describe("and back", () => {

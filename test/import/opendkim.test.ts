@@ -4,6 +4,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { createRelays } from "../../src/authentication/relay.ts";
 import { createRoles } from "../../src/authentication/role.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { SigningKeys } from "../../src/dkim/keys.ts";
@@ -68,13 +69,16 @@ function imported(conf: string) {
   const files = readKeyFiles(config);
   expect(files.problems).toEqual([]);
   const signing = new SigningKeys(files.keys, { requirePublished: false, seen: [] });
-  const roleOf = createRoles({
-    internal: config["milter.internal"],
-    skip: config["milter.skip"],
-    submissionDaemons: config["milter.submission_daemons"],
-    forwardDaemons: [],
-    skipDaemons: [],
-  });
+  const roleOf = createRoles(
+    {
+      internal: config["milter.internal"],
+      skip: config["milter.skip"],
+      submissionDaemons: config["milter.submission_daemons"],
+      forwardDaemons: [],
+      skipDaemons: [],
+    },
+    createRelays({ trustedRelays: config["milter.trusted_relays"], trustedIds: config["milter.trusted_authserv_ids"] }),
+  );
   return ({ from, client = "127.0.0.1", authenticated = false, daemon = "smtpd" }: Submission): readonly Signer[] => {
     const macros = new Map([["{daemon_name}", daemon], ...(authenticated ? [["{auth_type}", "PLAIN"] as const] : [])]);
     const { role } = roleOf({ client: { family: "ipv4", address: client }, macros } as never);

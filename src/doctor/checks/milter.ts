@@ -56,8 +56,8 @@ export const MILTER: readonly Check[] = [
     run: withOurs((postfix, facts) =>
       ourLists(postfix, facts.setup).flatMap((list) =>
         list.milters.flatMap((milter) => {
+          if (!isAskedByOldProtocol(milter, list, postfix, facts.setup)) return [];
           const text = settingFor(milter, list, "protocol", postfix);
-          if (!isOurMilter(milter, facts.setup, postfix) || Number.parseInt(text, 10) >= VERSION) return [];
           const mend = milter.options.has("protocol")
             ? mendMilters(list, postfix, tidied(list, postfix, facts))
             : list.service?.overrides.has("milter_protocol") === true
@@ -72,7 +72,7 @@ export const MILTER: readonly Check[] = [
     id: "milter-macros",
     right: "Postfix tells the milter who has logged in, and the queue id",
     why: "Without {auth_type} mail of users counts as mail from outside: unsigned, checked, perhaps rejected. Without i the log has no queue id.",
-    run: withOurs((postfix) => [...authFindings(postfix), ...queueIdFindings(postfix)]),
+    run: withOurs((postfix, { setup }) => [...authFindings(postfix, setup), ...queueIdFindings(postfix)]),
   },
   {
     id: "milter-bounces",
@@ -202,8 +202,21 @@ function macrosOf(stages: readonly string[], postfix: PostfixFacts): Set<string>
   return new Set([...listed, ...given.map((one) => one.replace(/=.*$/, ""))]);
 }
 
-function authFindings(postfix: PostfixFacts): Finding[] {
-  const isOld = Number.parseInt(postfix.value("milter_protocol"), 10) < VERSION;
+/** Tells if a milter is ours, and asked in a version before 6: by its own setting, its service's or that of main.cf. */
+function isAskedByOldProtocol(
+  milter: MilterList["milters"][number],
+  list: MilterList,
+  postfix: PostfixFacts,
+  setup: Facts["setup"],
+): boolean {
+  const version = Number.parseInt(settingFor(milter, list, "protocol", postfix), 10);
+  return version < VERSION && isOurMilter(milter, setup, postfix);
+}
+
+function authFindings(postfix: PostfixFacts, setup: Facts["setup"]): Finding[] {
+  const isOld = ourLists(postfix, setup).some((list) =>
+    list.milters.some((milter) => isAskedByOldProtocol(milter, list, postfix, setup)),
+  );
   const nameless = isOld && !macrosOf(["connect"], postfix).has("daemon_name");
   return [
     ...(macrosOf(["connect", "helo", "mail"], postfix).has("auth_type")

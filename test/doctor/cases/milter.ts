@@ -262,6 +262,14 @@ export const MILTER_CASES: readonly Case[] = [
     name: "no {daemon_name}, which we ask for",
     right: { mainCf: `${ASKED}milter_connect_macros = j v\n`, toml: ON },
   },
+  {
+    id: "milter-macros",
+    name: "no {daemon_name}, and an old protocol that is not ours",
+    right: {
+      mainCf: `smtpd_milters = { ${ENDPOINT}, protocol=6 }\nmilter_connect_macros = j v\nmilter_protocol = 2\n`,
+      toml: ON,
+    },
+  },
 
   {
     id: "milter-roles",
