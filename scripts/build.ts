@@ -32,8 +32,9 @@ async function build(dist: string): Promise<void> {
       ],
     },
   });
-  // By itself, because a file that two programs share would be one more for every command.
+  // By themselves, because a file that two programs share would be one more for every command.
   await write(dist, join(SRC, "store/sqlite-worker.ts"), {});
+  await write(dist, join(SRC, "history/history-worker.ts"), {});
   cpSync(join(ROOT, "node_modules", TAKEN_IN, "LICENSE"), join(dist, `${TAKEN_IN}.LICENSE`));
   // Not through the bundler: an old Node.js must be able to read it, and it imports nothing before it has looked.
   const main = readFileSync(join(SRC, "main.js"), "utf8").replace("./cli.ts", "./cli.js");

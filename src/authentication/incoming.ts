@@ -2,8 +2,10 @@
  * A message from outside. Its results go into one Authentication-Results field at the top, and DMARC alone decides about
  * it.
  */
-import { rejectText } from "../dmarc/disposition.ts";
+import { authorDomain } from "../dmarc/author-domain.ts";
+import { type Disposition, rejectText } from "../dmarc/disposition.ts";
 import { foldedResults, type MethodResult } from "../mail/authentication-results.ts";
+import { domainOf } from "../mail/names.ts";
 import type { Decision, StepReply } from "../milter/application.ts";
 import { type CheckResults, Checks } from "./checks.ts";
 import { type Arrival, Handled } from "./handled.ts";
@@ -50,6 +52,7 @@ export class Incoming extends Handled {
     const { settings } = this.arrival.parts;
     const wanted: MailAction = dmarc?.disposition.action ?? "accept";
     const action = settings.isReport ? "accept" : wanted;
+    if (dmarc !== undefined) this.#record(dmarc, action === wanted);
     const value = foldedResults(settings.authservId, results);
     const goesOn = action === "accept" || action === "hold";
     const outcome: SealOutcome | undefined =
@@ -76,4 +79,32 @@ export class Incoming extends Handled {
         return { reply: "continue", edits };
     }
   }
+
+  /** Keeps the result for reports, with what became of the message. */
+  #record({ verdict, disposition }: NonNullable<CheckResults["dmarc"]>, isDone: boolean): void {
+    const { parts, smtp, origin, sender, isRelayed } = this.arrival;
+    // A report names the address of the client, which for a relay of ours is not known.
+    if (parts.record === undefined || origin.client === undefined || isRelayed) return;
+    const senderDomain = domainOf(sender);
+    parts.record({
+      verdict,
+      disposition: isDone ? disposition : REPORT_MODE,
+      clientAddress: origin.client.text,
+      senderDomain: authorDomain(senderDomain) ?? senderDomain,
+      queueId: smtp.macros.get("i") ?? "NOQUEUE",
+      reporter: parts.settings.authservId,
+      receivedSeconds: parts.timeMs() / 1000,
+      isReport: verdict.result === "pass" && this.head.valuesOf("subject").some((subject) => REPORT.test(subject)),
+    });
+  }
 }
+
+/** What becomes of all messages in report mode. */
+const REPORT_MODE: Disposition = {
+  action: "accept",
+  applied: "none",
+  override: { type: "local_policy", comment: "no policy is applied here" },
+};
+
+/** The subject of an aggregate report (RFC 9990 section 3.5.2). Whoever lies in it must pass DMARC, so the lie is his own. */
+const REPORT = /^\s*Report\s+Domain:\s+\S+\s+Submitter:\s+\S/;

@@ -3,6 +3,7 @@ import type { SigningKeys } from "../dkim/keys.ts";
 import type { SignSettings } from "../dkim/sign.ts";
 import type { VerifySettings } from "../dkim/verify.ts";
 import type { Disposer, DmarcSettings } from "../dmarc/disposition.ts";
+import type { HistoryMessage } from "../dmarc/history.ts";
 import type { Resolver } from "../dns/types.ts";
 import type { SpfChecker } from "../spf/checker.ts";
 import type { SpfTransactions } from "../spf/transactions.ts";
@@ -62,4 +63,6 @@ export interface AuthenticationParts extends CheckParts {
   /** Milliseconds since 1970. */
   readonly timeMs: () => number;
   readonly observe: (report: MessageReport) => void;
+  /** Keeps the result of DMARC for reports. `undefined` if nobody wants it. */
+  readonly record: ((message: HistoryMessage) => void) | undefined;
 }

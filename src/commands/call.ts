@@ -19,6 +19,9 @@ export const OPTIONS = {
   force: { type: "boolean" },
   apply: { type: "boolean" },
   undo: { type: "boolean" },
+  day: { type: "string" },
+  send: { type: "boolean" },
+  print: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "V" },
 } as const;

@@ -15,14 +15,14 @@ import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import { foldedResults } from "../mail/authentication-results.ts";
 import { type HeaderField, type Message, splitMessage } from "../mail/header-field.ts";
 import { parseAddress } from "../mail/ip.ts";
-import { join, readFileSync } from "../process/builtins.ts";
+import { readFileSync } from "../process/builtins.ts";
 import { EXIT, Failure, fileTrouble, usageError } from "../process/exit.ts";
 import { readKeyFiles } from "../setup/dkim-keys.ts";
 import { createCheckParts } from "../setup/mail-checks.ts";
 import { readRegularFile } from "../setup/regular-file.ts";
-import { readSeenKeys, SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
+import { authorKeys } from "./author-keys.ts";
 import type { Call } from "./call.ts";
 import type { Output } from "./output.ts";
 
@@ -82,32 +82,19 @@ function readEnvelope({ ip, helo, sender }: Call["options"]): Envelope | undefin
  */
 export async function signMail({ around, operands, output, timeMs }: Call): Promise<number> {
   const message = readMessage(operands);
-  return await withSetup(around, async ({ config, stateDir }, resolver) => {
+  return await withSetup(around, async (setup, resolver) => {
     const refuse = (reason: string): number => {
       output.problem(`not signed: ${reason}`);
       return EXIT.notRewritten;
     };
-    const { keys, problems } = readKeyFiles(config);
-    for (const problem of problems) output.problem(problem);
-    const settings = signSettings(config);
+    const settings = signSettings(setup.config);
     const found = namesToSign(message.fields, settings);
     if ("refusal" in found) return refuse(found.refusal);
     const from = readFrom(message.fields.flatMap(({ key, value }) => (key === "from" ? [value] : [])));
     if (!from.isUsable) return refuse(`From has no author: ${from.problem}`);
-    const author = from.mailbox;
-    const { seen } = readSeenKeys(join(stateDir, SEEN_KEYS_FILE));
-    const signing = new SigningKeys(keys, { requirePublished: config["dkim.sign.require_published"], seen });
-    const deadlineMs = deadline();
-    const candidates = signing.candidates(author.local, author.domain);
-    if (candidates.length === 0) return refuse(`no key for ${author.local}@${author.domain}`);
-    // Only the keys of this author: there may be thousands.
-    for (const key of candidates) {
-      signing.learn(key, await resolver.resolve(recordName(key.selector, key.domain), "TXT", { deadlineMs }));
-    }
-    const chosen = signing.choose(author.local, author.domain);
-    if (chosen.length === 0) {
-      return refuse(`no record in DNS for the key of ${author.domain}; "postvouch dkim check" says more`);
-    }
+    const { chosen, refusal, problems } = await authorKeys(setup, resolver, from.mailbox);
+    for (const problem of problems) output.problem(problem);
+    if (chosen.length === 0) return refuse(refusal);
     const body = new BodyHashes();
     const started = new Signing(settings, message.fields, found.names, chosen, body);
     eachChunk(message.body, (chunk) => body.update(chunk));

@@ -147,6 +147,21 @@ sealed. POSTVOUCH_NOW=<unix seconds> freezes the clock.`,
     operands: "[FILE]",
     load: async () => (await import("./mail.ts")).sealMail,
   },
+  "dmarc report": {
+    usage: "dmarc report [--config FILE] [--day YYYY-MM-DD] [--send|--print]",
+    summary: "aggregate reports from stored results",
+    help: `Makes aggregate reports (RFC 9990) of a day, by UTC, for the domains that ask
+for them in their DMARC records, from what dmarc.history has. Without --day it
+is yesterday. Says what would be sent to whom.
+--print prints the XML of each report.
+--send signs the reports and sends them through dmarc.report.submit, each once;
+without --day also those of the last three days that could not be sent. It wants
+dmarc.report.enabled = true.
+Exits 1 if a report could not be sent. POSTVOUCH_NOW=<unix seconds> freezes the
+clock.`,
+    options: ["config", "day", "send", "print"],
+    load: async () => (await import("./dmarc-report.ts")).reportDay,
+  },
   import: {
     usage: "import [--dry-run] [--force] [--config FILE] [PATH...]",
     summary: "take over postsrsd, policyd-spf, OpenDKIM and others",

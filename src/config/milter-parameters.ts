@@ -1,4 +1,6 @@
-/** The configuration keys of the milter, DMARC and ARC: the sections [milter], [dmarc] and [arc] of the table. */
+/** The configuration keys of the milter, DMARC and ARC: the sections [milter], [dmarc], [dmarc.report] and [arc]. */
+import { parseHistoryPlace } from "../history/place.ts";
+import { isDomainName } from "../mail/names.ts";
 import { parseReplyText } from "../policy/settings.ts";
 import { selector } from "./dkim-parameters.ts";
 import { parameter } from "./parameter.ts";
@@ -8,6 +10,7 @@ import {
   domainName,
   domainPattern,
   duration,
+  endpoint,
   flag,
   integer,
   type Kind,
@@ -28,6 +31,28 @@ const authservId = kind('a name as in Authentication-Results, such as "mx.exampl
 const rejectMessage = kind("one line of printable ASCII; {domain} stands for the author's domain", (value) =>
   typeof value === "string" && parseReplyText(value.replaceAll("{domain}", "")) !== undefined ? value : undefined,
 );
+
+const historyPlace = kind('"", "sqlite:/path" or "opendmarc:/path"', (value) =>
+  typeof value === "string" && (value === "" || parseHistoryPlace(value) !== undefined) ? value : undefined,
+);
+
+const organization = kind('"" or a name of up to 100 printable ASCII characters', (value) =>
+  typeof value === "string" && /^[\x20-\x7e]{0,100}$/.test(value) ? value : undefined,
+);
+
+/** A mailbox of which nothing must be quoted. */
+const MAILBOX = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@(?<domain>[^@]+)$/;
+
+const reportAddress = kind('"" or an address such as "postmaster@example.net"', (value) => {
+  if (typeof value !== "string" || value.length > 254) return undefined;
+  const domain = MAILBOX.exec(value)?.groups?.domain ?? "";
+  return value === "" || (isDomainName(domain) && domain.includes(".")) ? value : undefined;
+});
+
+const submitEndpoint = kind('"address:port" or "[v6address]:port" of an SMTP server', (value) => {
+  const parsed = endpoint.parse(value);
+  return parsed.ok && parsed.value.type === "inet" && parsed.value.port > 0 ? parsed.value : undefined;
+});
 
 const selectorOrEmpty: Kind<string> = {
   want: selector.want,
@@ -130,6 +155,32 @@ export const DMARC_PARAMETERS = {
     listOf(domainPattern),
     [],
     "Domains of List-Id or of the envelope sender whose failures are only tagged: mailing lists that change what they pass on.",
+  ),
+  "dmarc.history": parameter(
+    historyPlace,
+    "",
+    'Where results are kept for aggregate reports: "sqlite:/path", 30 days of them, or "opendmarc:/path", the HistoryFile that opendmarc-import reads. Empty: nowhere.',
+  ),
+
+  "dmarc.report.enabled": parameter(
+    flag,
+    false,
+    "Lets postvouch dmarc report --send send aggregate reports (RFC 9990) to the domains that ask for them.",
+  ),
+  "dmarc.report.organization": parameter(
+    organization,
+    "",
+    "Name of who reports, in the report and beside its From address. Empty: the domain of that address.",
+  ),
+  "dmarc.report.from": parameter(
+    reportAddress,
+    "",
+    "Sender of reports, and whom to ask about them. Empty: postmaster at the domain of hostname.",
+  ),
+  "dmarc.report.submit": parameter(
+    submitEndpoint,
+    "127.0.0.1:25",
+    "SMTP server that takes the reports from postvouch dmarc report --send.",
   ),
 } as const;
 

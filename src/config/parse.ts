@@ -1,6 +1,7 @@
 /** Parses TOML text into a frozen configuration, or lists all its problems. Does no I/O. */
 import { parse, TomlError } from "smol-toml";
 import { nearest } from "../collections/nearest.ts";
+import { parseHistoryPlace } from "../history/place.ts";
 import { formatEndpoint } from "../net/endpoint.ts";
 import { LISTENER_KEYS } from "./listeners.ts";
 import type { Parameter } from "./parameter.ts";
@@ -126,7 +127,15 @@ function checkTogether(config: Config): string[] {
   if (config["srs.store.mode"] === "all" && config["srs.store.url"] === "") {
     problems.push('srs.store.url: got "", want a store, because srs.store.mode is "all"');
   }
+  problems.push(...checkReports(config));
   return [...problems, ...checkEndpoints(config), ...config["policy.override"].flatMap(checkOverride)];
+}
+
+/** Reports are made from the database alone. OpenDMARC's own tools make them from its HistoryFile. */
+function checkReports(config: Config): string[] {
+  const history = config["dmarc.history"];
+  if (!config["dmarc.report.enabled"] || parseHistoryPlace(history)?.kind === "sqlite") return [];
+  return [`dmarc.history: got "${history}", want "sqlite:/path", because dmarc.report.enabled is true`];
 }
 
 const MATCHERS = ["recipient", "sender", "sender_domain", "helo_name", "client_address"] as const;

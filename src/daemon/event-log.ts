@@ -1,5 +1,6 @@
 /** Counts and logs events outside of requests: broken protocols, own domains, the store, refused connections. */
 import type { OwnDomainsEvent } from "../domains/source.ts";
+import type { HistoryHooks } from "../history/history.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { ServeHooks } from "../net/connection.ts";
 import { errorText } from "../process/exit.ts";
@@ -77,6 +78,15 @@ export class StoreWatch implements StoreHooks {
     this.hasAnswered = true;
     this.#logger.log("info", "store", { state: "recovered" });
   }
+}
+
+/** The state of the history of DMARC results. */
+export function historyLog(logger: Logger): HistoryHooks {
+  const log = limitedLog(logger);
+  return {
+    onFailed: (problem) => log("error", "dmarc_history", { state: "cannot be written, mail goes on", problem }),
+    onRecovered: (lost) => log("info", "dmarc_history", { state: "recovered", lost }),
+  };
 }
 
 /** Counts and logs connections that are refused because there are too many. */

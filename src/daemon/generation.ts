@@ -7,6 +7,9 @@ import { LISTENER_KEYS, LISTENERS } from "../config/listeners.ts";
 import { policySettings, resolverSettings } from "../config/settings.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import type { OwnDomainSources } from "../domains/sources.ts";
+import type { History } from "../history/history.ts";
+import { openHistory } from "../history/open.ts";
+import { parseHistoryPlace } from "../history/place.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { BufferBudget } from "../net/buffer-budget.ts";
 import { type Listeners, ListenFailure, type PreparedListeners, type Wanted } from "../net/listeners.ts";
@@ -22,7 +25,7 @@ import type { Activity } from "../status/activity.ts";
 import type { SpfQuestion } from "../status/view.ts";
 import { openStore } from "../store/open.ts";
 import { dnsLog, dnsQueryObserver } from "./dns-observer.ts";
-import { StoreWatch } from "./event-log.ts";
+import { historyLog, StoreWatch } from "./event-log.ts";
 import type { MailAuthentication } from "./mail-authentication.ts";
 import { createServices, type Services } from "./services.ts";
 import { explainSpf, fromLatin1, reportLines, toLatin1, traceLines } from "./spf-explanation.ts";
@@ -90,6 +93,8 @@ interface GenerationParts {
   readonly resolver: StubResolver;
   readonly store: AddressStore | undefined;
   readonly watch: StoreWatch;
+  /** Results of DMARC for reports; `undefined` if nobody wants them. */
+  readonly history: History | undefined;
 }
 
 export class Generation {
@@ -178,6 +183,7 @@ export class Generation {
   async #close(): Promise<void> {
     this.#parts.authentication?.close();
     await this.resolver.close();
+    await this.#parts.history?.close();
     await this.#parts.store?.close();
   }
 
@@ -214,10 +220,13 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   const checker = createChecker(setup, resolver);
   const services = createServices(setup, { ...lasting, resolver, checker, store });
   const pending = new Pending();
+  const history = await prepareHistory(setup, logger);
+  undo.defer(() => history?.close());
   const authentication = await prepareAuthentication(setup, {
     ...lasting,
     resolver,
     checker,
+    record: history && ((message) => history.record(message)),
     hold: () => pending.hold(),
   });
   undo.defer(() => authentication?.close());
@@ -225,7 +234,7 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
   undo.defer(() => listeners.close());
   const opened = undo.move();
   return {
-    generation: new Generation(services, { setup, checker, authentication, resolver, store, watch }, pending),
+    generation: new Generation(services, { setup, checker, authentication, resolver, store, watch, history }, pending),
     warnings: ownDomains.report.warnings,
     commit() {
       lasting.budget.limitBytes = config["limits.buffered"];
@@ -235,6 +244,13 @@ export async function prepareGeneration(setup: Setup, lasting: Lasting): Promise
     },
     close: () => opened.disposeAsync(),
   };
+}
+
+/** Only incoming mail that the milter evaluates has results to keep. */
+async function prepareHistory({ config }: Setup, logger: Logger): Promise<History | undefined> {
+  const place = parseHistoryPlace(config["dmarc.history"]);
+  if (place === undefined || config["milter.listen"].length === 0 || !config["dmarc.verify"]) return undefined;
+  return await openHistory(place, historyLog(logger));
 }
 
 /** Without a milter nothing of it is loaded. */

@@ -1,6 +1,7 @@
 /** Mail authentication of one generation, behind the milter. Loaded only if there is a milter. */
 import { createAuthentication } from "../authentication/application.ts";
 import type { MessageReport } from "../authentication/report.ts";
+import type { HistoryMessage } from "../dmarc/history.ts";
 import type { StubResolver } from "../dns/resolver.ts";
 import type { Metrics } from "../metrics/metrics.ts";
 import type { Application } from "../milter/application.ts";
@@ -40,12 +41,13 @@ interface Parts {
   readonly activity: Activity;
   readonly timeMs: () => number;
   readonly transactions: SpfTransactions;
+  readonly record: ((message: HistoryMessage) => void) | undefined;
   /** Keeps the parts open until the returned function is called: for each message under way. */
   readonly hold: () => () => void;
 }
 
 export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthentication {
-  const { resolver, checker, metrics, logger, activity, timeMs, transactions, hold } = parts;
+  const { resolver, checker, metrics, logger, activity, timeMs, transactions, record, hold } = parts;
   const seenFile = join(setup.stateDir, SEEN_KEYS_FILE);
   const keys = new WatchedKeys({ config: setup.config, seenFile, resolver, logger });
   const observe = messageObserver(metrics, logger, activity);
@@ -56,6 +58,7 @@ export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthen
     keys,
     transactions,
     timeMs,
+    record,
     observe(report) {
       underWay.get(report.smtp)?.();
       underWay.delete(report.smtp);

@@ -6,7 +6,7 @@ import type { Resolver } from "../dns/types.ts";
 import { domainOf, normalizeName } from "../mail/names.ts";
 import { loadTreeWalk } from "../mailauth/dmarc.ts";
 import { DmarcLookups, NoAnswer } from "./lookups.ts";
-import { type DmarcRecord, dmarcRecords, parseDmarcRecord } from "./record.ts";
+import { dmarcRecords, parseDmarcRecord } from "./record.ts";
 import type { ReportUri } from "./report-uri.ts";
 
 /** A mailbox that gets reports. */
@@ -33,11 +33,12 @@ const MAX_DESTINATIONS = 10;
 
 /**
  * @param domain the domain that has the record
+ * @param rua its addresses
  * @param deadlineMs on the clock of `performance.now()`
  */
 export async function reportDestinations(
   domain: string,
-  { rua }: DmarcRecord,
+  rua: readonly ReportUri[],
   resolver: Resolver,
   deadlineMs: number,
 ): Promise<Destinations> {
@@ -54,7 +55,7 @@ export async function reportDestinations(
 
 async function check(domain: string, uri: ReportUri, lookups: DmarcLookups): Promise<Destination | RefusedDestination> {
   const { mailbox } = uri;
-  if (mailbox === undefined) return refuse(uri, "only mailto: is supported");
+  if (mailbox === undefined) return refuse(uri, "only mailto: with one mailbox is supported");
   const host = normalizeName(domainOf(mailbox));
   try {
     if (await isOneOrganization(domain, host, lookups)) return toDestination(uri, mailbox);

@@ -23,6 +23,8 @@ export interface HistoryMessage extends EvaluatedMessage {
   readonly reporter: string;
   /** Since 1970. */
   readonly receivedSeconds: number;
+  /** True for a message that is an aggregate report itself. Nobody is told of those: the answer would be one more. */
+  readonly isReport: boolean;
 }
 
 /** OpenDMARC's codes for results of SPF and DKIM. */
@@ -45,10 +47,10 @@ const ACTION_CODES: Readonly<Record<DmarcAction, number>> = { reject: 0, accept:
 
 type Line = readonly [key: string, ...values: (string | number)[]];
 
-/** The block; `undefined` for a message without an author's domain or with a temporary error, as OpenDMARC does. */
+/** The block; `undefined` for a message without an author's domain or with a temporary error, as with OpenDMARC. */
 export function historyBlock(message: HistoryMessage): string | undefined {
   const { verdict, disposition } = message;
-  if (verdict.result === "permerror" || verdict.result === "temperror") return undefined;
+  if (verdict.result === "permerror" || verdict.result === "temperror" || message.isReport) return undefined;
   const lines: Line[] = [
     ["job", message.queueId],
     ["reporter", message.reporter],

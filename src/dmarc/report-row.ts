@@ -11,8 +11,6 @@ export interface EvaluatedMessage {
   readonly clientAddress: string;
   /** The domain of the envelope sender; "" for the null sender. */
   readonly senderDomain: string;
-  /** The domain of the recipients if it is only one, or "". */
-  readonly recipientDomain: string;
 }
 
 /** The policy that a report is about. A domain that changes it gets a report for each. */
@@ -43,7 +41,6 @@ export interface ReportRow {
   readonly override: Override | undefined;
   readonly headerFrom: string;
   readonly envelopeFrom: string;
-  readonly envelopeTo: string;
   readonly dkim: readonly ReportedResult[];
   readonly spf: ReportedResult | undefined;
 }
@@ -78,7 +75,6 @@ export function reportRow(
       override: disposition.override,
       headerFrom: verdict.domain,
       envelopeFrom: message.senderDomain,
-      envelopeTo: message.recipientDomain,
       dkim: signatures.slice(0, MAX_SIGNATURES).map(reported),
       spf: spf && reported(spf),
     },
@@ -111,16 +107,4 @@ function publishedPolicy(domain: string, record: DmarcRecord): PublishedPolicy {
     fo: record.fo,
     testing: record.isTesting ? "y" : "n",
   };
-}
-
-/** Counts equal rows, in the order in which they first came. */
-export function countRows(rows: Iterable<ReportRow>): CountedRow[] {
-  const counts = new Map<string, { readonly row: ReportRow; count: number }>();
-  for (const row of rows) {
-    const key = JSON.stringify(row);
-    const known = counts.get(key);
-    if (known === undefined) counts.set(key, { row, count: 1 });
-    else known.count++;
-  }
-  return [...counts.values()].map(({ row, count }) => ({ ...row, count }));
 }

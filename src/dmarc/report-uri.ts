@@ -1,4 +1,5 @@
 /** The addresses in rua= and ruf= (RFC 9989 sections 4.6 and 4.8). */
+import { domainOf, isDomainName } from "../mail/names.ts";
 
 /** A place for reports. */
 export interface ReportUri {
@@ -14,7 +15,10 @@ export interface ReportUri {
 const URI = /^([a-z][a-z0-9+.-]*):((?:[a-z0-9\-._~:/?#[\]@$&'()*+;=]|%[0-9a-f]{2})*)$/i;
 const SIZE = /!([0-9]{1,15})([kmgt]?)$/i;
 const UNITS = ["", "k", "m", "g", "t"];
-const MAILBOX = /^[^@\x00-\x20\x7f-\xff<>()"\\,;]+@[a-z0-9._-]+$/i;
+/** A local part that needs no quotes (RFC 5322 section 3.2.3). */
+const LOCAL_PART = /^(?!\.)(?:\.?[a-z0-9!#$%&'*+/=?^_`{|}~-])+(?=@)/i;
+/** RFC 5321 section 4.5.3.1. */
+const MAX_MAILBOX_BYTES = 254;
 
 /** @returns `undefined` if the text is no URI */
 export function readReportUri(text: string): ReportUri | undefined {
@@ -30,5 +34,7 @@ export function readReportUri(text: string): ReportUri | undefined {
 function readMailbox(rest: string): string | undefined {
   const [to = ""] = rest.split("?", 1);
   const mailbox = to.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return MAILBOX.test(mailbox) ? mailbox : undefined;
+  const local = LOCAL_PART.exec(mailbox)?.[0] ?? "";
+  const isWhole = local !== "" && local.length + 1 + domainOf(mailbox).length === mailbox.length;
+  return isWhole && isDomainName(domainOf(mailbox)) && mailbox.length <= MAX_MAILBOX_BYTES ? mailbox : undefined;
 }

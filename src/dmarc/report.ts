@@ -15,7 +15,7 @@ export interface AggregateReport {
   readonly organization: string;
   /** The mailbox of those who answer questions. */
   readonly email: string;
-  /** Unique among our reports: a dot-atom, with a domain if it has an "@". */
+  /** Unique among our reports: letters and digits. */
   readonly id: string;
   /** The first and the last second, since 1970. */
   readonly beginSeconds: number;
@@ -75,11 +75,7 @@ function record(row: CountedRow): Xml {
           : [element("reason", [leaf("type", override.type), leaf("comment", override.comment)])]),
       ]),
     ]),
-    element("identifiers", [
-      leaf("header_from", row.headerFrom),
-      leaf("envelope_from", row.envelopeFrom),
-      leaf("envelope_to", row.envelopeTo),
-    ]),
+    element("identifiers", [leaf("header_from", row.headerFrom), leaf("envelope_from", row.envelopeFrom)]),
     element("auth_results", [
       ...row.dkim.map(({ domain, selector, result }) =>
         element("dkim", [required("domain", domain), required("selector", selector), leaf("result", result)]),
@@ -89,16 +85,6 @@ function record(row: CountedRow): Xml {
         : [element("spf", [required("domain", spf.domain), leaf("scope", "mfrom"), leaf("result", spf.result)])]),
     ]),
   ]);
-}
-
-/** The name of the attachment (RFC 9990 section 3.5.2). `receiver` is our domain. */
-export function reportFileName(receiver: string, { policy, beginSeconds, endSeconds }: AggregateReport): string {
-  return `${receiver}!${policy.domain}!${beginSeconds}!${endSeconds}.xml.gz`;
-}
-
-/** The subject of the message (RFC 9990 section 3.5.2). */
-export function reportSubject(receiver: string, { policy, id }: AggregateReport): string {
-  return `Report Domain: ${policy.domain} Submitter: ${receiver} Report-ID: <${id}>`;
 }
 
 /** An element as lines, each with its depth below the outermost one. */

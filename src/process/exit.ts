@@ -5,6 +5,8 @@ export const EXIT = {
   notRewritten: 1,
   /** A bounce is not known. This code is our own. */
   notExplained: 1,
+  /** A report could not be sent. */
+  notReported: 1,
   /** The doctor has found an error. */
   wrong: 1,
   /** Postfix's files were not changed, or put back. This code is our own. */

@@ -1,5 +1,6 @@
 /** Predicts the problems of `serve` with sockets and the store, without opening any. */
 import { LISTENER_KEYS } from "../config/listeners.ts";
+import { parseHistoryPlace } from "../history/place.ts";
 import { accessSync, constants, dirname, existsSync, lstatSync, statSync } from "../process/builtins.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
 import { parseStoreUrl } from "../store/url.ts";
@@ -15,7 +16,11 @@ export function foresee(setup: Setup): string[] {
   }
   const url = setup.config["srs.store.url"];
   const store = url === "" ? undefined : parseStoreUrl(url);
-  if (store?.kind === "sqlite") problems.push(...checkFile(store.path).map((problem) => `srs.store.url: ${problem}`));
+  if (store?.kind === "sqlite")
+    problems.push(...checkFile("store", store.path).map((problem) => `srs.store.url: ${problem}`));
+  const history = parseHistoryPlace(setup.config["dmarc.history"]);
+  if (history !== undefined)
+    problems.push(...checkFile("history", history.path).map((problem) => `dmarc.history: ${problem}`));
   if (setup.secrets.length === 0 && !setup.problems.some((problem) => problem.startsWith("srs.secrets_file"))) {
     problems.push(...checkCreatable(setup.secretsFile).map((problem) => `srs.secrets_file: ${problem}`));
   }
@@ -29,9 +34,12 @@ function checkSocket(path: string): string[] {
   return stat === undefined || stat.isSocket() ? [] : [`Cannot listen on "${path}": the path exists and is no socket`];
 }
 
-function checkFile(path: string): string[] {
+function checkFile(what: string, path: string): string[] {
   if (!existsSync(path)) return checkDirectory(dirname(path), path);
-  if (statSync(path).isDirectory()) return [`Cannot open store "${path}": it is a directory`];
+  const found = statSync(path);
+  if (!found.isFile()) {
+    return [`Cannot open ${what} "${path}": ${found.isDirectory() ? "it is a directory" : "not a regular file"}`];
+  }
   return isAllowed(path, constants.W_OK) ? [] : [`Cannot write "${path}": no permission`];
 }
 

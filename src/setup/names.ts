@@ -32,7 +32,8 @@ export async function readNames(config: Config): Promise<Names> {
 
 const NO_NAMES: PostfixNames = { hostname: "", domain: "", origin: "", isOwnSender: () => false };
 
-function parentDomain(hostname: string): string {
+/** The domain of a host: the name without its first label, if several are left. */
+export function parentDomain(hostname: string): string {
   const dot = hostname.indexOf(".");
   const parent = hostname.slice(dot + 1);
   return dot !== -1 && parent.includes(".") ? parent : hostname;

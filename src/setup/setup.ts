@@ -83,6 +83,7 @@ export async function readSetup(
       ...news,
       ...decoy,
       ...timeWarnings(config),
+      ...historyWarnings(config),
       ...(isProblem ? [] : absence.map((line) => `${line}; serve will make it${WHERE_SECRETS_ARE}`)),
     ],
   };
@@ -98,6 +99,14 @@ function timeWarnings(config: Config): string[] {
   if (timeoutMs < limitMs || config["policy.listen"].length === 0) return [];
   const wish = "want a fraction of it: a second DNS server would never be asked";
   return [`dns.timeout: ${timeoutMs} ms is not below policy.time_limit (${limitMs} ms), ${wish}`];
+}
+
+/** Warns of a history that nothing is written to. */
+function historyWarnings(config: Config): string[] {
+  if (config["dmarc.history"] === "") return [];
+  const missing = config["milter.listen"].length === 0 ? "milter.listen is empty" : "dmarc.verify is false";
+  if (config["milter.listen"].length > 0 && config["dmarc.verify"]) return [];
+  return [`dmarc.history: nothing is kept, because ${missing}`];
 }
 
 /** Warns of unused secrets in state_dir: they would sign if the credential went missing. */

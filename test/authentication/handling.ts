@@ -3,6 +3,7 @@ import { createAuthentication } from "../../src/authentication/application.ts";
 import type { MessageReport } from "../../src/authentication/report.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { SigningKeys } from "../../src/dkim/keys.ts";
+import type { HistoryMessage } from "../../src/dmarc/history.ts";
 import type { Resolver } from "../../src/dns/types.ts";
 import { splitMessage } from "../../src/mail/header-field.ts";
 import type { Application, Decision, MessageHandler, SmtpSession } from "../../src/milter/application.ts";
@@ -29,6 +30,10 @@ export interface Handling {
   readonly sender?: string;
   readonly nowSeconds?: number;
   readonly transactions?: SpfTransactions;
+  /** Beside `{daemon_name}`. */
+  readonly macros?: Readonly<Record<string, string>>;
+  /** What is kept for reports. */
+  readonly record?: (message: HistoryMessage) => void;
   /** What happens between RCPT and DATA. */
   readonly beforeData?: () => Promise<unknown>;
 }
@@ -59,6 +64,7 @@ function authentication(handling: Handling): {
     keys: handling.keys ?? new SigningKeys([], { requirePublished: false, seen: [] }),
     transactions: handling.transactions ?? new SpfTransactions(),
     timeMs,
+    record: handling.record,
     observe: (one) => {
       report = one;
     },
@@ -74,7 +80,11 @@ export function beginMessage(handling: Handling): {
 } {
   const { client = LOOPBACK, daemon = "smtpd", heloName = "mail.example.net" } = handling;
   const { application, reported } = authentication(handling);
-  const smtp: SmtpSession = { client, heloName, macros: new Map([["{daemon_name}", daemon]]) };
+  const smtp: SmtpSession = {
+    client,
+    heloName,
+    macros: new Map(Object.entries({ "{daemon_name}": daemon, ...handling.macros })),
+  };
   const handler = application.begin(smtp, { address: handling.sender ?? "ann@example.com", parameters: [] });
   return { handler, reported };
 }

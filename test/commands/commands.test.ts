@@ -32,7 +32,7 @@ describe("the command line", () => {
     {
       name: "no command",
       args: [],
-      says: "want a command: serve, check-config, srs, spf, dkim, mail, import, explain-bounce, doctor, setup or help",
+      says: "want a command: serve, check-config, srs, spf, dkim, mail, dmarc, import, explain-bounce, doctor, setup or help",
     },
     { name: "an unknown command", args: ["milter"], says: 'no such command: "milter"; "postvouch help" lists' },
     { name: "the name of an object's own", args: ["constructor"], says: 'no such command: "constructor"' },

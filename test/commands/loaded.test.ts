@@ -104,6 +104,7 @@ describe("what is loaded", () => {
       "commands",
       "config",
       "dns",
+      "history",
       "mail",
       "main.js",
       "net",
@@ -115,10 +116,11 @@ describe("what is loaded", () => {
       "store",
     ]);
     // No service, no resolver, no store: of these folders, what reads and checks values.
-    const values = files.filter((name) => /^(?:dns|mail|net|policy|srs|store)\//.test(name));
+    const values = files.filter((name) => /^(?:dns|history|mail|net|policy|srs|store)\//.test(name));
     expect(values).toEqual([
       "dns/name.ts",
       "dns/server-address.ts",
+      "history/place.ts",
       "mail/address-groups.ts",
       "mail/ip.ts",
       "mail/names.ts",

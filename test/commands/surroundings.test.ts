@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { freePorts, postvouch, RunningDaemon, scratch } from "../helpers/daemon.ts";
 import { missingRoot } from "../helpers/postfix-server.ts";
-import { requirePrograms } from "../helpers/requires.ts";
+import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.js");
 
@@ -51,6 +51,32 @@ describe("check-config", () => {
     const { status, stderr } = postvouch(["check-config", "--config", config(dir, `srs.store.url = "sqlite:/tmp"\n`)]);
     expect(status).toBe(78);
     expect(stderr).toContain('srs.store.url: Cannot open store "/tmp": it is a directory');
+  });
+
+  test.each([
+    ["sqlite", "none/h.db", 'Cannot make "PATH": its directory does not exist'],
+    ["sqlite", "folder", 'Cannot open history "PATH": it is a directory'],
+    ["opendmarc", "fifo", 'Cannot open history "PATH": not a regular file'],
+  ])("foresees that a history cannot be kept in %s:%s", (kind, name, problem) => {
+    using dir = scratch();
+    const path = join(dir.path, name);
+    mkdirSync(join(dir.path, "folder"));
+    runProgram("mkfifo", [join(dir.path, "fifo")]);
+    const toml = `[dmarc]\nhistory = "${kind}:${path}"\n[milter]\nlisten = ["127.0.0.1:8891"]\n`;
+    const { status, stderr } = postvouch(["check-config", "--config", config(dir, toml)]);
+    expect({ status, stderr }).toEqual({ status: 78, stderr: expect.not.stringMatching(NO_STACK) });
+    expect(stderr).toContain(`dmarc.history: ${problem.replace("PATH", path)}\n`);
+  });
+
+  test.each([
+    ["", "milter.listen is empty"],
+    ['[milter]\nlisten = ["127.0.0.1:8891"]\n[dmarc]\nverify = false\n', "dmarc.verify is false"],
+  ])("warns of a history that gets nothing: %j", (more, reason) => {
+    using dir = scratch();
+    const toml = `${more}${more.includes("[dmarc]") ? "" : "[dmarc]\n"}history = "sqlite:${dir.path}/h.db"\n`;
+    const { status, stderr } = postvouch(["check-config", "--config", config(dir, toml)]);
+    expect(status).toBe(0);
+    expect(stderr).toContain(`warning: dmarc.history: nothing is kept, because ${reason}\n`);
   });
 
   test.skipIf(missingRoot() !== undefined)("as another user names a socket in a folder that it may not enter", () => {

@@ -114,6 +114,26 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     problems: ['srs.store.url: got "", want a store, because srs.store.mode is "all"'],
   },
   {
+    name: "reports without results to make them from",
+    toml: "[dmarc.report]\nenabled = true",
+    problems: ['dmarc.history: got "", want "sqlite:/path", because dmarc.report.enabled is true'],
+  },
+  {
+    name: "reports from OpenDMARC's file",
+    toml: '[dmarc]\nhistory = "opendmarc:/a"\n[dmarc.report]\nenabled = true',
+    problems: ['dmarc.history: got "opendmarc:/a", want "sqlite:/path", because dmarc.report.enabled is true'],
+  },
+  {
+    name: "a history and a reporter that are none",
+    toml: '[dmarc]\nhistory = "sqlite:h.db"\n[dmarc.report]\nfrom = "a b@example.org"\nsubmit = "unix:/x"\norganization = "a\\nb"',
+    problems: [
+      'dmarc.history: got "sqlite:h.db", want "", "sqlite:/path" or "opendmarc:/path"',
+      'dmarc.report.organization: got "a\\nb", want "" or a name of up to 100 printable ASCII characters',
+      'dmarc.report.from: got "a b@example.org", want "" or an address such as "postmaster@example.net"',
+      'dmarc.report.submit: got "unix:/x", want "address:port" or "[v6address]:port" of an SMTP server',
+    ],
+  },
+  {
     name: "a store's URL, without its password",
     toml: '[srs.store]\nurl = "redis://:hunter2@host:x/0"',
     problems: [

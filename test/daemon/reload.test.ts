@@ -60,6 +60,8 @@ function sections(at: Places): Sections {
     tcptable: `forward = ["127.0.0.1:${at.forward}"]\nreverse = ["127.0.0.1:${at.reverse}"]`,
     socketmap: `listen = ["127.0.0.1:${at.socketmap}", "unix:${at.dir}/map"]`,
     policy: `listen = ["127.0.0.1:${at.policy}"]`,
+    milter: `listen = ["unix:${at.dir}/milter"]`,
+    dmarc: `history = "sqlite:${at.dir}/history.db"`,
     metrics: `listen = ["127.0.0.1:${at.metrics}"]`,
     log: `level = "info"`,
   };
@@ -80,6 +82,7 @@ function wished(at: Places): Sections {
     "srs.own_domains": `domains = ["new-own.example"]`,
     "srs.store": `url = "sqlite:${at.dir}/other.db"`,
     socketmap: `listen = ["127.0.0.1:${at.spare}", "unix:${at.dir}/other-map"]`,
+    dmarc: `history = "sqlite:${at.dir}/other-history.db"`,
     log: `level = "warn"`,
   };
 }
@@ -123,7 +126,7 @@ async function observed(at: Places): Promise<Record<string, string>> {
   seen.socketmap = await map.ask("25:forward alice@example.org,", ",");
   // An empty store file stays where a store was opened for nothing: another process may have opened it meanwhile.
   seen.files = readdirSync(at.dir)
-    .filter((name) => !/-(?:wal|shm)$|^other\.db$/.test(name))
+    .filter((name) => !/-(?:wal|shm)$|^other\.db$|history\.db$/.test(name))
     .join(" ");
   await Promise.race([spare.closed, delay(2_000)]);
   seen.spare = spare.socket.destroyed ? "closed" : "open";

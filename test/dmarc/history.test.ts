@@ -41,10 +41,10 @@ async function message(
     disposition: dispose(verdict, { listId: "", senderDomain: "example.org", sealer: undefined }),
     clientAddress: "192.0.2.1",
     senderDomain: "example.org",
-    recipientDomain: "",
     queueId,
     reporter: "mx.example.org",
     receivedSeconds: 1_795_683_782.5,
+    isReport: false,
   };
 }
 

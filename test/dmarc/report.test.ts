@@ -2,8 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { expect, test } from "vitest";
 import { type Circumstances, createDisposer } from "../../src/dmarc/disposition.ts";
-import { type AggregateReport, aggregateReport, reportFileName, reportSubject } from "../../src/dmarc/report.ts";
-import { countRows, type EvaluatedMessage, type PublishedPolicy, reportRow } from "../../src/dmarc/report-row.ts";
+import { type AggregateReport, aggregateReport } from "../../src/dmarc/report.ts";
+import {
+  type CountedRow,
+  type EvaluatedMessage,
+  type PublishedPolicy,
+  type ReportRow,
+  reportRow,
+} from "../../src/dmarc/report-row.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { DEFAULT_SETTINGS, type DmarcZone, evaluate } from "./fixtures.ts";
 
@@ -24,7 +30,15 @@ async function message(
 ): Promise<EvaluatedMessage> {
   const verdict = await evaluate(from, ZONE, identifiers);
   const disposition = createDisposer({ ...DEFAULT_SETTINGS, reject: true }).dispose(verdict, CIRCUMSTANCES);
-  return { verdict, disposition, clientAddress, senderDomain: "bounce.example.com", recipientDomain: "" };
+  return { verdict, disposition, clientAddress, senderDomain: "bounce.example.com" };
+}
+
+function counted(rows: readonly ReportRow[]): CountedRow[] {
+  const texts = rows.map((row) => JSON.stringify(row));
+  return [...new Set(texts)].map((text) => ({
+    ...(JSON.parse(text) as ReportRow),
+    count: texts.filter((other) => other === text).length,
+  }));
 }
 
 function reportOf(messages: readonly EvaluatedMessage[], more: Partial<AggregateReport> = {}): AggregateReport {
@@ -39,7 +53,7 @@ function reportOf(messages: readonly EvaluatedMessage[], more: Partial<Aggregate
     policy,
     errors: [],
     generator: "postvouch 0.1.0",
-    rows: countRows(rows.map(({ row }) => row)),
+    rows: counted(rows.map(({ row }) => row)),
     ...more,
   };
 }
@@ -142,10 +156,6 @@ test("A report of a day", async () => {
   </record>
 </feedback>
 `);
-  expect(reportFileName("mx.test", report)).toBe("mx.test!example.com!1795651200!1795737599.xml.gz");
-  expect(reportSubject("mx.test", report)).toBe(
-    "Report Domain: example.com Submitter: mx.test Report-ID: <1.example.com@mx.test>",
-  );
   if (missing === undefined) expect(validate(aggregateReport(report))).toBe("- validates");
 });
 

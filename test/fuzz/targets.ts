@@ -15,6 +15,7 @@ import { dmarcRecordTarget, dmarcTarget, fromTarget } from "./targets/dmarc.ts";
 import { dnsNameTarget, dnsReplyTarget } from "./targets/dns.ts";
 import { filterImportTarget, importTarget } from "./targets/imports.ts";
 import { milterSessionTarget, milterTarget } from "./targets/milter.ts";
+import { reportMailTarget, reportTextTarget } from "./targets/reports.ts";
 import { spfRecordTarget, spfZoneTarget } from "./targets/spf.ts";
 import {
   bounceTarget,
@@ -59,4 +60,6 @@ export const TARGETS: readonly Target[] = [
   fromTarget,
   dmarcRecordTarget,
   dmarcTarget,
+  reportTextTarget,
+  reportMailTarget,
 ];
