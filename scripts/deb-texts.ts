@@ -105,18 +105,30 @@ function folded(text: string): string {
     .join("\n");
 }
 
-/** What in the unit for an installation by hand differs in the package. */
-const UNIT_CHANGES: readonly (readonly [RegExp, string])[] = [
-  [/^# postvouch beside Postfix\..*$/m, "# postvouch beside Postfix."],
-  [/^Documentation=.*$/m, "Documentation=man:postvouch(8) man:postvouch.toml(5)"],
-  [/^# The runtime that npm ci brought along.*\nExecStart=.*$/m, "ExecStart=/usr/bin/postvouch serve"],
-  [/^DynamicUser=yes$/m, "User=postvouch\nGroup=postvouch"],
-];
+type Change = readonly [RegExp, string];
 
-/** The service for the paths and the user of the package. @throws {Error} if the unit has no such line */
-export function packagedUnit(unit: string): string {
-  return UNIT_CHANGES.reduce((text, [pattern, replacement]) => {
-    if (!pattern.test(text)) throw new Error(`Cannot change the unit: want a line like ${pattern.source}`);
+/** What in the units for an installation by hand differs in the package. */
+const UNIT_CHANGES: Readonly<Record<PackagedUnit, readonly Change[]>> = {
+  "postvouch.service": [
+    [/^# postvouch beside Postfix\..*$/m, "# postvouch beside Postfix."],
+    [/^Documentation=.*$/m, "Documentation=man:postvouch(8) man:postvouch.toml(5)"],
+    [/^# The runtime that npm ci brought along.*\nExecStart=.*$/m, "ExecStart=/usr/bin/postvouch serve"],
+    [/^DynamicUser=yes$/m, "User=postvouch\nGroup=postvouch"],
+  ],
+  "postvouch-report.service": [
+    [/^Documentation=.*$/m, "Documentation=man:postvouch-dmarc-report(1)"],
+    [/^ExecStart=.* dmarc /m, "ExecStart=/usr/bin/postvouch dmarc "],
+    [/^DynamicUser=yes\nUser=postvouch$/m, "User=postvouch\nGroup=postvouch"],
+  ],
+  "postvouch-report.timer": [[/^Documentation=.*$/m, "Documentation=man:postvouch-dmarc-report(1)"]],
+};
+
+export type PackagedUnit = "postvouch.service" | "postvouch-report.service" | "postvouch-report.timer";
+
+/** A unit for the paths and the user of the package. @throws {Error} if it lacks a line that differs there */
+export function packagedUnit(name: PackagedUnit, unit: string): string {
+  return UNIT_CHANGES[name].reduce((text, [pattern, replacement]) => {
+    if (!pattern.test(text)) throw new Error(`Cannot change ${name}: want a line like ${pattern.source}`);
     return text.replace(pattern, replacement);
   }, unit);
 }

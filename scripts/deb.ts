@@ -124,8 +124,8 @@ function copyRest(tree: string, timeMs: number): void {
   install(tree, join(DEBIAN, "tmpfiles.conf"), "usr/lib/tmpfiles.d/postvouch.conf");
   install(tree, join(DEBIAN, "lintian-overrides"), "usr/share/lintian/overrides/postvouch");
   const units = join(ROOT, "deploy/systemd");
-  const service = readFileSync(join(units, "postvouch.service"), "utf8");
-  write(tree, "usr/lib/systemd/system/postvouch.service", packagedUnit(service));
+  for (const unit of ["postvouch.service", "postvouch-report.service", "postvouch-report.timer"] as const)
+    write(tree, `usr/lib/systemd/system/${unit}`, packagedUnit(unit, readFileSync(join(units, unit), "utf8")));
   for (const socket of ["postvouch-maps.socket", "postvouch-policy.socket"])
     install(tree, join(units, socket), `usr/lib/systemd/system/${socket}`);
   for (const [path, text] of Object.entries(extras(timeMs))) writeExtra(tree, path, text);

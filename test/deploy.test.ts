@@ -79,6 +79,19 @@ describe.skipIf(systemd !== undefined)(`systemd ${systemd ?? ""}`, () => {
     expect(verify(service, ...sockets)).toEqual([]);
   });
 
+  test("finds the reports and their timer sound, as closed as the service, and due after the end of a day", () => {
+    const [report, timer] = ["postvouch-report.service", "postvouch-report.timer"].map((name) => join(directory, name));
+    if (report === undefined || timer === undefined) throw new Error("no units");
+    expect(verify(report, timer)).toEqual([]);
+    expect(isClosed(report)).toBe(true);
+    const calendar = /^OnCalendar=(.*)$/m.exec(readFileSync(timer, "utf8"))?.[1] ?? "";
+    const { stdout } = spawnSync("systemd-analyze", ["calendar", calendar], { encoding: "utf8", env: { TZ: "UTC" } });
+    expect(stdout).toContain("Normalized form: *-*-* 00:15:00 UTC");
+    using dir = scratch();
+    const broken = readFileSync(timer, "utf8").replace("OnCalendar=", "OnCalender=");
+    expect(verify(dir.write("postvouch-report.timer", broken)).join()).toContain("OnCalender");
+  });
+
   test("finds the exposure of the service at 1.3 at most, and more without one of its limits", () => {
     expect(isClosed(service)).toBe(true);
     using dir = scratch();

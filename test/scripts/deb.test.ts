@@ -61,6 +61,8 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
       "/usr/lib/systemd/system/postvouch.service": plain,
       "/usr/lib/systemd/system/postvouch-maps.socket": plain,
       "/usr/lib/systemd/system/postvouch-policy.socket": plain,
+      "/usr/lib/systemd/system/postvouch-report.service": plain,
+      "/usr/lib/systemd/system/postvouch-report.timer": plain,
       "/usr/lib/sysusers.d/postvouch.conf": plain,
       "/usr/lib/tmpfiles.d/postvouch.conf": plain,
       "/usr/share/man/man8/postvouch.8.gz": plain,
@@ -82,10 +84,17 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
   test("has units that systemd finds sound, and as closed as the one for an installation by hand", () => {
     const units = join(tree, "usr/lib/systemd/system");
     const service = join(units, "postvouch.service");
-    const { stderr } = run("systemd-analyze", "verify", "--man=no", service, join(units, "postvouch-maps.socket"));
+    const report = join(units, "postvouch-report.service");
+    const others = ["postvouch-maps.socket", "postvouch-report.timer"].map((name) => join(units, name));
+    const { stderr } = run("systemd-analyze", "verify", "--man=no", service, report, ...others);
     expect(stderr.split("\n").filter((line) => line !== "" && !line.includes("is not executable"))).toEqual([]);
-    expect(run("systemd-analyze", "security", "--offline=true", "--threshold=13", service).status).toBe(0);
-    expect(() => packagedUnit("[Service]\n")).toThrow("Cannot change the unit: want a line like");
+    for (const unit of [service, report])
+      expect(run("systemd-analyze", "security", "--offline=true", "--threshold=13", unit).status).toBe(0);
+    expect(readFileSync(report, "utf8")).toContain("\nExecStart=/usr/bin/postvouch dmarc report --send\n");
+    expect(readFileSync(report, "utf8")).toContain("\nUser=postvouch\nGroup=postvouch\n");
+    expect(() => packagedUnit("postvouch.service", "[Service]\n")).toThrow(
+      "Cannot change postvouch.service: want a line like",
+    );
   });
 
   test("has a user and a folder that systemd takes", () => {
@@ -118,7 +127,7 @@ describe.skipIf(missing !== undefined)(`the Debian package ${missing ?? ""}`, ()
     const code = names.map((name) => `await import("${name}");`).join("");
     dir.write("tree/usr/lib/postvouch/all.mjs", code);
     expect(run(node, join(lib, "all.mjs"))).toMatchObject({ status: 0, stderr: "" });
-    const [forward = 0, policy = 0] = await freePorts(2);
+    const [forward = 0, policy = 0, milter = 0] = await freePorts(3);
     const config = dir.write(
       "p.toml",
       `hostname = "mx.example"
@@ -130,13 +139,17 @@ tcptable.forward = ["127.0.0.1:${forward}"]
 tcptable.reverse = []
 socketmap.listen = []
 policy.listen = ["127.0.0.1:${policy}"]
+milter.listen = ["127.0.0.1:${milter}"]
+dmarc.history = "sqlite:${dir.path}/history"
 metrics.listen = []
 `,
     );
     await using daemon = new RunningDaemon(["--config", config], {}, join(lib, "dist/main.js"), node);
-    await daemon.said("info listening", 2);
+    await daemon.said("info listening", 3);
     using peer = new Peer(forward);
     expect(await peer.ask("get bob@elsewhere.example\n")).toMatch(/^200 SRS0=.*@srs\.mail\.example\.org\n$/);
+    const report = [join(lib, "dist/main.js"), "dmarc", "report", "--config", config];
+    await vi.waitFor(() => expect(run(node, ...report)).toMatchObject({ status: 0, stderr: "" }), 10_000);
     using smtpd = new Peer(policy);
     const request =
       "request=smtpd_access_policy\nprotocol_state=RCPT\nclient_address=192.0.2.1\nhelo_name=[192.0.2.1]\n";
