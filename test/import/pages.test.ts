@@ -45,7 +45,7 @@ describe.each(PAGES)("docs/$name", ({ name, options, read }) => {
   });
 
   /** Options whose row has no key of their own: what they name is read, or only said. */
-  const WITHOUT_KEY = ["Include", "IgnoreMalformedMail", "On-DNSError", "HistoryFile", "SenderHeaders"];
+  const WITHOUT_KEY = ["Include", "IgnoreMalformedMail", "On-DNSError", "SenderHeaders"];
 
   test("says of each option what the reader does with it", () => {
     for (const row of rows) {

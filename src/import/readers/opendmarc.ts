@@ -9,6 +9,9 @@ import { legacySocket } from "./milter-socket.ts";
 import { OPENDMARC_OPTIONS } from "./opendmarc-options.ts";
 
 const PROGRAM = "OpenDMARC";
+/** In the directory of the service, as in docs/dmarc-reports.md. */
+const HISTORY_FILE = "/var/lib/postvouch/opendmarc.dat";
+
 /** What `milter.trusted_authserv_ids` takes. */
 const AUTHSERV_ID = /^[!-~]{1,253}$/;
 
@@ -41,13 +44,7 @@ export function readOpendmarc(source: Source, host: Host): Findings {
   failures(options, findings);
   ignoredHosts(options, host, findings);
   trustedSealers(options, host, findings);
-  const history = options.text("HistoryFile");
-  if (history !== undefined) {
-    findings.note(
-      options.where("HistoryFile"),
-      `HistoryFile: nothing is kept for reports yet, so opendmarc-import gets no more rows from "${history}"`,
-    );
-  }
+  history(options, findings);
   return findings;
 }
 
@@ -62,6 +59,17 @@ export function readStayingOpendmarc(source: Source, host: Host): Findings {
   findings.trustsFrom = source.path;
   if (options.flag("RejectFailures") === true) findings.rejectsFrom = options.origin("RejectFailures");
   return findings;
+}
+
+/** Results of DMARC go on to opendmarc-import. The service may write in its own directory alone. */
+function history(options: MilterOptions, findings: Findings): void {
+  const path = options.text("HistoryFile");
+  if (path === undefined) return;
+  findings.set("dmarc.history", `opendmarc:${HISTORY_FILE}`, options.origin("HistoryFile"));
+  findings.note(
+    options.where("HistoryFile"),
+    `HistoryFile: postvouch writes "${HISTORY_FILE}", for it may not write "${path}": have opendmarc-import read that one, or let postvouch send the reports (docs/dmarc-reports.md)`,
+  );
 }
 
 /** The authserv-ids whose Authentication-Results the filter believes: its own, and those that it trusts beside. */

@@ -36,6 +36,11 @@ describe("readOpendmarc", () => {
     },
     { text: "RejectString no %s here", keys: { "dmarc.reject_message": "no {domain} here" } },
     { text: "RejectString für %s", says: '1: RejectString: got "für %s", want one line of printable ASCII' },
+    {
+      text: "HistoryFile /run/opendmarc/opendmarc.dat",
+      keys: { "dmarc.history": "opendmarc:/var/lib/postvouch/opendmarc.dat" },
+      says: '1: HistoryFile: postvouch writes "/var/lib/postvouch/opendmarc.dat", for it may not write "/run/opendmarc/opendmarc.dat"',
+    },
     { text: "AuthservID HOSTNAME", keys: { "milter.authserv_id": "mx.my.example" } },
     { text: "IgnoreHosts /etc/office", keys: { "milter.skip": [parseCidr("192.0.2.0/24")] } },
     { text: "IgnoreHosts /nowhere", keys: { "milter.skip": [] }, says: '1: IgnoreHosts: Cannot read "/nowhere"' },
