@@ -138,7 +138,7 @@ sys.stdin.read()
     });
     expect(told).toEqual(["failed: database is locked"]);
     // SQLite waits for five seconds, in its thread.
-    expect(longestMs).toBeLessThan(1_000);
+    expect(longestMs).toBeLessThan(3_000);
     lock.stdin.end();
     await until(() => told.length > 1);
     await history.close();
@@ -181,7 +181,7 @@ sys.stdin.read()
     expect(told[0]).toMatch(/malformed|not a database/);
     const startMs = performance.now();
     await history.close();
-    expect(performance.now() - startMs).toBeLessThan(4_000);
+    expect(performance.now() - startMs).toBeLessThan(6_000);
   });
 
   test.each([
