@@ -90,7 +90,7 @@ const KEYS: Readonly<Record<FilterProgram, string>> = {
 /** Why one of these programs is still needed. */
 export function whyItStays(filter: Filter, { wiring: { milter } }: Ground): string | undefined {
   const { program } = filter;
-  if (program === "OpenDKIM" && signs(filter) === true && !milter.hasKeys) {
+  if (signs(filter) === true && !milter.hasKeys) {
     return 'it signs, and [dkim.sign] has no key: give us its keys ("postvouch import"), then run setup again';
   }
   return milter.does[program] ? undefined : `${KEYS[program]} is off, so ours does not do its work`;

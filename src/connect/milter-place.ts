@@ -98,8 +98,8 @@ export function socketsIn(defaults: string): readonly string[] {
   return sockets.slice(-1);
 }
 
-/** Tells if an OpenDKIM signs, as its file says: it has a key, and its mode is not to verify only. */
-export function signs({ options }: Filter): boolean | undefined {
-  if (options === undefined) return undefined;
+/** Tells if it is an OpenDKIM that signs, as its file says: it has a key, and its mode is not to verify only. */
+export function signs({ program, options }: Filter): boolean | undefined {
+  if (options === undefined || program !== "OpenDKIM") return undefined;
   return (options.has("keytable") || options.has("keyfile")) && /s/i.test(options.get("mode") ?? "sv");
 }

@@ -10,7 +10,7 @@ import {
   sortMilters,
   whyItStays,
 } from "./milter-entry.ts";
-import { type FilterProgram, milterAddressOf, signs } from "./milter-place.ts";
+import { milterAddressOf, signs } from "./milter-place.ts";
 import { planMilterServices } from "./milter-services.ts";
 import type { Planning } from "./plan.ts";
 import type { ReadParameter } from "./postfix-facts.ts";
@@ -121,12 +121,14 @@ function noteChanges(
 }
 
 /** Tells what those programs did that ours does not do, as it is configured. */
-function noteReplaced(planning: Planning, { wiring: { milter } }: Ground, replaced: readonly Replaced[]): void {
-  const first = (program: FilterProgram) => replaced.find(({ filter }) => filter.program === program)?.filter;
-  const [openDkim, openDmarc] = [first("OpenDKIM"), first("OpenDMARC")];
-  if (openDkim !== undefined && signs(openDkim) === undefined && !milter.hasKeys) {
-    planning.note('[dkim.sign] has no key: if OpenDKIM signs your mail, "postvouch import" takes its keys over');
+function noteReplaced(planning: Planning, { facts, wiring: { milter } }: Ground, replaced: readonly Replaced[]): void {
+  const isSigned = milter.hasKeys || [...facts.filters.values()].some((filter) => signs(filter) === true);
+  if (!isSigned) {
+    planning.note(
+      '[dkim.sign] has no key: your own mail leaves unsigned. "postvouch dkim keygen" makes one, "postvouch import" takes those of OpenDKIM',
+    );
   }
+  const openDmarc = replaced.find(({ filter }) => filter.program === "OpenDMARC")?.filter;
   const rejects = /^(?:true|yes|on|1)$/i.test(openDmarc?.options?.get("rejectfailures") ?? "");
   if (rejects && !milter.rejects) {
     planning.note(
