@@ -28,13 +28,14 @@ Recommends: postfix
 Suggests: fail2ban
 Section: mail
 Priority: optional
-Description: SPF policy service and SRS lookup tables for Postfix
- postvouch checks SPF on incoming mail, and rewrites the envelope sender of
- forwarded mail (SRS), so that SPF still passes at the next host. It takes the
- place of postfix-policyd-spf-python and postsrsd, with the same protocols,
- ports, secrets and addresses.
+Description: SPF, SRS, DKIM, DMARC and ARC for Postfix
+ postvouch checks SPF, DKIM, ARC and DMARC on incoming mail, signs the mail of
+ your users, and rewrites the envelope sender of forwarded mail (SRS), so that
+ SPF still passes at the next host. It takes the place of
+ postfix-policyd-spf-python and postsrsd, with the same protocols, ports,
+ secrets and addresses, and of opendkim, opendmarc and openarc.
  .
- One process does both, with its own DNS cache, metrics and one log line for
+ One process does it all, with its own DNS cache, metrics and one log line for
  each decision. The package brings its own Node.js.
 `;
 }

@@ -6,7 +6,7 @@ import { COMMANDS } from "../src/commands/table.ts";
 import { sections, toml } from "./config-docs.ts";
 import { item, marked, type PageHead, page, prose, section, subsection, synopsis } from "./roff.ts";
 
-const SUMMARY = "SPF policy service and SRS lookup tables for Postfix";
+const SUMMARY = "SPF, SRS, DKIM, DMARC and ARC for Postfix";
 
 /** @param installMd docs/install.md, which has the tables of signals and of exit codes */
 interface Sources {

@@ -28,7 +28,7 @@ export function help(words: readonly string[]): string[] {
 
 function generalHelp(): string[] {
   return [
-    "postvouch: SPF policy service and SRS lookup tables for Postfix",
+    "postvouch: SPF, SRS, DKIM, DMARC and ARC for Postfix",
     "",
     ...Object.values(COMMANDS).flatMap(({ usage, summary }) => {
       const lines = wrap(`  postvouch ${usage}`, COLUMNS, " ".repeat(14));
