@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { headerField, splitMessage } from "../../src/mail/header-field.ts";
+import { allocatedBytes } from "../helpers/allocated-bytes.ts";
 
 describe("splitMessage", () => {
   const split = (text: string) => {
@@ -33,6 +34,20 @@ describe("splitMessage", () => {
     const { fields } = splitMessage(Buffer.from("SubJect \t:  a\r\n b\r\n"));
     expect(fields).toEqual([{ name: "SubJect", key: "subject", value: "  a\r\n b", line: "SubJect \t:  a\r\n b" }]);
   });
+});
+
+test.each([1, 1000])("A field of a milter gets a CR for each LF without one, in a text repeated %i times", (times) => {
+  const value = headerField("X", "\n\r\n\r\r\na\r\xff\n\n".repeat(times)).value;
+  expect(value).toBe("\r\n\r\n\r\r\na\r\xff\r\n\r\n".repeat(times));
+});
+
+test("A field of many short lines is folded without garbage of many times its size", () => {
+  const value = " a".concat("\n x".repeat(34_000));
+  const times = 20;
+  const bytes = allocatedBytes(() => {
+    for (let i = 0; i < times; i++) headerField("X", value);
+  });
+  expect(bytes / times).toBeLessThan(4 * value.length);
 });
 
 test("A field of a milter is folded with LF, in the message with CRLF", () => {
