@@ -28,6 +28,8 @@ export class MilterDecoder implements Decoder<Packet> {
   /** True if the data of the packet that has begun were given up. */
   #isShed = false;
   #ended = false;
+  /** The last macros for a field or a chunk. */
+  #repeated: { readonly bytes: string; readonly packet: Packet } | undefined;
 
   feed(chunk: string): void {
     this.#text = this.#at === this.#text.length ? chunk : this.#text.slice(this.#at) + chunk;
@@ -35,6 +37,8 @@ export class MilterDecoder implements Decoder<Packet> {
   }
 
   next(): Packet | undefined {
+    const repeated = this.#takeRepeated();
+    if (repeated !== undefined) return repeated;
     const command = this.#command ?? this.#begin();
     if (command === undefined) return this.#wait();
     if (command === "B") return this.#takeBody();
@@ -44,6 +48,7 @@ export class MilterDecoder implements Decoder<Packet> {
     const packet = readPacket(command, this.#isShed ? undefined : data);
     this.#command = undefined;
     this.#isShed = false;
+    if (packet?.command === "D") this.#noteRepeated(packet, data);
     if (packet !== undefined) return packet;
     throw new ProtocolError(`Cannot read OPTNEG of ${data.length} bytes: want version, actions and protocol`);
   }
@@ -61,6 +66,24 @@ export class MilterDecoder implements Decoder<Packet> {
     if (this.#gathered === undefined) return;
     this.#gathered = undefined;
     this.#isShed = true;
+  }
+
+  /** Takes macros that are those before the last field or chunk, byte for byte, which Postfix sends before each. */
+  #takeRepeated(): Packet | undefined {
+    const repeated = this.#repeated;
+    if (repeated === undefined || this.#command !== undefined) return undefined;
+    if (!this.#text.startsWith(repeated.bytes, this.#at)) return undefined;
+    this.#at += repeated.bytes.length;
+    return repeated.packet;
+  }
+
+  #noteRepeated(packet: Packet & { readonly command: "D" }, data: string): void {
+    if (!REPEATED_STEPS.has(packet.step) || data.length > MAX_REPEATED_BYTES) return;
+    const length = data.length + 1;
+    this.#repeated = {
+      bytes: `${String.fromCharCode(0, 0, length >> 8, length & 0xff)}D${data}`,
+      packet,
+    };
   }
 
   /** Reads length and command. */
@@ -129,6 +152,12 @@ export class MilterDecoder implements Decoder<Packet> {
     throw new ProtocolError(`Cannot read ${what}: the connection ended within it`);
   }
 }
+
+/** The steps that come again and again in a message. */
+const REPEATED_STEPS: ReadonlySet<string> = new Set(["L", "B"]);
+
+/** Most bytes of macros that are kept to know them again. Postfix sends some dozens. */
+const MAX_REPEATED_BYTES = 512;
 
 const FIRST_CAPACITY = 256;
 

@@ -15,14 +15,18 @@ export const MACRO_OVERHEAD_BYTES = 100;
  */
 export class SessionMacros implements Macros {
   readonly #stages: (ReadonlyMap<string, string> | undefined)[] = STAGES.map(() => undefined);
+  /** What each stage was set from. */
+  readonly #sources: (object | undefined)[] = STAGES.map(() => undefined);
   /** The memory that each stage holds. */
   readonly #heldBytes = STAGES.map(() => 0);
   /** The stages whose macros came, but could not be read. */
   readonly #lost = new Set<number>();
 
   set(step: string, macros: readonly (readonly [string, string])[]): void {
+    if (this.#has(step, macros)) return;
     const stage = this.#begin(step);
     if (stage === undefined) return;
+    this.#sources[stage] = macros;
     this.#stages[stage] = new Map(macros.map(([name, value]) => [bare(name), value]));
     // All of the packet is counted: values are parts of its text, and keep it.
     this.#heldBytes[stage] = macros.reduce(
@@ -51,12 +55,19 @@ export class SessionMacros implements Macros {
     return this.#lost.size > 0;
   }
 
+  /** Tells if a stage was set from this very object: the decoder gives the same one for the same bytes. */
+  #has(step: string, macros: object): boolean {
+    const stage = STAGES.indexOf(step as StepByte);
+    return stage !== FIRST_OF_MESSAGE && this.#sources[stage] === macros;
+  }
+
   /** Makes a stage empty. @returns `undefined` for a step without a stage */
   #begin(step: string): number | undefined {
     const stage = STAGES.indexOf(step as StepByte);
     if (stage === -1) return undefined;
     if (stage === FIRST_OF_MESSAGE) this.endMessage();
     this.#stages[stage] = undefined;
+    this.#sources[stage] = undefined;
     this.#heldBytes[stage] = 0;
     this.#lost.delete(stage);
     return stage;
@@ -78,6 +89,7 @@ export class SessionMacros implements Macros {
   /** Forgets those of a message. */
   endMessage(): void {
     this.#stages.fill(undefined, FIRST_OF_MESSAGE);
+    this.#sources.fill(undefined, FIRST_OF_MESSAGE);
     this.#heldBytes.fill(0, FIRST_OF_MESSAGE);
     for (const stage of this.#lost) if (stage >= FIRST_OF_MESSAGE) this.#lost.delete(stage);
   }
@@ -85,6 +97,7 @@ export class SessionMacros implements Macros {
   /** Forgets all. */
   clear(): void {
     this.#stages.fill(undefined);
+    this.#sources.fill(undefined);
     this.#heldBytes.fill(0);
     this.#lost.clear();
   }

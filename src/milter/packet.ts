@@ -91,9 +91,10 @@ function readStrings(command: Breakable, data: string): Packet {
       return found === undefined ? broken(command, "want strings that end with NUL") : { command, strings: found };
     }
     case "L": {
-      const [name, value, ...more] = strings(data) ?? [];
-      if (name === undefined || value === undefined || more.length > 0) return broken(command, "want name and value");
-      return { command, name, value };
+      const end = data.indexOf("\0");
+      const isPair = end !== -1 && data.length > end + 1 && data.indexOf("\0", end + 1) === data.length - 1;
+      if (!isPair) return broken(command, "want name and value");
+      return { command, name: data.slice(0, end), value: data.slice(end + 1, -1) };
     }
   }
 }

@@ -40,6 +40,7 @@ type StepCall = (handler: MessageHandler) => Eventual<StepReply> | undefined;
 /** The session of one connection. */
 export class MilterSession implements Session<Packet> {
   readonly decoder = new MilterDecoder();
+  readonly takesTurns = true;
   /** Gives the application in force, which may change between two messages. */
   readonly #application: () => Application;
   readonly #observe: MilterObserver;

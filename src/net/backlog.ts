@@ -13,6 +13,21 @@ export interface Worker {
 export class Backlog {
   #first: Worker[] = [];
   #next: Worker[] = [];
+  /** True until the end of a turn in which somebody did a part without waiting. */
+  #isTaken = false;
+
+  /**
+   * Tells if a worker may do its part at once, without a turn: nobody waits for one, and nobody else was allowed to in this
+   * turn of the event loop.
+   */
+  mayBegin(): boolean {
+    if (this.#isTaken || this.#first.length > 0 || this.#next.length > 0) return false;
+    this.#isTaken = true;
+    setImmediate(() => {
+      this.#isTaken = false;
+    });
+    return true;
+  }
 
   add(worker: Worker): void {
     if (this.#first.length === 0 && this.#next.length === 0) this.#schedule();

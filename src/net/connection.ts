@@ -40,6 +40,12 @@ const MAX_HELD_CHARS = 4096;
 const MAX_IN_A_ROW = 16;
 
 /**
+ * What a request without an answer counts for: a packet of a milter's header, of which a message may have hundreds of
+ * thousands. A turn takes longer than such a packet.
+ */
+const SILENT_REQUEST = 1 / 16;
+
+/**
  * A read of more characters waits for a turn in the backlog: only bodies for a milter are as long, and libuv would read 64
  * KiB 32 times before any other connection is served.
  */
@@ -86,15 +92,13 @@ export class Connection implements Sender, Holder {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
         this.#left = MAX_IN_A_ROW;
-        if (chunk.length <= MAX_CHARS_IN_A_ROW) {
+        const isLong = chunk.length > MAX_CHARS_IN_A_ROW;
+        if (isLong || (this.#session.takesTurns === true && !backlog.mayBegin())) this.#waitForTurn(isLong);
+        else {
           this.#pump();
           return;
         }
-        this.#waitForTurn();
-        this.#noteHeld();
-        return;
-      }
-      this.#pause();
+      } else this.#pause();
       this.#noteHeld();
     });
     socket.on("end", () => {
@@ -155,8 +159,8 @@ export class Connection implements Sender, Holder {
     let out = "";
     try {
       for (let request = decoder.next(); request !== undefined; request = decoder.next()) {
-        this.#left--;
         const reply = this.#session.answer(request);
+        this.#left -= reply === "" ? SILENT_REQUEST : 1;
         if (typeof reply !== "string") {
           this.#wait(out, reply);
           return;
@@ -177,10 +181,10 @@ export class Connection implements Sender, Holder {
     else this.#noteHeld();
   }
 
-  /** Leaves the rest of the work, and further reading, to a turn in the backlog. */
-  #waitForTurn(): void {
+  /** Leaves the rest of the work to a turn in the backlog, and further reading if there is more than a little to do. */
+  #waitForTurn(pauses = true): void {
     this.#waiting = true;
-    this.#pause();
+    if (pauses) this.#pause();
     backlog.add(this);
   }
 

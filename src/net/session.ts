@@ -47,6 +47,12 @@ export interface Session<Request> {
   readonly decoder: Decoder<Request>;
 
   /**
+   * True if its requests take a hundred times as long as a lookup: then one connection is served in a turn of the event
+   * loop, so that many busy ones delay the other services no more than one does.
+   */
+  readonly takesTurns?: boolean;
+
+  /**
    * The bytes to send back (latin1): one reply, several, or "" for none. It is a plain string unless another process
    * must be asked. Requests come one at a time, in order.
    *

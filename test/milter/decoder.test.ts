@@ -70,6 +70,14 @@ const CASES: readonly { name: string; bytes: string; packets: readonly unknown[]
     packets: [{ command: "D", step: "M", macros: [["a", "b"], ["a", "c"]] }], // biome-ignore format: one line
   },
   {
+    name: "macros that repeat, differ in their last byte, and are longer",
+    bytes: ["1", "1", "2", "1", "1 "].map((id) => mta.macros("L", { i: id }) + mta.field("a", id)).join(""),
+    packets: ["1", "1", "2", "1", "1 "].flatMap((id) => [
+      { command: "D", step: "L", macros: [["i", id]] },
+      { command: "L", name: "a", value: id },
+    ]),
+  },
+  {
     name: "too many strings, and as many as there may be",
     bytes: packet("R", "x\0".repeat(1025)) + packet("R", "x\0".repeat(1024)),
     packets: [
@@ -101,6 +109,16 @@ describe.each(FEEDINGS)("The decoder, fed $name", ({ cuts }) => {
   });
 });
 
+test("Macros that repeat are the same object, up to a size that is kept", () => {
+  const read = (...packets: readonly string[]): boolean => {
+    const [first, second] = decode(new MilterDecoder(), packets.join(""), []);
+    expect(second).toEqual(first);
+    return first === second;
+  };
+  const [usual, long] = [mta.macros("L", { i: "Q" }), mta.macros("L", { i: "Q".repeat(600) })];
+  expect([read(usual, usual), read(long, long)]).toEqual([true, false]);
+});
+
 describe("The error for", () => {
   test.each([
     ["an unknown command", packet("x"), 'Cannot read packet "x": no such command'],
@@ -122,6 +140,13 @@ describe("The error for", () => {
 });
 
 describe("A body", () => {
+  test("may look like the macros before it", () => {
+    const macros = mta.macros("B", { i: "1" });
+    const packets = decode(new MilterDecoder(), macros + mta.body(macros) + macros + mta.abort(), []);
+    const told = { command: "D", step: "B", macros: [["i", "1"]] };
+    expect(packets).toEqual([told, { command: "B", bytes: macros, ends: true }, told, { command: "A" }]);
+  });
+
   const parts = (pieces: readonly string[]): Packet[] => {
     const decoder = new MilterDecoder();
     const packets: Packet[] = [];

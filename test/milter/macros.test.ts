@@ -35,6 +35,27 @@ test("A stage forgets what it had before, and MAIL what the message before it ha
   expect(macros.get("i")).toBeUndefined();
 });
 
+test("The same macros are known again in the next message, after others, and after the end of the session", () => {
+  const same = [["i", "Q"]] as const;
+  const macros = new SessionMacros();
+  macros.set("L", same);
+  macros.set("L", same);
+  expect(macros.get("i")).toBe("Q");
+  macros.set("L", []);
+  expect(macros.get("i")).toBeUndefined();
+  macros.set("L", same);
+  expect(macros.get("i")).toBe("Q");
+  for (const forget of [() => macros.endMessage(), () => macros.clear(), () => macros.lose("L")]) {
+    forget();
+    expect(macros.get("i")).toBeUndefined();
+    macros.set("L", same);
+    expect([macros.get("i"), macros.heldBytes > 0]).toEqual(["Q", true]);
+  }
+  macros.set("M", same);
+  macros.set("M", same);
+  expect(macros.get("i")).toBe("Q");
+});
+
 test("Macros of no step are ignored", () => {
   const macros = new SessionMacros();
   macros.set("A", [["i", "Q"]]);

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Listeners } from "../../src/net/listeners.ts";
+import { type Service, stateless } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { type Answer, apply, LineServer, UNLIMITED, until } from "./echo.ts";
+import { type Answer, apply, LineDecoder, LineServer, UNLIMITED, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -10,7 +11,7 @@ afterEach(async () => {
 });
 
 /** Serves on a loopback port until the test ends. */
-async function serve(answer: Answer): Promise<{ server: LineServer; connect(): Peer }> {
+async function serve(answer: Answer | Service): Promise<{ server: LineServer; connect(): Peer }> {
   const port = await freePort();
   const server = new LineServer(answer);
   const listeners = new Listeners(UNLIMITED);
@@ -124,6 +125,55 @@ describe("A connection", () => {
     peer.socket.write("a\n".repeat(500));
     await until(() => peer.received.length === 1_000 && answers === 0);
     expect(most).toBeLessThanOrEqual(32);
+  });
+
+  test.each([
+    { takesTurns: false, what: "all of them in a turn of the event loop", atLeast: 3, atMost: 20 },
+    {
+      takesTurns: true,
+      what: "but if they take turns, one that is first and one that has waited",
+      atLeast: 1,
+      atMost: 2,
+    },
+  ])("is one of many that are served, $what", async ({ takesTurns, atLeast, atMost }) => {
+    let [inTurn, most, served] = [0, 0, 0];
+    const answer = (): string => {
+      served++;
+      if (inTurn++ === 0) {
+        setImmediate(() => {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+        });
+      }
+      return "x\n";
+    };
+    const { open } = stateless({ protocol: "policy", createDecoder: () => new LineDecoder(), answer });
+    const { server, connect } = await serve({ protocol: "policy", open: () => Object.assign(open(), { takesTurns }) });
+    const peers = Array.from({ length: 20 }, connect);
+    await until(() => server.sockets.length === peers.length);
+    for (const peer of peers) peer.socket.write("a\n");
+    await until(() => peers.every(({ received }) => received === "x\n") && inTurn === 0);
+    expect(served).toBe(peers.length);
+    expect(most).toBeGreaterThanOrEqual(atLeast);
+    expect(most).toBeLessThanOrEqual(atMost);
+  });
+
+  test("whose requests need no answer has more of them taken in a turn, but not all", async () => {
+    let [taken, inTurn, most] = [0, 0, 0];
+    const { connect } = await serve(() => {
+      taken++;
+      if (inTurn++ === 0) {
+        setImmediate(() => {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+        });
+      }
+      return "";
+    });
+    connect().socket.write("a\n".repeat(5_000));
+    await until(() => taken === 5_000 && inTurn === 0);
+    expect(most).toBeGreaterThanOrEqual(256);
+    expect(most).toBeLessThanOrEqual(512);
   });
 
   test.each<{ name: string; answer: Answer }>([
