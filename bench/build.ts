@@ -10,9 +10,12 @@ const CACHE = join(ROOT, "node_modules", ".cache", "postvouch-bench");
 /** Paths of the compiled programs. */
 export interface Built {
   readonly mailload: string;
+  readonly milterload: string;
   readonly cEcho: string;
   readonly nodeEcho: string;
   readonly nodeRelay: string;
+  readonly cMilterEcho: string;
+  readonly nodeMilterEcho: string;
   readonly dnsResponder: string;
   /** The daemon, as `npm run build` makes it. */
   readonly daemon: string;
@@ -26,9 +29,12 @@ export function build(): Built {
   run(process.execPath, [join(ROOT, "scripts", "build.ts"), outDir]);
   return {
     mailload: compile("mailload"),
+    milterload: compile("milterload"),
     cEcho: compile("echo"),
     nodeEcho: join(BENCH_DIR, "echo.cjs"),
     nodeRelay: join(BENCH_DIR, "relay.cjs"),
+    cMilterEcho: compile("milter-echo"),
+    nodeMilterEcho: join(BENCH_DIR, "milter-echo.cjs"),
     dnsResponder: compile("dns-responder"),
     daemon: join(outDir, "main.js"),
   };

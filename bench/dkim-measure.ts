@@ -9,8 +9,10 @@ import { KeyRecords } from "../src/dkim/key-record.ts";
 import { namesToSign, Signing, type SigningKey } from "../src/dkim/sign.ts";
 import { Verification } from "../src/dkim/verify.ts";
 import type { Resolver } from "../src/dns/types.ts";
-import { type HeaderField, headerField, splitMessage } from "../src/mail/header-field.ts";
-import { BODY, ed25519Key, HEADER, rsaKey, signatureLine, signRaw, type TestKey } from "../test/dkim/raw-signer.ts";
+import { type HeaderField, splitMessage } from "../src/mail/header-field.ts";
+import { HEADER, signRaw, type TestKey } from "../test/dkim/raw-signer.ts";
+import { HOSTILE } from "./hostile-messages.ts";
+import { KEYS } from "./milter-messages.ts";
 
 /** What the process prints. */
 export interface DkimFigures {
@@ -25,8 +27,7 @@ const ROUNDS = 7;
 /** CPU time that a round takes at least. */
 const ROUND_MS = 60;
 
-const RSA = rsaKey(2048);
-const ED25519 = ed25519Key();
+const { rsa: RSA, ed25519: ED25519 } = KEYS;
 const RECORD = `v=DKIM1; k=rsa; p=${RSA.encoded}`;
 
 const resolver: Resolver = {
@@ -156,60 +157,6 @@ async function costs(): Promise<DkimFigures["cost"]> {
     postvouch: await cost(() => signOurs(small, [key(ED25519, "ed25519-sha256")])),
   };
   return all;
-}
-
-const LINES = headerField("X", " a".concat("\n x".repeat(34_000)));
-const SIGNED = (tags: Record<string, string> = {}): HeaderField =>
-  received(`${signatureLine({ key: RSA, tags })}\r\n\r\n`).fields[0] as HeaderField;
-const MANY = Array.from({ length: 1000 }, () => SIGNED());
-const EVERY_X = `from${":x".repeat(299)}`;
-
-/** Messages that keep others busy for long: fields, and the body. */
-const HOSTILE: Readonly<Record<string, { readonly fields: readonly HeaderField[]; readonly body: Buffer }>> = {
-  'a signed field of 102,000 bytes of " x" lines': hostile([SIGNED({ h: "from:x" }), LINES]),
-  "a body line of 10 MB": hostile([SIGNED()], Buffer.alloc(10 << 20, "a")),
-  "a body line of 10 MB of blanks": hostile([SIGNED()], Buffer.alloc(10 << 20, " ")),
-  'a body of 10 MB of "a " lines': hostile([SIGNED()], Buffer.alloc(10 << 20, "a \r\n")),
-  "a body of 10 MB of tabs": hostile([SIGNED()], Buffer.alloc(10 << 20, "\ta")),
-  "a body of 10 MB of CR": hostile([SIGNED()], Buffer.alloc(10 << 20, "\r")),
-  "1,000 signatures": hostile(MANY),
-  "200 l= over 5 MB": hostile(
-    Array.from({ length: 200 }, (_, l) => SIGNED({ l: String(l % 8) })),
-    Buffer.alloc(5 << 20, "a"),
-  ),
-  "20,000 names in h=, 20,000 fields": hostile([
-    headerField("DKIM-Signature", ` v=1; a=rsa-sha256; d=example.com; s=sel; bh=a; b=a; h=from${":x".repeat(20_000)}`),
-    ...Array.from({ length: 20_000 }, () => headerField("X", " a")),
-  ]),
-  "1 MiB of header, ten signatures over all": hostile([
-    ...Array.from({ length: 10 }, () => SIGNED({ h: EVERY_X })),
-    ...Array.from({ length: 10 }, () => LINES),
-  ]),
-  "1 MiB of header in 260,000 fields": hostile([
-    SIGNED({ h: EVERY_X }),
-    ...Array.from({ length: 260_000 }, () => headerField("x", "")),
-  ]),
-  "1 MiB of signatures of semicolons": hostile(
-    Array.from({ length: 64 }, () => headerField("DKIM-Signature", ` d=example.com${";".repeat(16_000)}`)),
-  ),
-  "100 signatures of domains of 4,500 letters": hostile(
-    Array.from({ length: 100 }, (_, at) =>
-      SIGNED({ d: letters(4500, at), s: letters(100, at), i: `@${letters(200, at)}` }),
-    ),
-  ),
-  "1 MiB of signatures of blanks": hostile(
-    Array.from({ length: 64 }, () => headerField("DKIM-Signature", ` d=example.com; a=${" ".repeat(16_000)}b`)),
-  ),
-};
-
-/** A name of letters that are all different, in UTF-8. */
-function letters(count: number, seed: number): string {
-  const text = String.fromCharCode(...Array.from({ length: count }, (_, at) => 0x4e00 + ((at * 7919 + seed) % 8009)));
-  return Buffer.from(text).toString("latin1");
-}
-
-function hostile(fields: readonly HeaderField[], body = Buffer.from(BODY)) {
-  return { fields: [...fields, ...received(`${HEADER}\r\n`).fields], body };
 }
 
 async function hostileFigures(): Promise<DkimFigures["hostile"]> {

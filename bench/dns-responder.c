@@ -1,8 +1,8 @@
 /* DNS server of the benchmark: UDP only, one thread, answers made up from the name asked.
  *
- *     dns-responder PORT
+ *     dns-responder PORT [NAME TEXT]...
  *
- * The first label decides, whatever follows it:
+ * NAME has one TXT record, TEXT. For others the first label decides, whatever follows it:
  *     d<N>    TXT  "v=spf1 include:_spf.<name> -all"      a domain with one include
  *     c<N>    TXT  "v=spf1 ip4:192.0.2.0/24 -all"         a domain that needs no other query
  *     _spf    TXT  "v=spf1 ip4:192.0.2.0/24 -all"
@@ -56,11 +56,17 @@ static void put_record(struct packet *p, unsigned type, const void *data, size_t
 
 static void put_txt(struct packet *p, const char *text)
 {
-    unsigned char data[256];
-    size_t n = strlen(text);
-    data[0] = (unsigned char)n;
-    memcpy(data + 1, text, n);
-    put_record(p, TXT, data, n + 1);
+    unsigned char data[MAX_PACKET];
+    size_t n = 0;
+    for (size_t left = strlen(text); left > 0 && n + 256 <= sizeof data;) {
+        size_t piece = left < 255 ? left : 255;
+        data[n] = (unsigned char)piece;
+        memcpy(data + n + 1, text, piece);
+        n += piece + 1;
+        text += piece;
+        left -= piece;
+    }
+    put_record(p, TXT, data, n);
 }
 
 static void put_soa(struct packet *p)
@@ -94,9 +100,15 @@ static int is_numbered(const char *name, const char *prefix)
     return !strncasecmp(name, prefix, n) && name[n] >= '0' && name[n] <= '9';
 }
 
+static char **given; /* names and texts by turns */
+static int given_count;
+
 /* Adds the answer's records and says how many; -1: the name does not exist. */
 static int put_answer(struct packet *p, const char *name, unsigned type)
 {
+    for (int i = 0; i + 1 < given_count; i += 2)
+        if (!strcasecmp(name, given[i]))
+            return type == TXT ? put_txt(p, given[i + 1]), 1 : 0;
     if (!strncasecmp(name, "_spf.", 5) || is_numbered(name, "c"))
         return type == TXT ? put_txt(p, DIRECT), 1 : 0;
     if (!strncasecmp(name, "mail.", 5)) {
@@ -146,10 +158,12 @@ int main(int argc, char **argv)
     static struct packet query, reply;
     int s = socket(AF_INET, SOCK_DGRAM, 0), room = 8 << 20;
     struct sockaddr_in a = { .sin_family = AF_INET };
-    if (argc != 2) {
-        fputs("usage: dns-responder PORT\n", stderr);
+    if (argc < 2 || argc % 2) {
+        fputs("usage: dns-responder PORT [NAME TEXT]...\n", stderr);
         return 2;
     }
+    given = argv + 2;
+    given_count = argc - 2;
     a.sin_port = htons((unsigned short)atoi(argv[1]));
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(s, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);

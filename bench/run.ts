@@ -16,6 +16,7 @@ import { dkimPart } from "./parts/dkim.ts";
 import { hostilePart } from "./parts/hostile.ts";
 import { memoryPart } from "./parts/memory.ts";
 import { microPart } from "./parts/micro.ts";
+import { milterPart } from "./parts/milter.ts";
 import { openLoopPart } from "./parts/open-loop.ts";
 import { ownDomainsPart } from "./parts/own-domains.ts";
 import { spfPart } from "./parts/spf.ts";
@@ -36,6 +37,7 @@ const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   commands: commandsPart,
   cores: coresPart,
   dkim: dkimPart,
+  milter: milterPart,
   micro: microPart,
 };
 
@@ -49,7 +51,7 @@ const OPTIONS = {
   also: { type: "string", multiple: true },
   store: { type: "boolean" },
   "only-builds": { type: "boolean" },
-  attack: { type: "string" },
+  only: { type: "string" },
 } as const;
 
 const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
@@ -87,7 +89,7 @@ function createBench(directory: string): Bench {
     directory,
     hasNamespace: isInside(),
     onlyBuilds: values["only-builds"] === true,
-    onlyAttacks: values.attack ?? "",
+    only: values.only ?? "",
     also: new Map((values.also ?? []).map((entry) => splitAt(entry, "="))),
     effort: {
       ...effort,

@@ -53,8 +53,8 @@ export interface Bench {
   readonly also: ReadonlyMap<string, string>;
   /** Compare the builds alone: no peers, no floors, and of the workloads those that tell most. */
   readonly onlyBuilds: boolean;
-  /** Part of the names of the attacks of `hostile`; empty: all. */
-  readonly onlyAttacks: string;
+  /** Part of the names of what `hostile` and `milter` measure; empty: all. */
+  readonly only: string;
   say(line: string): void;
 }
 

@@ -32,7 +32,7 @@ const UNDER_WAY_MS = 60_000;
 
 export async function hostilePart(bench: Bench): Promise<PartResult> {
   const pairs = (Object.keys(ATTACKS) as AttackName[])
-    .filter((attack) => attack.includes(bench.onlyAttacks))
+    .filter((attack) => attack.includes(bench.only))
     .flatMap((attack) =>
       LISTENERS.filter((listener) => (ONLY[attack] ?? listener) === listener).map((listener) => ({ attack, listener })),
     );

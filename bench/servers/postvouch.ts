@@ -3,9 +3,12 @@ import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "no
 import { join } from "node:path";
 import { Child, freePorts, SERVER_CORE } from "../processes.ts";
 import type { Bench, Subject } from "../subjects.ts";
+import type { Milter } from "./milters.ts";
 import { SRS_DOMAIN, writeSecret } from "./secret.ts";
 
 export const POSTVOUCH = "postvouch";
+
+const PROBE = join(import.meta.dirname, "..", "turn-probe.ts");
 
 /** Until a thousand domains are known and the code that answers from the cache is compiled. */
 const CACHE_WARMUP_SECONDS = 3;
@@ -19,6 +22,12 @@ export interface PostvouchOptions {
   readonly dnsPort: number;
   /** Processes that share the ports; they run on every core then. The unix socket is the last one's. */
   readonly processes?: number;
+  /** What [milter] has beside its endpoint, and the sections after it. The milter is off without. */
+  readonly milterToml?: string;
+  /** Port of the probe that watches its event loop; no probe without. */
+  readonly probePort?: number;
+  /** Gives it every core. */
+  readonly cores?: "all";
 }
 
 /** A running daemon by its endpoints. */
@@ -28,6 +37,7 @@ export interface Postvouch {
   readonly socketmap: Subject;
   readonly socketmapUnix: Subject;
   readonly policy: Subject;
+  readonly milter: Milter;
   /** `127.0.0.1:PORT` of the metrics. */
   readonly metrics: string;
 }
@@ -37,8 +47,8 @@ export async function startPostvouch(
   stack: AsyncDisposableStack,
   options: PostvouchOptions,
 ): Promise<Postvouch> {
-  const [forward = 0, reverse = 0, socketmap = 0, policy = 0] = await freePorts(4);
-  const ports = { forward, reverse, socketmap, policy };
+  const [forward = 0, reverse = 0, socketmap = 0, policy = 0, milter = 0] = await freePorts(5);
+  const ports = { forward, reverse, socketmap, policy, milter };
   const count = options.processes ?? 1;
   let last = await startOne(bench, stack, options, ports);
   for (let i = 1; i < count; i++)
@@ -47,7 +57,8 @@ export async function startPostvouch(
   const { name } = options;
   const common = {
     tidy: () => ftruncateSync(log),
-    ...(count === 1 ? { pid: child.pid } : { cores: "all" as const }),
+    ...(count === 1 ? { pid: child.pid } : {}),
+    ...(count === 1 && options.cores === undefined ? {} : { cores: "all" as const }),
   };
   const at = (port: number) => `127.0.0.1:${port}`;
   const both = (target: string) => ({ forward: target, reverse: target });
@@ -63,12 +74,13 @@ export async function startPostvouch(
       targets: { policy: at(policy) },
       warmupSeconds: () => CACHE_WARMUP_SECONDS,
     },
+    milter: { name, target: at(milter), pid: child.pid, tidy: common.tidy },
     metrics: at(metrics),
   };
 }
 
 async function startOne(bench: Bench, stack: AsyncDisposableStack, options: PostvouchOptions, ports: Ports) {
-  const { name, processes = 1 } = options;
+  const { name, processes = 1, cores, probePort } = options;
   const [metrics = 0] = await freePorts(1);
   const directory = join(bench.directory, name.replaceAll(/\W/g, "-"));
   mkdirSync(directory, { recursive: true });
@@ -77,8 +89,10 @@ async function startOne(bench: Bench, stack: AsyncDisposableStack, options: Post
   writeFileSync(file, configText(directory, unix, metrics, processes > 1, { ...options, ...ports }));
   const log = openSync(join(directory, "log"), "a");
   stack.defer(() => closeSync(log));
-  const command = [process.execPath, options.daemon, "serve", "--config", file];
-  const child = stack.use(new Child(name, processes > 1 ? undefined : SERVER_CORE, command, log));
+  const node = [process.execPath];
+  const probed = ["env", `TURN_PROBE_PORT=${probePort}`, process.execPath, "--import", PROBE];
+  const command = [...(probePort === undefined ? node : probed), options.daemon, "serve", "--config", file];
+  const child = stack.use(new Child(name, processes > 1 || cores === "all" ? undefined : SERVER_CORE, command, log));
   await child.listening(`127.0.0.1:${metrics}`);
   return { child, metrics, unix, log };
 }
@@ -88,6 +102,7 @@ interface Ports {
   readonly reverse: number;
   readonly socketmap: number;
   readonly policy: number;
+  readonly milter: number;
 }
 
 function configText(
@@ -125,5 +140,5 @@ servers = ["127.0.0.1:${options.dnsPort}"]
 
 [metrics]
 listen = ["127.0.0.1:${metrics}"]
-`;
+${options.milterToml === undefined ? "" : `\n[milter]\nlisten = ["127.0.0.1:${options.milter}"]\n${options.milterToml}`}`;
 }

@@ -52,7 +52,7 @@ async function soak(minutes: number, picture: string | undefined): Promise<void>
       hasNamespace: isInside(),
       also: new Map(),
       onlyBuilds: false,
-      onlyAttacks: "",
+      only: "",
       say,
     };
     const dnsPort = await startDns(bench, stack);
