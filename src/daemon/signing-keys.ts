@@ -5,6 +5,7 @@
 import type { Config } from "../config/parameters.ts";
 import { KeyWatch } from "../dkim/key-watch.ts";
 import { type ConfiguredKey, type KeyState, SigningKeys } from "../dkim/keys.ts";
+import { recordName } from "../dkim/record.ts";
 import type { Resolver } from "../dns/types.ts";
 import { statSync } from "../process/builtins.ts";
 import type { Logger } from "../process/log.ts";
@@ -36,6 +37,8 @@ export class WatchedKeys {
   #files: KeyFiles;
   #keys: SigningKeys;
   #watch: KeyWatch;
+  /** The records of keys that were said to wait. */
+  readonly #waiting = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   /** What was logged last. */
   #problems = "";
@@ -118,12 +121,19 @@ export class WatchedKeys {
     const keys = this.#keys;
     const clockMs = (): number => performance.now();
     const onChange = ({ domain, selector }: ConfiguredKey, maySign: boolean): void => {
+      this.#waiting[maySign ? "delete" : "add"](recordName(selector, domain));
       if (maySign) logger.log("info", "dkim_key", { domain, selector, state: "published, may sign" });
       else logger.log("warn", "dkim_key", { domain, selector, state: "its record is gone, it signs no longer" });
       const problem = writeSeenKeys(seenFile, keys.seen);
       if (problem !== undefined) logger.log("error", "dkim_key", { problem });
     };
-    return new KeyWatch({ resolver, keys, clockMs, onChange }, this.#files.keys);
+    const onWait = ({ domain, selector }: ConfiguredKey): void => {
+      const name = recordName(selector, domain);
+      if (this.#waiting.has(name)) return;
+      this.#waiting.add(name);
+      logger.log("info", "dkim_key", { domain, selector, state: "waits for its record in DNS" });
+    };
+    return new KeyWatch({ resolver, keys, clockMs, onChange, onWait }, this.#files.keys);
   }
 
   #logProblems(): void {

@@ -15,6 +15,8 @@ export interface KeyWatchSettings {
   readonly clockMs: () => number;
   /** Called when a key may sign from now on, or no longer. */
   readonly onChange: (key: ConfiguredKey, maySign: boolean) => void;
+  /** Called at each look at a key whose record has not been seen yet. */
+  readonly onWait?: (key: ConfiguredKey) => void;
 }
 
 /** Time limit for one answer. */
@@ -84,12 +86,13 @@ export class KeyWatch {
 
   #take(entry: Entry, answer: DnsAnswer<"TXT">): void {
     if (this.#isClosed) return;
-    const { keys, clockMs, onChange } = this.#settings;
+    const { keys, clockMs, onChange, onWait } = this.#settings;
     const hasChanged = keys.learn(entry.key, answer);
     const maySign = keys.stateOf(entry.key) !== "waiting";
     const { least, most } = AGAIN_MS[maySign ? "published" : "waiting"];
     const lifetimeMs = answer.status === "error" ? least : answer.expiresAtMs - clockMs();
     entry.dueMs = clockMs() + Math.min(most, Math.max(least, lifetimeMs));
     if (hasChanged) onChange(entry.key, maySign);
+    else if (!maySign) onWait?.(entry.key);
   }
 }

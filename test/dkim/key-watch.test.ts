@@ -56,6 +56,9 @@ function watched(dns: Dns, all: readonly ConfiguredKey[]) {
       keys,
       clockMs: Date.now,
       onChange: ({ selector }, maySign) => events.push(`${selector} ${maySign ? "may sign" : "no longer"}`),
+      onWait: ({ selector }) => {
+        if (events.at(-1) !== `${selector} waits`) events.push(`${selector} waits`);
+      },
     },
     all,
   );
@@ -76,7 +79,7 @@ describe("A rotation", () => {
     expect(signs()).toEqual(["next"]);
     dns.records.delete("old._domainkey.example.net");
     await vi.advanceTimersByTimeAsync(70_000);
-    expect(events).toEqual(["old may sign", "next may sign", "old no longer"]);
+    expect(events).toEqual(["old may sign", "next waits", "next may sign", "old no longer", "old waits"]);
     dns.records.clear();
     dns.publish(old);
     await vi.advanceTimersByTimeAsync(70_000);
