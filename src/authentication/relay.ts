@@ -34,7 +34,7 @@ export function createRelays({ trustedRelays, trustedIds }: RelaySettings): Rela
   const addresses = new AddressSet(trustedRelays);
   return {
     has: (client) => client !== undefined && addresses.has(client),
-    ids: trustedIds.map((id) => lowerCase(id)),
+    ids: trustedIds.map((id) => lowerCase(id).replace(/\.$/, "")),
   };
 }
 

@@ -6,7 +6,7 @@
  *     submitted   a client that has logged in, a service for submission, or an internal client that is no trusted relay
  *     incoming    all else
  */
-import { AddressSet, type Cidr, type ClientAddress, parseAddress } from "../mail/ip.ts";
+import { AddressSet, type Cidr, type ClientAddress, LOOPBACK, parseAddress } from "../mail/ip.ts";
 import type { SmtpSession } from "../milter/application.ts";
 import type { Relays } from "./relay.ts";
 
@@ -32,11 +32,6 @@ export interface Origin {
   /** True for a client on this host: sendmail(1), a content filter, a webmail. */
   readonly isLoopback: boolean;
 }
-
-const LOOPBACK = new AddressSet([
-  { address: "127.0.0.0", prefixBits: 8, family: "ipv4" },
-  { address: "::1", prefixBits: 128, family: "ipv6" },
-]);
 
 /** Prepares `settings` and returns a function that tells where the messages of a session come from. */
 export function createRoles(settings: RoleSettings, relays: Relays): (smtp: SmtpSession) => Origin {

@@ -1,5 +1,6 @@
 /** The configuration keys of the milter, DMARC and ARC: the sections [milter], [dmarc], [dmarc.report] and [arc]. */
 import { parseHistoryPlace } from "../history/place.ts";
+import { LOOPBACK, parseAddress, parseCidr } from "../mail/ip.ts";
 import { isDomainName } from "../mail/names.ts";
 import { parseReplyText } from "../policy/settings.ts";
 import { selector } from "./dkim-parameters.ts";
@@ -27,6 +28,13 @@ const daemonName = kind("the value of milter_macro_daemon_name of a service in m
 const authservId = kind('a name as in Authentication-Results, such as "mx.example.net"', (value) =>
   typeof value === "string" && /^[!-~]{1,253}$/.test(value) ? value : undefined,
 );
+
+/** Mail from this host is its own, and signed: a relay here would have strangers' mail signed. */
+const otherHosts = kind('an address or a network of other hosts, such as "192.0.2.0/24"', (value) => {
+  const range = typeof value === "string" ? parseCidr(value) : undefined;
+  const first = range === undefined ? undefined : parseAddress(range.address);
+  return first !== undefined && LOOPBACK.has(first) ? undefined : range;
+});
 
 const rejectMessage = kind("one line of printable ASCII; {domain} stands for the author's domain", (value) =>
   typeof value === "string" && parseReplyText(value.replaceAll("{domain}", "")) !== undefined ? value : undefined,
@@ -97,7 +105,7 @@ export const MILTER_PARAMETERS = {
     "Names whose Authentication-Results fields are believed if a client in trusted_relays has added them, and removed otherwise.",
   ),
   "milter.trusted_relays": parameter(
-    listOf(cidr),
+    listOf(otherHosts),
     [],
     "Our other MX and backup MX hosts: SPF and iprev are theirs, from their field above the first Received. What it lacks is none.",
   ),

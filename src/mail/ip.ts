@@ -70,6 +70,12 @@ export class AddressSet {
   }
 }
 
+/** The addresses by which this host reaches itself. */
+export const LOOPBACK = new AddressSet([
+  { address: "127.0.0.0", prefixBits: 8, family: "ipv4" },
+  { address: "::1", prefixBits: 128, family: "ipv6" },
+]);
+
 /** The name under which the PTR records of `address` are published (RFC 1035 section 3.5, RFC 3596 section 2.5). */
 export function reverseName({ text, family, groups }: ClientAddress): string {
   if (family === "ipv4") return `${text.split(".").reverse().join(".")}.in-addr.arpa`;

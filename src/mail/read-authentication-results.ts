@@ -17,7 +17,7 @@ export interface ReadResult {
 }
 
 export interface ReadField {
-  /** In lower case. */
+  /** In lower case, without a dot behind. */
   readonly authservId: string;
   /** Empty for `none`. */
   readonly results: readonly ReadResult[];
@@ -41,7 +41,7 @@ export function readAuthenticationResults(value: string): ReadField | undefined 
 }
 
 function readField(reader: Reader): ReadField {
-  const authservId = lowerCase(reader.value());
+  const authservId = lowerCase(reader.value()).replace(/\.$/, "");
   reader.accept(/\d+/y);
   const results: ReadResult[] = [];
   let isNone = false;

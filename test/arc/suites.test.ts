@@ -1,7 +1,7 @@
 /** The ARC tests of others: those that verify, and those that seal. Where we answer otherwise, the list says why. */
 import { createPrivateKey } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { claims } from "../../src/authentication/forged-results.ts";
+import { claimedName } from "../../src/authentication/claimed-name.ts";
 import { splitMessage } from "../../src/mail/header-field.ts";
 import { dkimpyChains, findDkimpy, mailauthChain } from "../dkim/peers.ts";
 import type { KeyZone } from "../dkim/verifying.ts";
@@ -94,7 +94,9 @@ describe("Sets of the signing suite", () => {
 async function sealed(doc: SigningDoc, one: SigningTest): ReturnType<typeof sealMessage> {
   const message = one.message.replace(/\r?\n/g, "\r\n");
   const { fields } = splitMessage(Buffer.from(message, "latin1"));
-  const results = fields.filter(({ key, value }) => key === "authentication-results" && claims(value, one["srv-id"]));
+  const results = fields.filter(
+    ({ key, value }) => key === "authentication-results" && claimedName(value)(one["srv-id"]),
+  );
   return await sealMessage(message, zoneOf(doc), {
     key: {
       domain: doc.domain,

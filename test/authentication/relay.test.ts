@@ -68,6 +68,19 @@ describe("The results of a trusted relay", () => {
     expect(outcome.report?.results.map(({ method, result }) => `${method}=${result}`)).toContain("spf=pass");
   });
 
+  test("have the same name with a dot behind it, in the configuration or in the field", async () => {
+    for (const [configured, written] of [
+      ["mx2.example.org.", "mx2.example.org"],
+      ["mx2.example.org", "mx2.example.org."],
+    ] as const) {
+      const toml = `[milter]\ntrusted_relays = ["192.0.2.1"]\ntrusted_authserv_ids = ["${configured}"]\n`;
+      const pass = field("spf=pass smtp.mailfrom=example.com", written);
+      const outcome = await handle(`${pass}${RECEIVED}${pass}${FROM}${BODY}`, { toml });
+      expect(resultsOf(outcome)[0]).toBe("spf=pass smtp.mailfrom=example.com (as mx2.example.org says)");
+      expect(removed(outcome)).toEqual([2]);
+    }
+  });
+
   test.each<[what: string, header: string, spf: string, dmarc: string, removed: number[]]>([
     ["below its Received: are those of strangers", `${RECEIVED}${PASS}${FROM}`, "none", "fail", [1]],
     ["without any Received: are nobody's", `${PASS}${FROM}`, "none", "fail", [1]],

@@ -103,6 +103,13 @@ const WRONG: readonly { name: string; toml: string; problems: string[] }[] = [
     toml: '[srs.own_domains]\nfiles = "/etc/postvouch/domains"',
     problems: ['srs.own_domains.files: got "/etc/postvouch/domains", want a list of: an absolute path'],
   },
+  ...["127.0.0.1", "127.0.0.0/30", "::1", "::ffff:127.0.0.1"].map((relay) => ({
+    name: `a relay on this host, ${relay}`,
+    toml: `[milter]\ntrusted_relays = ["${relay}"]`,
+    problems: [
+      `milter.trusted_relays[0]: got "${relay}", want an address or a network of other hosts, such as "192.0.2.0/24"`,
+    ],
+  })),
   {
     name: "a shortest hash that is longer than the hash",
     toml: "[srs]\nhash_min_length = 8",
