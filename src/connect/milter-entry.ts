@@ -99,9 +99,18 @@ export function whyItStays(filter: Filter, { wiring: { milter } }: Ground): stri
 /** The entries of a list of main.cf. A `$name` stays one, unless what is looked for is behind it. */
 export function miltersIn(name: "smtpd_milters" | "non_smtpd_milters", ground: Ground): readonly string[] {
   const { written, expanded } = ground.facts;
+  return miltersOf(written.get(name), expanded.get(name), ground);
+}
+
+/** The same of a list that is given as it is written, and with each `$name` replaced. */
+export function miltersOf(
+  written: string | undefined,
+  expanded: string | undefined,
+  ground: Ground,
+): readonly string[] {
   const listOf = (text: string | undefined): string[] => entriesOf(text ?? "");
   // A "$" that is left after expansion was written "$$".
-  const [asWritten, asExpanded] = [listOf(written.get(name)), listOf(expanded.get(name)?.replaceAll("$", "$$$$"))];
+  const [asWritten, asExpanded] = [listOf(written), listOf(expanded?.replaceAll("$", "$$$$"))];
   const count = (entries: readonly string[]): number => {
     const { others } = sortMilters(entries, ground);
     return entries.length - others.length;

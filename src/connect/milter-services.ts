@@ -1,7 +1,7 @@
 /** The milter in master.cf: the names of services, by which it knows whose mail it is, and lists of their own. */
 import { entriesOf } from "./entries.ts";
 import type { Ground } from "./ground.ts";
-import { milterEntry, type Replaced, sortMilters } from "./milter-entry.ts";
+import { milterEntry, miltersOf, type Replaced, sortMilters } from "./milter-entry.ts";
 import { asOneWord, milterAddressOf } from "./milter-place.ts";
 import type { Planning } from "./plan.ts";
 import type { Service } from "./postfix-facts.ts";
@@ -43,9 +43,9 @@ function planService(planning: Planning, ground: Ground, service: Service): read
 
 /** Tells of mail that ours does not see. Behind a content filter that is as it should be. */
 function noteUnseen(planning: Planning, ground: Ground, service: Service, has: string): void {
-  const { id, overrides } = service;
+  const { id, expanded } = service;
   if (isReinjection(service, ground)) {
-    if (noMilters(service, ground) || overrides.get(LIST) === "") return;
+    if (noMilters(service, ground) || expanded.get(LIST) === "") return;
     planning.note(
       `master.cf: ${id} has ${has}, which stays. What comes back from a content filter was handled before it: take that out, or it is signed twice`,
     );
@@ -57,8 +57,8 @@ function noteUnseen(planning: Planning, ground: Ground, service: Service, has: s
 }
 
 /** Tells if no milter sees what comes to a service. */
-function noMilters({ overrides }: Service, { facts }: Ground): boolean {
-  return entriesOf(overrides.get(OPTIONS) ?? facts.expanded.get(OPTIONS) ?? "").includes("no_milters");
+function noMilters({ expanded }: Service, { facts }: Ground): boolean {
+  return entriesOf(expanded.get(OPTIONS) ?? facts.expanded.get(OPTIONS) ?? "").includes("no_milters");
 }
 
 /**
@@ -72,7 +72,8 @@ function planOwnList(
   service: Service,
   own: string,
 ): readonly Replaced[] | undefined {
-  const { others, replaced, hasOurs } = sortMilters(entriesOf(own), ground);
+  const entries = miltersOf(own, service.expanded.get(LIST), ground);
+  const { others, replaced, hasOurs } = sortMilters(entries, ground);
   if (!hasOurs && (replaced.length === 0 || isReinjection(service, ground))) return undefined;
   for (const { entry, filter } of replaced) {
     const what = `${milterAddressOf(entry)} (${filter.program})`;
@@ -87,9 +88,9 @@ function planOwnList(
 function planName(planning: Planning, ground: Ground, service: Service): void {
   const isBehindFilter = isReinjection(service, ground);
   if (!isBehindFilter && !isSubmission(service)) return;
-  const { id, overrides } = service;
+  const { id, expanded } = service;
   const { daemonNames, tellingNames } = ground.wiring.milter;
-  const present = overrides.get(DAEMON_NAME);
+  const present = expanded.get(DAEMON_NAME);
   const key = isBehindFilter ? "milter.skip_daemons" : "milter.submission_daemons";
   if (present !== undefined) {
     if (!tellingNames.includes(present)) {
@@ -115,10 +116,10 @@ function planName(planning: Planning, ground: Ground, service: Service): void {
 
 /** Tells if a service takes mail back from a content filter: on loopback, and without one of its own. */
 function isReinjection(service: Service, { facts }: Ground): boolean {
-  if (service.overrides.get("content_filter") !== "" || !isOnlyOnLoopback(service)) return false;
+  if (service.expanded.get("content_filter") !== "" || !isOnlyOnLoopback(service)) return false;
   const filters = [
     facts.expanded.get("content_filter"),
-    ...facts.services.map((one) => one.overrides.get("content_filter")),
+    ...facts.services.map((one) => one.expanded.get("content_filter")),
   ];
   return filters.some((filter) => (filter ?? "") !== "");
 }

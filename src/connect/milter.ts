@@ -91,7 +91,7 @@ function planClasses(planning: Planning, { facts }: Ground, others: readonly str
 function pipeFilter({ facts }: Ground): string | undefined {
   const filters = [
     facts.expanded.get("content_filter"),
-    ...facts.services.map((one) => one.overrides.get("content_filter")),
+    ...facts.services.map((one) => one.expanded.get("content_filter")),
   ];
   return filters.find((filter) => {
     const transport = (filter ?? "").split(":", 1)[0] ?? "";

@@ -9,8 +9,10 @@ export interface Service {
   readonly port: string | undefined;
   readonly program: string;
   readonly isChrooted: boolean;
-  /** Its `-o name=value`. */
+  /** Its `-o name=value`, as master.cf has it. */
   readonly overrides: ReadonlyMap<string, string>;
+  /** The same with each `$name` replaced. */
+  readonly expanded: ReadonlyMap<string, string>;
   /** The command of a pipe(8) or spawn(8) service, with its arguments. */
   readonly command: string;
 }

@@ -5,13 +5,13 @@ import type { Service } from "./postfix-facts.ts";
 const SUBMISSION_PORT = /^(?:submissions?|smtps|587|465)$/;
 
 /** Tells if a service takes mail of our own users. */
-export function isSubmission({ program, port, overrides }: Service): boolean {
+export function isSubmission({ program, port, expanded }: Service): boolean {
   if (program !== "smtpd") return false;
   if (port !== undefined && SUBMISSION_PORT.test(port)) return true;
   const onlyUsers = ["smtpd_client_restrictions", "smtpd_relay_restrictions"].some((name) =>
-    /^permit_sasl_authenticated,\s*reject$/.test(overrides.get(name) ?? ""),
+    /^permit_sasl_authenticated,\s*reject$/.test(expanded.get(name) ?? ""),
   );
-  return onlyUsers || overrides.get("milter_macro_daemon_name") === "ORIGINATING";
+  return onlyUsers || expanded.get("milter_macro_daemon_name") === "ORIGINATING";
 }
 
 /** Tells if a service takes mail of other hosts. */

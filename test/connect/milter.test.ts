@@ -326,6 +326,41 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       expect(said.includes(`has smtpd_milters = ${list}, which stays: its mail is not signed by ours`)).toBe(!isOurs);
     });
 
+    test("finds milters of a service behind names, as in main.cf", async () => {
+      const dkim = "dkim_milter = inet:localhost:8891\nspam_milter = inet:127.0.0.1:11332\nboth = $dkim_milter\n";
+      const listed = async (list: string) => {
+        const { overrides, said } = await inAndOut(
+          `${dkim}smtpd_milters = $spam_milter\n`,
+          `smtps inet n - y - - smtpd\n  -o smtpd_milters=${list}\n`,
+          KEYS,
+        );
+        const of = (name: string) => overrides.get(`smtps/inet/${name}`);
+        return [of("smtpd_milters"), of("milter_macro_daemon_name"), said] as const;
+      };
+      const [list, name, said] = await listed("$dkim_milter");
+      expect([list, name]).toEqual([ONE_WORD, "ORIGINATING"]);
+      expect(said).toContain(
+        "smtps/inet has smtpd_milters of its own: takes out inet:localhost:8891 (OpenDKIM), in whose place ours comes",
+      );
+      expect((await listed("$both,$spam_milter"))[0]).toBe(`${ONE_WORD},inet:127.0.0.1:11332`);
+      expect((await listed("inet:127.0.0.1:8891,$spam_milter"))[0]).toBe(`${ONE_WORD},$spam_milter`);
+      const [others, , stays] = await listed("$spam_milter");
+      expect([others, stays]).toEqual([
+        "$spam_milter",
+        expect.stringContaining("smtps/inet has smtpd_milters = $spam_milter, which stays"),
+      ]);
+    });
+
+    test("reads options behind names", async () => {
+      const { overrides, said } = await inAndOut(
+        "quiet = no_milters\nname = ORIGINATING\n",
+        `${SUBMISSION}  -o milter_macro_daemon_name=$name\nsmtp inet n - y - - smtpd\n  -o receive_override_options=$quiet\n`,
+      );
+      expect(overrides.get("submission/inet/milter_macro_daemon_name")).toBe("$name");
+      expect(said).not.toContain("submission/inet");
+      expect(said).toContain("smtp/inet has no_milters in receive_override_options, which stays");
+    });
+
     test.each([
       ["smtp inet n - y - - smtpd\n  -o receive_override_options=no_milters\n", "", "smtp/inet"],
       ["smtpd pass - - n - - smtpd\n", "receive_override_options = no_milters\n", "smtpd/pass"],

@@ -56,24 +56,20 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[], t
 /** The addresses of all milters that Postfix asks. */
 function milterAddresses(expanded: PostfixFacts["expanded"], services: readonly Service[]): string[] {
   const lists = [expanded.get("smtpd_milters"), expanded.get("non_smtpd_milters")];
-  const overrides = services.map((service) => service.overrides.get("smtpd_milters"));
+  const overrides = services.map((service) => service.expanded.get("smtpd_milters"));
   const entries = [...lists, ...overrides].flatMap((list) => entriesOf(list ?? ""));
   return [...new Set(entries.map(milterAddressOf))];
 }
 
 async function readServices(copy: WorkingCopy): Promise<Service[]> {
-  const [levelText, overrideText, serviceText] = await Promise.all([
+  const [levelText, writtenText, expandedText, serviceText] = await Promise.all([
     copy.postconf("-xh", "compatibility_level"),
     copy.postconf("-P", "*/*/*"),
+    copy.postconf("-Px", "*/*/*"),
     copy.postconf("-M"),
   ]);
   const level = Number.parseInt(levelText, 10);
-  const overrides = new Map<string, Map<string, string>>();
-  for (const line of overrideText.split("\n")) {
-    const [, id, name, value] = /^(\S+\/\w[\w-]*)\/(\S+) = ?(.*)$/.exec(line) ?? [];
-    if (id === undefined || name === undefined) continue;
-    overrides.set(id, (overrides.get(id) ?? new Map<string, string>()).set(name, value ?? ""));
-  }
+  const [written, expanded] = [optionsIn(writtenText), optionsIn(expandedText)];
   const services = serviceText.split("\n").filter(Boolean);
   return services.map((line) => {
     const [name = "", type = "", , , chroot, , , ...command] = line.split(/\s+/);
@@ -84,10 +80,22 @@ async function readServices(copy: WorkingCopy): Promise<Service[]> {
       program: command[0] ?? "",
       // Without the word, Postfix before compatibility_level 1 took a chroot.
       isChrooted: chroot === "y" || (chroot === "-" && level < 1),
-      overrides: overrides.get(id) ?? new Map<string, string>(),
+      overrides: written.get(id) ?? new Map<string, string>(),
+      expanded: expanded.get(id) ?? new Map<string, string>(),
       command: command.join(" "),
     };
   });
+}
+
+/** The options of each service in the output of `postconf -P`. */
+function optionsIn(listing: string): Map<string, Map<string, string>> {
+  const options = new Map<string, Map<string, string>>();
+  for (const line of listing.split("\n")) {
+    const [, id, name, value] = /^(\S+\/\w[\w-]*)\/(\S+) = ?(.*)$/.exec(line) ?? [];
+    if (id === undefined || name === undefined) continue;
+    options.set(id, (options.get(id) ?? new Map<string, string>()).set(name, value ?? ""));
+  }
+  return options;
 }
 
 /** Asks each map of another program for a foreign sender. */
