@@ -5,8 +5,9 @@ import { milterEntry, miltersOf, type Replaced, sortMilters } from "./milter-ent
 import { asOneWord, milterAddressOf } from "./milter-place.ts";
 import type { Planning } from "./plan.ts";
 import type { Service } from "./postfix-facts.ts";
+import { takesBack } from "./reinjection.ts";
 import { isSecondPass, planMilterOfSecondPass } from "./second-pass-milter.ts";
-import { isFromOutside, isOnlyOnLoopback, isSubmission } from "./services.ts";
+import { isFromOutside, isSubmission } from "./services.ts";
 
 const LIST = "smtpd_milters";
 const DAEMON_NAME = "milter_macro_daemon_name";
@@ -44,7 +45,7 @@ function planService(planning: Planning, ground: Ground, service: Service): read
 /** Tells of mail that ours does not see. Behind a content filter that is as it should be. */
 function noteUnseen(planning: Planning, ground: Ground, service: Service, has: string): void {
   const { id, expanded } = service;
-  if (isReinjection(service, ground)) {
+  if (takesBack(service, ground) === "yes") {
     if (noMilters(service, ground) || expanded.get(LIST) === "") return;
     planning.note(
       `master.cf: ${id} has ${has}, which stays. What comes back from a content filter was handled before it: take that out, or it is signed twice`,
@@ -54,6 +55,15 @@ function noteUnseen(planning: Planning, ground: Ground, service: Service, has: s
   if (!isSubmission(service) && !isFromOutside(service)) return;
   const what = isSubmission(service) ? "signed" : "checked";
   planning.note(`master.cf: ${id} has ${has}, which stays: its mail is not ${what} by ours`);
+}
+
+/** Tells if a service will ask our milter: by the list of main.cf, or by one of its own. */
+export function asksOurs(service: Service, ground: Ground): boolean {
+  if (noMilters(service, ground)) return false;
+  const own = service.expanded.get(LIST);
+  if (own === undefined) return true;
+  const { hasOurs, replaced } = sortMilters(entriesOf(own), ground);
+  return hasOurs || (replaced.length > 0 && takesBack(service, ground) !== "yes");
 }
 
 /** Tells if no milter sees what comes to a service. */
@@ -74,7 +84,7 @@ function planOwnList(
 ): readonly Replaced[] | undefined {
   const entries = miltersOf(own, service.expanded.get(LIST), ground);
   const { others, replaced, hasOurs } = sortMilters(entries, ground);
-  if (!hasOurs && (replaced.length === 0 || isReinjection(service, ground))) return undefined;
+  if (!hasOurs && (replaced.length === 0 || takesBack(service, ground) === "yes")) return undefined;
   for (const { entry, filter } of replaced) {
     const what = `${milterAddressOf(entry)} (${filter.program})`;
     planning.note(`master.cf: ${service.id} has ${LIST} of its own: takes out ${what}, in whose place ours comes`);
@@ -86,11 +96,17 @@ function planOwnList(
 
 /** Gives a service the name by which the milter knows what its mail is. A name that it has stays. */
 function planName(planning: Planning, ground: Ground, service: Service): void {
-  const isBehindFilter = isReinjection(service, ground);
-  if (!isBehindFilter && !isSubmission(service)) return;
   const { id, expanded } = service;
   const { daemonNames, tellingNames } = ground.wiring.milter;
   const present = expanded.get(DAEMON_NAME);
+  const answer = takesBack(service, ground);
+  const isBehindFilter = answer === "yes";
+  if (answer === "unknown" && present === undefined) {
+    planning.note(
+      `master.cf: ${id} may take mail back from a content filter. If it does, give it "-o ${DAEMON_NAME}=${daemonNames.reinjection ?? "REINJECT"}": without that, mail of strangers is checked again there, or signed as your own`,
+    );
+  }
+  if (!isBehindFilter && !isSubmission(service)) return;
   const key = isBehindFilter ? "milter.skip_daemons" : "milter.submission_daemons";
   if (present !== undefined) {
     if (!tellingNames.includes(present)) {
@@ -109,17 +125,7 @@ function planName(planning: Planning, ground: Ground, service: Service): void {
   }
   planning.override(id, DAEMON_NAME, name);
   const what = isBehindFilter
-    ? "was handled before the content filter, which must not change the text of what is signed"
+    ? `was handled before the content filter, which must not change the text of what is signed. If programs of yours submit there, give it ${daemonNames.submission ?? "a name of milter.submission_daemons"} instead`
     : "is signed and not checked";
   planning.note(`master.cf: ${id} gets ${DAEMON_NAME} = ${name}: its mail ${what}`);
-}
-
-/** Tells if a service takes mail back from a content filter: on loopback, and without one of its own. */
-function isReinjection(service: Service, { facts }: Ground): boolean {
-  if (service.expanded.get("content_filter") !== "" || !isOnlyOnLoopback(service)) return false;
-  const filters = [
-    facts.expanded.get("content_filter"),
-    ...facts.services.map((one) => one.expanded.get("content_filter")),
-  ];
-  return filters.some((filter) => (filter ?? "") !== "");
 }

@@ -14,6 +14,7 @@ import { milterAddressOf, signs } from "./milter-place.ts";
 import { planMilterServices } from "./milter-services.ts";
 import type { Planning } from "./plan.ts";
 import type { ReadParameter } from "./postfix-facts.ts";
+import { planProxyFilter } from "./proxy-filter.ts";
 
 const LIST = "smtpd_milters";
 const INTERNAL_LIST = "non_smtpd_milters";
@@ -29,6 +30,7 @@ export function planMilter(planning: Planning, ground: Ground): void {
   planMacros(planning, ground);
   planDaemonName(planning, ground);
   noteSettings(planning, ground);
+  planProxyFilter(planning, ground);
   noteOtherParts(planning, ground);
 }
 
@@ -89,12 +91,8 @@ function planClasses(planning: Planning, { facts }: Ground, others: readonly str
 
 /** A content filter that is a program, as most how-tos have SpamAssassin: it hands mail back by sendmail(1). */
 function pipeFilter({ facts }: Ground): string | undefined {
-  const filters = [
-    facts.expanded.get("content_filter"),
-    ...facts.services.map((one) => one.expanded.get("content_filter")),
-  ];
-  return filters.find((filter) => {
-    const transport = (filter ?? "").split(":", 1)[0] ?? "";
+  return facts.contentFilters.find((filter) => {
+    const transport = filter.split(":", 1)[0] ?? "";
     return facts.services.some(({ id, program }) => id === `${transport}/unix` && program === "pipe");
   });
 }
@@ -198,11 +196,6 @@ function noteSettings(planning: Planning, ground: Ground): void {
   if (/(?:^|[\s,{])\{?auth_type\}?\s*=/.test(of("milter_macro_defaults"))) {
     planning.note(
       "milter_macro_defaults: with auth_type in it all mail looks like that of your own users, and none is checked. Take it out",
-    );
-  }
-  if (of("smtpd_proxy_filter") !== "") {
-    planning.note(
-      `smtpd_proxy_filter: mail goes to ${of("smtpd_proxy_filter")} before milters see its text, so that ours neither checks nor signs it. Name ours in smtpd_milters of the service behind that, which needs XCLIENT`,
     );
   }
 }

@@ -76,6 +76,8 @@ export interface PostfixFacts {
   /** The types of maps that this Postfix has. */
   readonly mapTypes: ReadonlySet<string>;
   readonly services: readonly Service[];
+  /** The destinations of content filters: of content_filter, and of FILTER actions. */
+  readonly contentFilters: readonly string[];
   /** The milters in main.cf and master.cf whose work ours does, by their addresses. */
   readonly filters: ReadonlyMap<string, Filter>;
   /** Maps that answered a foreign sender with an SRS address, and its domain. */

@@ -25,6 +25,6 @@ export function isOnLoopback({ id }: Pick<Service, "id">): boolean {
 }
 
 /** Tells if a service listens on loopback alone. */
-export function isOnlyOnLoopback(service: Pick<Service, "id">): boolean {
-  return isOnLoopback(service) && service.id.includes(":");
+export function isOnlyOnLoopback({ id }: Pick<Service, "id">): boolean {
+  return /^(?:(?:ip6-)?localhost|\[?127\.[\d.]+\]?|\[?::1\]?):[^:]+\/inet$/.test(id);
 }

@@ -208,7 +208,6 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       ],
       ["milter_header_checks = regexp:/x\n", "milter_header_checks: regexp:/x sees the fields that ours adds"],
       ["milter_macro_defaults = auth_type=x\n", "milter_macro_defaults: with auth_type in it all mail looks like"],
-      ["smtpd_proxy_filter = 127.0.0.1:10024\n", "smtpd_proxy_filter: mail goes to 127.0.0.1:10024 before milters see"],
     ])("that take mail past it are told of: %s", async (mainCf, told) => {
       expect((await inAndOut(mainCf)).said).toContain(told);
     });
@@ -270,14 +269,81 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
     });
 
     test.each([
-      ["without a content filter", AMAVIS, ""],
-      ["on every address", AMAVIS.replace("127.0.0.1:", ""), FILTER],
       ["with no_milters", `${AMAVIS}  -o receive_override_options=no_header_body_checks,no_milters\n`, FILTER],
       ["without milters", `${AMAVIS}  -o smtpd_milters=\n`, FILTER],
     ])("leaves what takes mail back %s", async (_, masterCf, mainCf) => {
       const { overrides, said } = await inAndOut(mainCf, masterCf);
       expect([...overrides.keys()].filter((key) => key.endsWith("milter_macro_daemon_name"))).toEqual([]);
       expect(said).not.toContain("10025");
+    });
+
+    const BACK = "127.0.0.1:10025 inet n - n - - smtpd\n";
+    const ONLY_MYNETWORKS = "  -o smtpd_recipient_restrictions=permit_mynetworks,reject\n";
+    const ACTION = "smtpd_client_restrictions = check_client_access static:{FILTER smtp-amavis:[127.0.0.1]:10024}\n";
+
+    test.each([
+      ["a FILTER action of main.cf", BACK, ACTION],
+      [
+        "a FILTER action behind a name",
+        BACK,
+        `${ACTION.replace("smtpd_client", "my")}smtpd_client_restrictions = $my\n`,
+      ],
+      ["a login of main.cf", BACK, `smtpd_sasl_auth_enable = yes\n${ACTION}`],
+      ["nothing that tells", BACK, ""],
+      ["a filter of its own, the next", `${BACK}  -o content_filter=scan:[127.0.0.1]:10026\n`, FILTER],
+      ["another address of loopback", BACK.replace("127.0.0.1", "127.0.0.2"), ""],
+      ["IPv6", BACK.replace("127.0.0.1", "[::1]"), ""],
+      ["a name of loopback", BACK.replace("127.0.0.1", "localhost"), ""],
+      ["an address in brackets", BACK.replace("127.0.0.1", "[127.0.0.1]"), ""],
+      ["every address for mynetworks", `10025 inet n - n - - smtpd\n${ONLY_MYNETWORKS}`, ACTION],
+      ["every address without a filter", `10025 inet n - n - - smtpd\n  -o content_filter=\n${ONLY_MYNETWORKS}`, ""],
+      [
+        "another host's filter",
+        `192.0.2.1:10025 inet n - n - - smtpd\n  -o content_filter=\n${ONLY_MYNETWORKS}`,
+        FILTER,
+      ],
+    ])("names what takes mail back from a filter, with %s", async (_, masterCf, mainCf) => {
+      const [given, said] = await nameOf(`${masterCf.replace(/ .*/s, "")}/inet`, masterCf, mainCf);
+      expect(given).toBe("REINJECT");
+      expect(said).toContain("If programs of yours submit there, give it ORIGINATING instead");
+      expect(said).not.toContain("may take mail back");
+    });
+
+    test.each(["hash", "regexp", "cidr"])("finds FILTER actions in a table of type %s", async (type) => {
+      using directory = temporaryDirectory();
+      const table = directory.write("access", "# FILTER no:x\n192.0.2.0/24   FILTER scan:[127.0.0.1]:10024\n");
+      const masterCf = `10025 inet n - n - - smtpd\n${ONLY_MYNETWORKS}`;
+      const mainCf = `smtpd_restriction_classes = scanned\nscanned = check_client_access ${type}:${table}\n`;
+      expect((await nameOf("10025/inet", masterCf, mainCf))[0]).toBe("REINJECT");
+      directory.write("access", "# FILTER no:x\n192.0.2.0/24   OK\n");
+      expect((await nameOf("10025/inet", masterCf, mainCf))[0]).toBeUndefined();
+    });
+
+    test.each([
+      ["a login of its own", `${BACK}  -o smtpd_sasl_auth_enable=yes\n`, ""],
+      ["port 25", BACK.replace("10025", "smtp"), ""],
+      ["the name of submission", `${BACK}  -o milter_macro_daemon_name=ORIGINATING\n`, ""],
+      ["an address of the net, open to all", BACK.replace("127.0.0.1", "192.0.2.1"), FILTER],
+    ])("names nothing else REINJECT: %s", async (_, masterCf, mainCf) => {
+      const { overrides, said } = await inAndOut(mainCf, masterCf);
+      expect([...overrides].filter(([key, value]) => key.endsWith("daemon_name") && value === "REINJECT")).toEqual([]);
+      expect(said).not.toContain("/inet");
+    });
+
+    test.each([
+      ["for mynetworks only", `10025 inet n - n - - smtpd\n${ONLY_MYNETWORKS}`, ""],
+      ["with the filter of main.cf", `10025 inet n - n - - smtpd\n${ONLY_MYNETWORKS}`, FILTER],
+      ["without a filter, open to all", "10025 inet n - n - - smtpd\n  -o content_filter=\n", FILTER],
+      ["on port 25 of loopback", BACK.replace("10025", "25"), ACTION],
+    ])("tells of a service that may take mail back: %s", async (_, masterCf, mainCf) => {
+      const id = `${masterCf.replace(/ .*/s, "")}/inet`;
+      const [given, said] = await nameOf(id, masterCf, mainCf);
+      expect(given).toBeUndefined();
+      expect(said).toContain(
+        `master.cf: ${id} may take mail back from a content filter. If it does, give it "-o milter_macro_daemon_name=REINJECT"`,
+      );
+      const named = await nameOf(id, `${masterCf}  -o milter_macro_daemon_name=REINJECT\n`, mainCf);
+      expect(named).toEqual(["REINJECT", expect.not.stringContaining("may take")]);
     });
 
     test("leaves milters behind a content filter, and tells of them", async () => {
@@ -305,6 +371,9 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       expect(said).toContain(
         "non_smtpd_milters: without ours, because the content filter spamassassin hands mail back",
       );
+      const action = "smtpd_sender_restrictions = check_sender_access regexp:{{/./ FILTER spamassassin:dummy}}\n";
+      expect((await inAndOut(action, masterCf)).mainCf.has("non_smtpd_milters")).toBe(false);
+      expect((await inAndOut("", masterCf)).mainCf.get("non_smtpd_milters")).toBe(OURS);
       const same = "smtpd_milters = inet:127.0.0.1:8891, inet:127.0.0.1:11332\nnon_smtpd_milters = $smtpd_milters\n";
       expect((await inAndOut(same, pipe)).mainCf.get("non_smtpd_milters")).toBe("inet:127.0.0.1:11332");
       const spam = "smtpd_milters = inet:127.0.0.1:11332\nnon_smtpd_milters = $smtpd_milters\n";
@@ -369,6 +438,67 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
       expect(said).toContain(
         `master.cf: ${id} has no_milters in receive_override_options, which stays: its mail is not checked by ours`,
       );
+    });
+  });
+
+  describe("a filter before the queue", () => {
+    const PROXY = "  -o smtpd_proxy_filter=127.0.0.1:10024\n";
+    const SMTP = `smtp inet n - y - - smtpd\n${PROXY}`;
+    const BEHIND = "127.0.0.1:10025 inet n - y - - smtpd\n  -o smtpd_proxy_filter=\n";
+    const MAIN = "smtpd_proxy_filter = 127.0.0.1:10024\n";
+
+    test.each([
+      ["an option of master.cf", SMTP + BEHIND, "", "master.cf: smtp/inet has smtpd_proxy_filter = 127.0.0.1:10024"],
+      [
+        "an option behind a name",
+        SMTP.replace("127.0.0.1:10024", "$f") + BEHIND,
+        "f = 127.0.0.1:10024\n",
+        "10024: mail",
+      ],
+      ["postscreen", SMTP.replace("smtp inet", "smtpd pass") + BEHIND, "", "master.cf: smtpd/pass has smtpd_proxy_"],
+      ["submission", `${SUBMISSION}${PROXY}${BEHIND}`, "", "master.cf: submission/inet has smtpd_proxy_filter"],
+      ["main.cf", `smtp inet n - y - - smtpd\n${BEHIND}`, MAIN, "smtpd_proxy_filter = 127.0.0.1:10024: mail goes"],
+      ["another port", SMTP + BEHIND.replace("127.0.0.1:", ""), "", "looks like mail of this host"],
+    ])(
+      "is a problem where ours would take what comes back for mail of this host: %s",
+      async (_, masterCf, mainCf, says) => {
+        using files = postfixConfig(mainCf);
+        files.write("master.cf", masterCf);
+        const before = everything(files.path);
+        const said = await apply(files.path, ["milter"], TOML).then(
+          () => "",
+          (error: Error) => error.message,
+        );
+        expect(said).toContain(says);
+        expect(said).toMatch(
+          /What comes back to (?:127\.0\.0\.1:)?10025\/inet of master\.cf looks like mail of this host/,
+        );
+        expect(said).toContain('see "Filters before the queue" in docs/milter.md');
+        expect(everything(files.path)).toEqual(before);
+      },
+    );
+
+    test("may hand the client on by XCLIENT", async () => {
+      const masterCf = `${SMTP}${BEHIND}  -o smtpd_authorized_xclient_hosts=127.0.0.0/8\n`;
+      const { overrides, said } = await inAndOut("", masterCf);
+      expect(overrides.has("127.0.0.1:10025/inet/milter_macro_daemon_name")).toBe(false);
+      expect(said).toContain("At 127.0.0.1:10025/inet ours checks and signs, if the filter hands on each client");
+    });
+
+    test.each([
+      ["has no milters", "  -o receive_override_options=no_milters\n"],
+      ["has an empty list", "  -o smtpd_milters=\n"],
+      ["has milters of its own", "  -o smtpd_milters=inet:127.0.0.1:11332\n"],
+      ["is REINJECT", "  -o milter_macro_daemon_name=REINJECT\n"],
+    ])("is told of where what comes back %s", async (_, option) => {
+      const { said } = await inAndOut("", `${SMTP}${BEHIND}${option}`);
+      expect(said).toContain(
+        "smtp/inet has smtpd_proxy_filter = 127.0.0.1:10024: mail goes there before milters see its text, so that ours neither checks nor signs it",
+      );
+    });
+
+    test("is told of where nothing of this host takes mail back", async () => {
+      expect((await inAndOut(MAIN, "smtp inet n - y - - smtpd\n")).said).toContain("neither checks nor signs it");
     });
   });
 

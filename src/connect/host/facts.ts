@@ -4,6 +4,7 @@ import { askPostmap, listTable, lookUp } from "../../postfix/postmap.ts";
 import { entriesOf } from "../entries.ts";
 import { milterAddressOf } from "../milter-place.ts";
 import { type PostfixFacts, READ_PARAMETERS, type Service } from "../postfix-facts.ts";
+import { findContentFilters } from "./content-filters.ts";
 import { findFilters, type Traces } from "./filters.ts";
 import { isListening, STRANGER } from "./probe.ts";
 import { findPastRoutes, findReceived, type Tables } from "./routes.ts";
@@ -26,11 +27,12 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[], t
   const setLines = await copy.postconf("-n");
   const command = { configDir: copy.path };
   const place = ["-o", `config_directory=${copy.configDir}`];
-  const [written, expanded, services, mapTypes] = await Promise.all([
+  const [written, expanded, services, mapTypes, expandedLines] = await Promise.all([
     askPostconf(READ_PARAMETERS, [], command),
     askPostconf(READ_PARAMETERS, ["-x", ...place], command),
     readServices(copy),
     copy.postconf("-m"),
+    copy.postconf("-nx", ...place),
   ]);
   const tableCommand = { configDir: copy.configDir, timeoutMs: TABLE_MS };
   const tables: Tables = {
@@ -43,14 +45,19 @@ export async function readFacts(copy: WorkingCopy, domains: readonly string[], t
     configDir: copy.configDir,
     written,
     expanded,
-    settings: new Map([...setLines.matchAll(/^(\S+) = ?(.*)$/gm)].map(([, name = "", value = ""]) => [name, value])),
+    settings: settingsIn(setLines),
     mapTypes: new Set(mapTypes.split("\n")),
     services,
+    contentFilters: findContentFilters([settingsIn(expandedLines), ...services.map((service) => service.expanded)]),
     filters: findFilters(milterAddresses(expanded, services), expanded.get("queue_directory") ?? "", traces),
     srsMaps,
     routed: await findReceived(expanded, [...domains, ...srsMaps.values()], tables),
     ...(await findPastRoutes(expanded, tables)),
   };
+}
+
+function settingsIn(listing: string): Map<string, string> {
+  return new Map([...listing.matchAll(/^(\S+) = ?(.*)$/gm)].map(([, name = "", value = ""]) => [name, value]));
 }
 
 /** The addresses of all milters that Postfix asks. */
