@@ -18,6 +18,9 @@ export interface HostAddress {
 /** Addresses of the Internet (the root server a.root-servers.net). Nothing is sent to them. */
 const FAR_AWAY = { ipv4: "198.41.0.4", ipv6: "2001:503:ba3e::2:30" } as const;
 
+/** Stands for every address of a host, or for none. */
+const UNSPECIFIED = { ipv4: "0.0.0.0", ipv6: "::" } as const;
+
 type Family = keyof typeof FAR_AWAY;
 
 /** The addresses of this host without loopback, and the one that the route to the Internet has, for each family. */
@@ -41,7 +44,8 @@ function routedAddress(family: Family): Promise<string | undefined> {
     socket.close();
   };
   socket.once("error", () => end(undefined));
-  socket.connect(53, FAR_AWAY[family], () => end(socket.address().address));
+  // Without a route the callback gets the error, and the address is 0.0.0.0 or ::. The types do not know of it.
+  socket.connect(53, FAR_AWAY[family], (failed?: Error) => end(failed ? undefined : socket.address().address));
   return promise;
 }
 
@@ -69,7 +73,10 @@ function egressOfFamily(
       const address = parseAddress(text.replace(/^\[(.*)\]$/, "$1"));
       const hidden = address === undefined ? undefined : specialUse(address);
       const isLocal = hidden !== undefined && /loopback|link-local/.test(hidden);
-      return address?.family !== family || isLocal ? [] : [{ address: address.text, family, source, isUsed, hidden }];
+      const isUnspecified = address?.text === UNSPECIFIED[family];
+      return address?.family !== family || isLocal || isUnspecified
+        ? []
+        : [{ address: address.text, family, source, isUsed, hidden }];
     });
   const behindProxy = inFamily(splitItems(postfix?.value("proxy_interfaces") ?? ""), "proxy_interfaces", true);
   if (behindProxy.length > 0) return behindProxy;

@@ -1,5 +1,8 @@
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { egressOf } from "../../../src/doctor/gather/egress.ts";
+import { missingRoot } from "../../helpers/postfix-server.ts";
+import { requirePrograms, runProgram } from "../../helpers/requires.ts";
 
 const HOST = {
   addresses: [
@@ -55,6 +58,12 @@ const CASES: readonly {
     used: ["198.51.100.21 inet_interfaces"],
   },
   {
+    name: "the route, where every address is in inet_interfaces",
+    mainCf: { inet_interfaces: "0.0.0.0, [::]" },
+    used: ["198.51.100.20 the route", "2001:db8:5::20 the route"],
+    unused: ["198.51.100.21 eth0", "10.0.0.5 docker0"],
+  },
+  {
     name: "proxy_interfaces",
     mainCf: { inet_protocols: "ipv4", proxy_interfaces: "203.0.113.9" },
     used: ["203.0.113.9 proxy_interfaces"],
@@ -79,5 +88,32 @@ describe("mail leaves from", () => {
       "2001:db8:5::20 true",
     ]);
     expect(egress.map(({ hidden }) => hidden).filter(Boolean)).toEqual(["a private address (RFC 1918)"]);
+  });
+});
+
+const missing = requirePrograms("unshare", "ip") ?? missingRoot();
+
+const UP = "ip link add x type veth peer name y && ip link set x up && ip link set y up";
+const HOSTS = [
+  { name: "no network", setUp: "true", routed: [] },
+  {
+    name: "IPv4 alone",
+    setUp: `${UP} && ip addr add 198.51.100.20/24 dev x && ip route add default dev x`,
+    routed: ["198.51.100.20"],
+  },
+  {
+    name: "IPv6 alone",
+    setUp: `${UP} && ip addr add 2001:db8:5::20/64 dev x nodad && ip -6 route add default dev x`,
+    routed: ["2001:db8:5::20"],
+  },
+];
+
+describe.skipIf(missing !== undefined)(`the route to the Internet ${missing ?? ""}`, () => {
+  test.each(HOSTS)("of a host with $name", ({ setUp, routed }) => {
+    const egress = join(import.meta.dirname, "../../../src/doctor/gather/egress.ts");
+    const script = `import { hostAddresses } from ${JSON.stringify(egress)}; console.log(JSON.stringify((await hostAddresses()).routed))`;
+    const command = `${setUp} && exec "$1" --input-type=module -e "$2"`;
+    const text = runProgram("unshare", ["--net", "sh", "-ec", command, "sh", process.execPath, script]);
+    expect(JSON.parse(text)).toEqual(routed);
   });
 });
