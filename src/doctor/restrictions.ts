@@ -59,6 +59,11 @@ export function listFor(name: ListName, service: Service, postfix: PostfixFacts)
   return listOf(name, value === undefined ? undefined : service, value ?? postfix.value(name), postfix);
 }
 
+/** All lists in force for a service of master.cf. */
+export function listsFor(service: Service, postfix: PostfixFacts): RestrictionList[] {
+  return LISTS.map((name) => listFor(name, service, postfix)).filter(({ items }) => items.length > 0);
+}
+
 function listOf(name: ListName, service: Service | undefined, value: string, postfix: PostfixFacts): RestrictionList {
   const classes = new Set(classNames(postfix));
   const items = splitItems(value).flatMap((item) => (classes.has(item) ? splitItems(postfix.value(item)) : [item]));

@@ -1,15 +1,21 @@
 /** Checks of what tells our milter the role of this host: names of services and logins in master.cf. */
 import { authenticationSettings } from "../../config/settings.ts";
 import { SigningKeys } from "../../dkim/keys.ts";
+import { AddressSet, type Cidr, parseAddress } from "../../mail/ip.ts";
 import { splitItems } from "../../postfix/match-list.ts";
 import type { Service } from "../../postfix/services.ts";
 import type { Setup } from "../../setup/setup.ts";
 import { type Check, error, type Finding, skipped, warning } from "../check.ts";
+import { filtersOf, filtersOfStrangers, programOf, servicesBehindFilters } from "../content-filters.ts";
 import type { Facts, PostfixFacts } from "../facts.ts";
 import {
   hasOurs,
+  isOurMilter,
   listFor,
+  mendMilters,
+  nameOfList,
   ourEndpoint,
+  ourLists,
   setForService,
   smtpdServices,
   takesFromOutside,
@@ -24,10 +30,13 @@ export const MILTER_ROLES: readonly Check[] = [
   {
     id: "milter-roles",
     right: "services of users are known as such, and mail from outside is not taken for theirs",
-    why: "milter_macro_daemon_name and logins tell the milter whose mail it is. What counts as ours is signed, and not checked.",
-    run: withOurs((postfix, { setup }) =>
-      smtpdServices(postfix).flatMap((service) => roleFindings(service, postfix, setup)),
-    ),
+    why: "milter_macro_daemon_name and logins tell the milter whose mail it is. What counts as ours is signed, and not checked. A content filter hands back mail of strangers from this host's own address.",
+    run: withOurs((postfix, facts) => [
+      ...smtpdServices(postfix).flatMap((service) => roleFindings(service, postfix, facts.setup)),
+      ...behindFilterFindings(postfix, facts),
+      ...beforeFilterFindings(postfix, facts),
+      ...sendmailFindings(postfix, facts),
+    ]),
   },
   {
     id: "milter-forward",
@@ -67,6 +76,78 @@ function roleFindings(service: Service, postfix: PostfixFacts, setup: Setup): Fi
       setForService(service, ["milter_macro_daemon_name", submission]),
     ),
   ];
+}
+
+/** Services at which a filter hands mail of strangers back, and which are not known as such. */
+function behindFilterFindings(postfix: PostfixFacts, facts: Facts): Finding[] {
+  const { config } = facts.setup;
+  const [filter] = filtersOfStrangers(postfix, facts);
+  if (filter === undefined || hasLoopback(config["milter.skip"])) return [];
+  const services = servicesBehindFilters(postfix, facts);
+  const [name = "REINJECT"] = config["milter.skip_daemons"];
+  return services.flatMap((service) => {
+    if (!hasOurs(listFor(service, postfix), facts.setup, postfix)) return [];
+    if (filter.kind === "proxy" && passesClientOn(service, postfix)) return [];
+    const daemon = service.overrides.get("milter_macro_daemon_name") ?? postfix.value("milter_macro_daemon_name");
+    if (config["milter.skip_daemons"].includes(daemon)) return [];
+    // Mail of users may have a way of its own.
+    if (services.length > 1 && config["milter.submission_daemons"].includes(daemon)) return [];
+    const effect =
+      filter.kind === "proxy"
+        ? "it sees 127.0.0.1 as the client of all mail, and what comes from outside is signed as yours"
+        : "what it hands back counts as mail of your users, and is signed as yours";
+    const before = filter.kind === "proxy" ? "smtpd_proxy_filter" : "the filter";
+    return [
+      error(
+        `master.cf: ${service.name} is behind ${before} ${filter.text}, and asks the milter as ${daemon}: ${effect}`,
+        setForService(service, ["milter_macro_daemon_name", name]),
+      ),
+    ];
+  });
+}
+
+/** Services whose mail a proxy filter takes before the milter sees its text (SMTPD_PROXY_README). */
+function beforeFilterFindings(postfix: PostfixFacts, facts: Facts): Finding[] {
+  const isSeenBehind = servicesBehindFilters(postfix, facts).some(
+    (service) => hasOurs(listFor(service, postfix), facts.setup, postfix) && passesClientOn(service, postfix),
+  );
+  if (isSeenBehind) return [];
+  return smtpdServices(postfix).flatMap((service) => {
+    const filter = filtersOf(service, postfix, facts).find(({ kind }) => kind === "proxy");
+    if (filter === undefined || !hasOurs(listFor(service, postfix), facts.setup, postfix)) return [];
+    return [
+      error(
+        `master.cf: ${service.name} hands mail to smtpd_proxy_filter ${filter.text} before a milter sees its text: it is not ${isSubmission(service) ? "signed" : "checked"}`,
+        "run that filter as a milter behind ours, or after the queue: content_filter in place of smtpd_proxy_filter (docs/milter.md)",
+      ),
+    ];
+  });
+}
+
+/** A filter that hands mail of strangers back by sendmail(1), where our milter signs what comes. */
+function sendmailFindings(postfix: PostfixFacts, facts: Facts): Finding[] {
+  const program = programOf(filtersOfStrangers(postfix, facts), postfix);
+  if (program === undefined) return [];
+  return ourLists(postfix, facts.setup).flatMap((list) => {
+    if (list.name !== "non_smtpd_milters") return [];
+    const others = list.milters.filter((milter) => !isOurMilter(milter, facts.setup, postfix));
+    return [
+      error(
+        `${nameOfList(list)} has our milter, and the filter ${program} hands mail back by sendmail(1): what comes from outside is signed as yours`,
+        mendMilters(list, postfix, others),
+      ),
+    ];
+  });
+}
+
+/** Tells if a service takes the address of a client from a filter (XCLIENT_README). */
+function passesClientOn({ overrides }: Service, postfix: PostfixFacts): boolean {
+  return (overrides.get("smtpd_authorized_xclient_hosts") ?? postfix.value("smtpd_authorized_xclient_hosts")) !== "";
+}
+
+function hasLoopback(clients: readonly Cidr[]): boolean {
+  const address = parseAddress("127.0.0.1");
+  return address !== undefined && new AddressSet(clients).has(address);
 }
 
 function forwardFindings(postfix: PostfixFacts, { setup, dkim }: Facts): Finding[] {

@@ -2,6 +2,7 @@
 import { splitItems } from "../../postfix/match-list.ts";
 import type { Service } from "../../postfix/services.ts";
 import { type Check, error, type Finding, postconf, shellWord, skipped, warning, withPostfix } from "../check.ts";
+import { filtersOfStrangers, programOf } from "../content-filters.ts";
 import type { Facts, PostfixFacts } from "../facts.ts";
 import { tidied } from "../milter-peers.ts";
 import {
@@ -78,8 +79,13 @@ export const MILTER: readonly Check[] = [
     id: "milter-bounces",
     right: "bounces and mail of sendmail(1) go through the milter too",
     why: "Only `non_smtpd_milters` and `internal_mail_filter_classes = bounce` have them signed.",
-    run: withOurs((postfix, { setup, dkim }) => {
+    run: withOurs((postfix, facts) => {
+      const { setup, dkim } = facts;
       if (dkim.keys.length === 0) return [skipped("no key signs")];
+      const program = programOf(filtersOfStrangers(postfix, facts), postfix);
+      if (program !== undefined) {
+        return [skipped(`the filter ${program} hands mail back by sendmail(1), also what comes from outside`)];
+      }
       const isAsked = ourLists(postfix, setup).some(({ name }) => name === "non_smtpd_milters");
       const others = splitItems(postfix.written("non_smtpd_milters") ?? "").filter(Boolean);
       const classes = splitItems(postfix.value("internal_mail_filter_classes")).filter(Boolean);

@@ -40,6 +40,18 @@ const beside = (...milters: readonly string[]) => ({
 const CLASSIC =
   "sender_canonical_maps = socketmap:inet:127.0.0.1:10003:forward\nsender_canonical_classes = envelope_sender\n";
 const POLICY = "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10030\n";
+/** A filter on this host that hands mail back at port 10025. */
+const FILTERED = "content_filter = smtp-amavis:[127.0.0.1]:10024\n";
+const BACK = "127.0.0.1:10025";
+const RESTRICTED = [
+  "content_filter=",
+  "mynetworks=127.0.0.0/8",
+  "smtpd_recipient_restrictions=permit_mynetworks,reject",
+];
+const SPAMC =
+  "spamassassin unix - n n - - pipe\n  user=debian-spamd argv=/usr/bin/spamc -e /usr/sbin/sendmail -oi -f x y\n";
+const USERS = "smtpd_sasl_auth_enable=yes";
+const SIGNED_BACK = "what it hands back counts as mail of your users, and is signed as yours";
 
 export const MILTER_CASES: readonly Case[] = [
   {
@@ -305,6 +317,189 @@ export const MILTER_CASES: readonly Case[] = [
     },
   },
 
+  {
+    id: "milter-roles",
+    name: "a content filter, and a service behind it without a name",
+    wrong: { mainCf: ASKED + FILTERED, toml: ON, masterCf: SMTPD + service(BACK, "content_filter=") },
+    says: `master.cf: ${BACK} is behind the filter smtp-amavis:[127.0.0.1]:10024, and asks the milter as mail.example.org: ${SIGNED_BACK}`,
+  },
+  {
+    id: "milter-roles",
+    name: "a content filter of port 25 alone, and a service on every address",
+    wrong: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: service("smtp", "content_filter=scan:[127.0.0.1]:10026") + service("10025", ...RESTRICTED),
+    },
+    says: `master.cf: 10025 is behind the filter scan:[127.0.0.1]:10026`,
+  },
+  {
+    id: "milter-roles",
+    name: "a content filter of postscreen's smtpd",
+    wrong: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: `smtpd pass - - n - - smtpd\n  -o content_filter=scan:[127.0.0.1]:10026\n${service("[::1]:10025")}`,
+    },
+    says: "master.cf: [::1]:10025 is behind the filter",
+  },
+  {
+    id: "milter-roles",
+    name: "a filter by an access table",
+    wrong: {
+      mainCf: `${ASKED}smtpd_client_restrictions = check_client_access regexp:/etc/postfix/scan\n`,
+      toml: ON,
+      masterCf: SMTPD + service(BACK, "smtpd_client_restrictions="),
+      hostFiles: { "/etc/postfix/scan": "# FILTER no:[127.0.0.1]:1\n/^/ FILTER smtp:[127.0.0.1]:10024\n" },
+    },
+    says: `master.cf: ${BACK} is behind the filter smtp:[127.0.0.1]:10024`,
+  },
+  {
+    id: "milter-roles",
+    name: "a filter in the list itself, in a class of restrictions",
+    wrong: {
+      mainCf: `${ASKED}smtpd_restriction_classes = scan\nscan = check_sender_access static:{FILTER smtp:[127.0.0.1]:10024}\nsmtpd_data_restrictions = scan\n`,
+      toml: ON,
+      masterCf: SMTPD + service(BACK, "smtpd_data_restrictions="),
+    },
+    says: `master.cf: ${BACK} is behind the filter smtp:[127.0.0.1]:10024`,
+  },
+  {
+    id: "milter-roles",
+    name: "a filter by header checks",
+    wrong: {
+      mainCf: `${ASKED}header_checks = pcre:/etc/postfix/headers\n`,
+      toml: ON,
+      masterCf: SMTPD + service(BACK, "receive_override_options=no_header_body_checks"),
+      hostFiles: { "/etc/postfix/headers": "/^Subject:/ filter smtp:[127.0.0.1]:10024\n" },
+    },
+    says: `master.cf: ${BACK} is behind the filter smtp:[127.0.0.1]:10024`,
+  },
+  {
+    id: "milter-roles",
+    name: "a filter whose mail all comes back as that of users",
+    wrong: {
+      mainCf: ASKED + FILTERED,
+      toml: ON,
+      masterCf: SMTPD + service(BACK, "content_filter=", "milter_macro_daemon_name=ORIGINATING"),
+    },
+    says: `asks the milter as ORIGINATING: ${SIGNED_BACK}`,
+  },
+  {
+    id: "milter-roles",
+    name: "a proxy filter of main.cf, and a milter behind it",
+    wrong: {
+      mainCf: `${ASKED}smtpd_proxy_filter = 127.0.0.1:10024\n`,
+      toml: ON,
+      masterCf: service("smtp", "smtpd_milters=") + service(BACK, "smtpd_proxy_filter="),
+    },
+    says: `master.cf: ${BACK} is behind smtpd_proxy_filter 127.0.0.1:10024, and asks the milter as mail.example.org: it sees 127.0.0.1 as the client of all mail, and what comes from outside is signed as yours`,
+  },
+  {
+    id: "milter-roles",
+    name: "a proxy filter of one service, and a milter before it",
+    wrong: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: service("smtp", "smtpd_proxy_filter=127.0.0.1:10024") + service(BACK, "smtpd_milters="),
+    },
+    says: "master.cf: smtp hands mail to smtpd_proxy_filter 127.0.0.1:10024 before a milter sees its text: it is not checked",
+  },
+  {
+    id: "milter-roles",
+    name: "a proxy filter of users",
+    wrong: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf:
+        SMTPD + service("submission", USERS, "smtpd_proxy_filter=127.0.0.1:10024") + service(BACK, "smtpd_milters="),
+    },
+    says: "master.cf: submission hands mail to smtpd_proxy_filter 127.0.0.1:10024 before a milter sees its text: it is not signed",
+  },
+  {
+    id: "milter-roles",
+    name: "a filter that hands mail back by sendmail(1)",
+    wrong: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: service("smtp", "content_filter=spamassassin") + SPAMC,
+    },
+    says: "main.cf: non_smtpd_milters has our milter, and the filter spamassassin hands mail back by sendmail(1)",
+  },
+  {
+    id: "milter-roles",
+    name: "filters whose mail is known as theirs",
+    right: {
+      mainCf: `smtpd_milters = ${ENDPOINT}\n${FILTERED}`,
+      toml: ON,
+      masterCf: [
+        SMTPD,
+        SPAMC,
+        service("submission", USERS, "content_filter=spamassassin"),
+        service(BACK, ...RESTRICTED, "milter_macro_daemon_name=REINJECT"),
+        service("127.0.0.1:10027", "content_filter=", "milter_macro_daemon_name=ORIGINATING"),
+        service("127.0.0.1:10028", "content_filter=", "receive_override_options=no_milters"),
+        service("127.0.0.1:10029", "content_filter=", "smtpd_milters="),
+        // Not behind the filter: it goes through it.
+        service("127.0.0.1:2525"),
+        RECIPE,
+      ].join(""),
+    },
+  },
+  {
+    id: "milter-roles",
+    name: "a filter for mail of users alone",
+    right: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: SMTPD + service("submission", USERS, "content_filter=scan:[127.0.0.1]:10026") + service(BACK),
+    },
+  },
+  {
+    id: "milter-roles",
+    name: "an application on loopback, beside the way back of a filter",
+    right: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf: [
+        service("smtp", "content_filter=scan:[127.0.0.1]:10026"),
+        service(BACK, ...RESTRICTED, "milter_macro_daemon_name=REINJECT"),
+        service("127.0.0.1:2525"),
+      ].join(""),
+    },
+  },
+  {
+    id: "milter-roles",
+    name: "a proxy filter that passes the client on",
+    right: {
+      mainCf: ASKED,
+      toml: ON,
+      masterCf:
+        service("smtp", "smtpd_proxy_filter=127.0.0.1:10024", "smtpd_milters=") +
+        service(BACK, "smtpd_authorized_xclient_hosts=127.0.0.0/8"),
+    },
+  },
+  {
+    id: "milter-roles",
+    name: "loopback left alone by milter.skip",
+    right: {
+      mainCf: ASKED + FILTERED,
+      toml: `${ON}skip = ["127.0.0.0/8"]\n`,
+      masterCf: SMTPD + service(BACK, "content_filter="),
+    },
+  },
+
+  {
+    id: "milter-bounces",
+    name: "a filter that hands mail back by sendmail(1)",
+    skips: {
+      mainCf: `smtpd_milters = ${ENDPOINT}\n`,
+      toml: ON,
+      keys: KEYS,
+      masterCf: service("smtp", "content_filter=spamassassin") + SPAMC,
+    },
+    says: "the filter spamassassin hands mail back by sendmail(1)",
+  },
   {
     id: "milter-bounces",
     name: "sendmail(1) past the milter",
