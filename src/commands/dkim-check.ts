@@ -58,6 +58,9 @@ export async function checkKeys({ around, operands, output }: Call): Promise<num
   }
 }
 
+/** Mail with its signature may be on its way for that long. */
+const SPARE = "a newer key signs; when that has signed for a week, remove this record and this file";
+
 interface Report {
   readonly isUsable: boolean;
   readonly says: string;
@@ -70,6 +73,7 @@ function report(key: ConfiguredKey, found: Publication, signing: SigningKeys, mi
   const publish = `publish at ${name}: ${recordText(key.privateKey)}`;
   switch (found.state) {
     case "published": {
+      if (signing.stateOf(key) === "spare") return { isUsable: true, says: `its record is found; ${SPARE}` };
       const bits = key.privateKey.asymmetricKeyDetails?.modulusLength;
       if (bits !== undefined && bits < minKeyBits) {
         return bad(`its record is found, but it is shorter than dkim.min_key_bits (${minKeyBits}); want a new key`);
@@ -80,8 +84,7 @@ function report(key: ConfiguredKey, found: Publication, signing: SigningKeys, mi
         );
       }
       const testing = found.isTesting ? '; "t=y" says that you are testing: remove it when all is well' : "";
-      const role = signing.stateOf(key) === "signing" ? "it signs" : "a newer key signs, this one may go";
-      return { isUsable: true, says: `its record is found; ${role}${testing}` };
+      return { isUsable: true, says: `its record is found; it signs${testing}` };
     }
     case "missing":
       return bad(`no record yet; ${publish}`);

@@ -210,7 +210,7 @@ describe("dkim check", () => {
       "example.net ed (ed25519): its record is found; it signs",
     ]);
     expect(await check({ ...records, ...zoneOf(RSA, "", "new._domainkey.example.net") })).toEqual([
-      "example.net old (RSA, 2048 bits): its record is found; a newer key signs, this one may go",
+      "example.net old (RSA, 2048 bits): its record is found; a newer key signs; when that has signed for a week, remove this record and this file",
       "example.net new (RSA, 2048 bits): its record is found; it signs",
       "example.net ed (ed25519): its record is found; it signs",
     ]);

@@ -10,6 +10,8 @@ export interface Case {
   readonly skips?: Situation;
   /** A part of the reason; of a wrong or a skipped case. */
   readonly says?: string;
+  /** A part of the mend of a wrong case. */
+  readonly mends?: string;
   /** Of a wrong case. Default: error. */
   readonly status?: "error" | "warning";
 }

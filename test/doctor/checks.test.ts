@@ -60,26 +60,29 @@ test("every check has an id of its own, and a wrong and a right case", () => {
 
 // At the same time, because each case waits for some runs of postconf.
 describe.skipIf(missing !== undefined)(`checks ${missing ?? ""}`, { concurrent: true }, () => {
-  test.each(CASES.filter((one) => "wrong" in one))("$id: $name", async ({ id, wrong, says, status = "error" }) => {
-    const { facts, files } = await factsOf(wrong ?? {});
-    using _ = files;
-    const results = await runChecks(checksOf(id), facts);
-    const found = results.find((result) => result.reason.includes(says ?? ""));
-    expect(results).toContainEqual({
-      id,
-      status,
-      reason: expect.stringContaining(says ?? ""),
-      mend: expect.any(String),
-    });
-    for (const command of new Set(results.flatMap(({ mend }) => mend ?? []))) {
-      const [, postconf] = /(?:^|: )(postconf -\w+ .*)$/.exec(command) ?? [];
-      if (postconf === undefined || /postconf -n/.test(postconf) || postconf.includes("YOUR")) continue;
-      run(postconf, files.path);
-    }
-    if (!/(?:^|: )postconf -[^n]/.test(found?.mend ?? "") || found?.mend?.includes("YOUR")) return;
-    const after = await runChecks(checksOf(id), await readFacts(wrong ?? {}, files.path));
-    expect(after.filter((result) => result.status === "error" || result.status === "warning")).toEqual([]);
-  });
+  test.each(CASES.filter((one) => "wrong" in one))(
+    "$id: $name",
+    async ({ id, wrong, says, mends, status = "error" }) => {
+      const { facts, files } = await factsOf(wrong ?? {});
+      using _ = files;
+      const results = await runChecks(checksOf(id), facts);
+      const found = results.find((result) => result.reason.includes(says ?? ""));
+      expect(results).toContainEqual({
+        id,
+        status,
+        reason: expect.stringContaining(says ?? ""),
+        mend: expect.stringContaining(mends ?? ""),
+      });
+      for (const command of new Set(results.flatMap(({ mend }) => mend ?? []))) {
+        const [, postconf] = /(?:^|: )(postconf -\w+ .*)$/.exec(command) ?? [];
+        if (postconf === undefined || /postconf -n/.test(postconf) || postconf.includes("YOUR")) continue;
+        run(postconf, files.path);
+      }
+      if (!/(?:^|: )postconf -[^n]/.test(found?.mend ?? "") || found?.mend?.includes("YOUR")) return;
+      const after = await runChecks(checksOf(id), await readFacts(wrong ?? {}, files.path));
+      expect(after.filter((result) => result.status === "error" || result.status === "warning")).toEqual([]);
+    },
+  );
 
   test.each(CASES.filter((one) => "right" in one))("$id is content with $name", async ({ id, right }) => {
     expect(await examine(id, right ?? {})).toEqual([{ id, status: "ok", reason: expect.any(String), mend: null }]);

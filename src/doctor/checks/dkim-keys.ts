@@ -90,6 +90,8 @@ export async function ourKeyFindings(facts: Facts): Promise<Finding[]> {
   const findings = answers.flatMap(({ key, answer }) =>
     ourKeyFinding(key, publicationOf(key.privateKey, answer), {
       others: keysBeside(key, signing),
+      isSpare: signing.stateOf(key) === "spare",
+      successor: successorOf(key, keys, signing),
       signsAtOnce: !config["dkim.sign.require_published"],
       minBits: config["dkim.min_key_bits"],
     }),
@@ -98,8 +100,12 @@ export async function ourKeyFindings(facts: Facts): Promise<Finding[]> {
 }
 
 interface Beside {
-  /** Keys of the same algorithm that sign for the same authors. */
+  /** Keys that sign for the same authors, those of the same algorithm first. */
   readonly others: readonly ConfiguredKey[];
+  /** True if a newer key of the same algorithm signs. */
+  readonly isSpare: boolean;
+  /** A key that will sign in its place, and is long enough, once its record is seen. */
+  readonly successor: ConfiguredKey | undefined;
   /** True if a key signs before its record was seen. */
   readonly signsAtOnce: boolean;
   readonly minBits: number;
@@ -107,19 +113,57 @@ interface Beside {
 
 function keysBeside(key: ConfiguredKey, signing: SigningKeys): ConfiguredKey[] {
   const authors = key.from.map((author) => author.replace(/^\./, "any."));
-  return authors.flatMap((author) => {
+  const others = authors.flatMap((author) => {
     const [local = "any", domain = author] = author.includes("@") ? author.split("@") : [];
-    return signing.choose(local, domain).filter((one) => one !== key && one.algorithm === key.algorithm);
+    return signing.choose(local, domain).filter((one) => one !== key);
   });
+  const isSame = (one: ConfiguredKey): boolean => one.algorithm === key.algorithm;
+  return [...others.filter(isSame), ...others.filter((one) => !isSame(one))];
 }
 
-function ourKeyFinding(key: KeyFile, found: Publication, { others, signsAtOnce, minBits }: Beside): Finding[] {
+function successorOf(
+  key: ConfiguredKey,
+  keys: readonly ConfiguredKey[],
+  signing: SigningKeys,
+): ConfiguredKey | undefined {
+  const newer = keys.slice(keys.indexOf(key) + 1);
+  return newer.findLast(
+    (one) =>
+      one.algorithm === key.algorithm &&
+      key.from.some((author) => one.from.includes(author)) &&
+      signing.stateOf(one) === "waiting" &&
+      bitsOf(one.privateKey) >= GOOD_BITS,
+  );
+}
+
+/** The length of an RSA key; of another, as if it were long enough. */
+function bitsOf(key: KeyObject | undefined): number {
+  return key?.asymmetricKeyDetails?.modulusLength ?? GOOD_BITS;
+}
+
+function ourKeyFinding(key: KeyFile, found: Publication, beside: Beside): Finding[] {
+  const { others, isSpare, successor, signsAtOnce, minBits } = beside;
   const name = recordName(key.selector, key.domain);
   const publish = publishing(name, key.privateKey);
-  const again = `postvouch dkim keygen ${key.domain}`;
+  const again =
+    successor === undefined
+      ? `postvouch dkim keygen ${key.domain}`
+      : publishing(recordName(successor.selector, successor.domain), successor.privateKey);
   switch (found.state) {
     case "published": {
-      const bits = key.privateKey.asymmetricKeyDetails?.modulusLength ?? GOOD_BITS;
+      const bits = bitsOf(key.privateKey);
+      if (isSpare) {
+        const wanted = Math.max(GOOD_BITS, minBits);
+        const by = others[0]?.selector ?? "a newer key";
+        return bits >= wanted
+          ? []
+          : [
+              warning(
+                `the key of ${name} has ${bits} bits, want ${wanted}; ${by} signs in its place`,
+                `when ${by} has signed for a week: remove the record of ${name}; rm ${shellWord(key.file)}`,
+              ),
+            ];
+      }
       if (bits < minBits) {
         return [error(`the key of ${name} has ${bits} bits, less than dkim.min_key_bits (${minBits})`, again)];
       }
@@ -153,10 +197,15 @@ function ourKeyFinding(key: KeyFile, found: Publication, { others, signsAtOnce, 
         const effect = key.from.length === 0 ? "nothing is sealed" : `mail of ${key.domain} goes unsigned`;
         return [error(`${name} ${why}: the key waits, and ${effect}`, publish)];
       }
+      if (other.algorithm !== key.algorithm && key.algorithm === "rsa-sha256") {
+        const effect = `${other.selector} alone signs, which many receivers cannot verify (ed25519)`;
+        return [warning(`${name} ${why}: the key waits, and ${effect}`, publish)];
+      }
+      const when = other.algorithm === key.algorithm ? "if its time is over" : "without ed25519";
       return [
         warning(
           `${name} ${why}: the key waits, and ${other.selector} goes on signing`,
-          `${publish}; or, if its time is over: rm ${shellWord(key.file)}`,
+          `${publish}; or ${when}: rm ${shellWord(key.file)}`,
         ),
       ];
     }
@@ -171,8 +220,8 @@ function mendOfProblem(line: string): string {
 }
 
 function lengthFindings(name: string, key: KeyObject | undefined, mend: string): Finding[] {
-  const bits = key?.asymmetricKeyDetails?.modulusLength;
-  if (bits === undefined || bits >= GOOD_BITS) return [];
+  const bits = bitsOf(key);
+  if (bits >= GOOD_BITS) return [];
   return [(bits < MIN_BITS ? error : warning)(`the key of ${name} has ${bits} bits, want ${GOOD_BITS}`, mend)];
 }
 

@@ -39,9 +39,43 @@ export const SIGNING_CASES: readonly Case[] = [
   },
   {
     id: "dkim-keys",
-    name: "a new key is only of another algorithm",
+    name: "an ed25519 key waits beside RSA",
+    wrong: { toml: ON, keys: [S1, ED], zone: zoneOf(S1) },
+    status: "warning",
+    says: "ed._domainkey.example.org has no key record: the key waits, and s1 goes on signing",
+    mends: "; or without ed25519: rm /etc/postvouch/dkim/example.org/ed.key",
+  },
+  {
+    id: "dkim-keys",
+    name: "RSA waits beside ed25519",
     wrong: { toml: ON, keys: [ED, S1], zone: zoneOf(ED) },
-    says: `${AT} has no key record: the key waits, and mail of example.org goes unsigned`,
+    status: "warning",
+    says: `${AT} has no key record: the key waits, and ed alone signs, which many receivers cannot verify (ed25519)`,
+    mends: `publish: ${AT}. TXT`,
+  },
+  {
+    id: "dkim-keys",
+    name: "a short key in whose place a newer one signs",
+    wrong: { toml: ON, keys: [SHORT, S2], zone: zoneOf(SHORT, S2) },
+    status: "warning",
+    says: "the key of short._domainkey.example.org has 1024 bits, want 2048; s2 signs in its place",
+    mends:
+      "when s2 has signed for a week: remove the record of short._domainkey.example.org; rm /etc/postvouch/dkim/example.org/short.key",
+  },
+  {
+    id: "dkim-keys",
+    name: "a key below dkim.min_key_bits in whose place a newer one signs",
+    wrong: { toml: `${ON}[dkim]\nmin_key_bits = 2048\n`, keys: [SHORT, S2], zone: zoneOf(SHORT, S2) },
+    status: "warning",
+    says: "s2 signs in its place",
+  },
+  {
+    id: "dkim-keys",
+    name: "a short key whose successor waits",
+    wrong: { toml: ON, keys: [SHORT, S2], zone: zoneOf(SHORT) },
+    status: "warning",
+    says: "the key of short._domainkey.example.org has 1024 bits, want 2048",
+    mends: "publish: s2._domainkey.example.org. TXT",
   },
   {
     id: "dkim-keys",
@@ -119,6 +153,11 @@ export const SIGNING_CASES: readonly Case[] = [
     id: "dkim-keys",
     name: "RSA and ed25519, published",
     right: { toml: ON, keys: [S1, ED], zone: zoneOf(S1, ED) },
+  },
+  {
+    id: "dkim-keys",
+    name: "an old key that is kept for a week",
+    right: { toml: ON, keys: [S1, S2], zone: zoneOf(S1, S2) },
   },
   {
     id: "dkim-keys",
