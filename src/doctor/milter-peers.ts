@@ -1,7 +1,7 @@
 /** Other milters beside ours in a list, and the list as it should be. */
 import type { Endpoint } from "../net/endpoint.ts";
 import type { ConfigText, Facts, PostfixFacts } from "./facts.ts";
-import { isOurMilter, type Milter, type MilterList, withOption } from "./milters.ts";
+import { isOurMilter, type Milter, type MilterList, milterLists, withOption } from "./milters.ts";
 import { isSubmission, parsePlace, placeFor } from "./places.ts";
 import { settingOf } from "./setting.ts";
 
@@ -20,13 +20,16 @@ const PEERS = Object.keys(PEER_NAMES) as readonly Peer[];
 /** The port of rspamd's milter by default. */
 const RSPAMD_PORT = 11_332;
 
+/** What tells who is asked. Without `host` it is not known which processes listen. */
+type Known = Pick<Facts, "setup" | "neighbours"> & Partial<Pick<Facts, "host">>;
+
 /** The program behind a milter's endpoint: by who listens there, by its own file, or by its name. */
-export function peerOf(milter: Milter, list: MilterList, postfix: PostfixFacts, facts: Facts): Peer | undefined {
+export function peerOf(milter: Milter, list: MilterList, postfix: PostfixFacts, facts: Known): Peer | undefined {
   const { where } = milter;
   if (where === undefined || isOurMilter(milter, facts.setup, postfix)) return undefined;
   const place = placeFor(where, postfix, list.name === "smtpd_milters" ? "smtpd" : "cleanup", list.service);
   const endpoint: Endpoint = "path" in place ? { type: "unix", path: place.path } : { type: "inet", ...place };
-  const owner = facts.host.owner(endpoint) ?? "";
+  const owner = facts.host?.owner(endpoint) ?? "";
   return PEERS.find((peer) => {
     if (owner.startsWith(peer)) return true;
     if ("path" in place && place.path.includes(peer)) return true;
@@ -40,8 +43,21 @@ export function peerOf(milter: Milter, list: MilterList, postfix: PostfixFacts, 
   });
 }
 
+/** Tells if Postfix asks a program, or a milter of which nobody knows whether it is that program. */
+export function mayAsk(peer: "opendkim" | "opendmarc", postfix: PostfixFacts, facts: Known): boolean {
+  const file = fileOf(peer, facts);
+  const isElsewhere = file !== undefined && socketOf(settingOf(file, "Socket") ?? "") !== undefined;
+  return milterLists(postfix).some((list) =>
+    list.milters.some((milter) => {
+      if (isOurMilter(milter, facts.setup, postfix)) return false;
+      const found = peerOf(milter, list, postfix, facts);
+      return found === undefined ? !isElsewhere : found === peer;
+    }),
+  );
+}
+
 /** The configuration of a peer; `undefined` if it is not known. */
-export function fileOf(peer: Peer, { neighbours }: Facts): ConfigText | undefined {
+export function fileOf(peer: Peer, { neighbours }: Pick<Facts, "neighbours">): ConfigText | undefined {
   return peer === "opendkim" || peer === "opendmarc" ? neighbours[peer] : undefined;
 }
 

@@ -4,6 +4,7 @@ import { specialUse } from "../../mail/special-use.ts";
 import { splitItems } from "../../postfix/match-list.ts";
 import { type Check, error, type Finding, shellWord, skipped, someOf, warning, withPostfix } from "../check.ts";
 import type { ConfigText, Facts } from "../facts.ts";
+import { mayAsk, PEER_NAMES } from "../milter-peers.ts";
 import { settingOf } from "../setting.ts";
 import { openDkimKeyFindings } from "./dkim-keys.ts";
 import { ourCalls, rejectsByDmarc } from "./policy.ts";
@@ -62,8 +63,8 @@ export const NEIGHBOURS: readonly Check[] = [
         neighbours: { opendmarc },
       } = facts;
       if (opendmarc === undefined) return [skipped("there is no OpenDMARC here")];
-      if (postfix.value("smtpd_milters") === "" || ourCalls(postfix, setup).length === 0)
-        return [skipped("Postfix does not use both")];
+      if (!mayAsk("opendmarc", postfix, facts)) return [skipped(notAsked("opendmarc"))];
+      if (ourCalls(postfix, setup).length === 0) return [skipped("Postfix does not use both")];
       if (isOn(opendmarc, "SPFIgnoreResults")) return [skipped("OpenDMARC ignores our results (SPFIgnoreResults)")];
       if (!setup.config["policy.headers"].includes("authentication-results")) {
         if (!rejectsByDmarc(facts.neighbours)) return [];
@@ -92,8 +93,10 @@ export const NEIGHBOURS: readonly Check[] = [
     id: "opendmarc-bounces",
     right: "no filter refuses bounces for their From:",
     why: "OpenDMARC takes no SPF result for the null sender: bounces of p=reject domains without DKIM are refused by RejectFailures.",
-    run: withPostfix((postfix, { neighbours }) => {
-      if (postfix.value("smtpd_milters") === "" || !rejectsByDmarc(neighbours)) return [];
+    run: withPostfix((postfix, facts) => {
+      const { neighbours } = facts;
+      if (!rejectsByDmarc(neighbours)) return [];
+      if (!mayAsk("opendmarc", postfix, facts)) return [skipped(notAsked("opendmarc"))];
       return [
         warning(
           `${neighbours.opendmarc?.path} rejects (RejectFailures): bounces of p=reject domains that do not sign with DKIM are refused`,
@@ -106,8 +109,13 @@ export const NEIGHBOURS: readonly Check[] = [
     id: "opendkim-internal-hosts",
     right: "OpenDKIM takes only our own clients for internal",
     why: "With 0.0.0.0/0 all mail is internal: it is never verified, and forged mail gets your signature.",
-    run: ({ neighbours: { opendkim }, host }) => {
+    run: (facts) => {
+      const {
+        neighbours: { opendkim },
+        host,
+      } = facts;
       if (opendkim === undefined) return [skipped("there is no OpenDKIM here")];
+      if (isUnasked("opendkim", facts)) return [skipped(notAsked("opendkim"))];
       const written = settingOf(opendkim, "InternalHosts") ?? settingOf(opendkim, "PeerList") ?? "";
       const path = /^(?:refile:|file:)?(\/.*)$/.exec(written)?.[1];
       const text = path === undefined ? written : `${host.read(path) ?? ""}`;
@@ -129,6 +137,7 @@ export const NEIGHBOURS: readonly Check[] = [
     run: (facts) => {
       const { opendkim } = facts.neighbours;
       if (opendkim === undefined) return [skipped("there is no OpenDKIM here")];
+      if (isUnasked("opendkim", facts)) return [skipped(notAsked("opendkim"))];
       if (!(settingOf(opendkim, "Mode") ?? "sv").includes("s")) return [skipped("OpenDKIM does not sign")];
       return openDkimKeyFindings((name) => settingOf(opendkim, name), opendkim, facts);
     },
@@ -137,9 +146,12 @@ export const NEIGHBOURS: readonly Check[] = [
     id: "opendkim-mode",
     right: "OpenDKIM verifies where OpenDMARC needs it",
     why: "Without DKIM results OpenDMARC fails mail that was forwarded to you.",
-    run: ({ neighbours: { opendkim, opendmarc } }) => {
+    run: (facts) => {
+      const { opendkim, opendmarc } = facts.neighbours;
       if (opendkim === undefined || opendmarc === undefined)
         return [skipped("OpenDKIM and OpenDMARC are not both here")];
+      const unasked = (["opendkim", "opendmarc"] as const).find((peer) => isUnasked(peer, facts));
+      if (unasked !== undefined) return [skipped(notAsked(unasked))];
       const mode = settingOf(opendkim, "Mode") ?? "sv";
       return mode.includes("v")
         ? []
@@ -162,6 +174,15 @@ export const NEIGHBOURS: readonly Check[] = [
     }),
   },
 ];
+
+/** Tells if Postfix is known not to ask a program, whose files may be left from before. */
+function isUnasked(peer: "opendkim" | "opendmarc", facts: Facts): boolean {
+  return "known" in facts.postfix && !mayAsk(peer, facts.postfix.known, facts);
+}
+
+function notAsked(peer: keyof typeof PEER_NAMES): string {
+  return `Postfix does not ask ${PEER_NAMES[peer]}`;
+}
 
 function privateClients({ setup: { config }, mailLog }: Facts, mynetworks: string): Finding[] {
   if ("unknown" in mailLog) return [];

@@ -13,6 +13,7 @@ import {
   withPostfix,
 } from "../check.ts";
 import type { NeighbourFacts, PostfixFacts } from "../facts.ts";
+import { mayAsk } from "../milter-peers.ts";
 import { hasOurs, milterLists, ourLists } from "../milters.ts";
 import { isSubmission, placeFor } from "../places.ts";
 import {
@@ -36,8 +37,9 @@ export const POLICY_ADVICE: readonly Check<AdviceFacts>[] = [
     id: "policy-default-action",
     right: "mail waits while the policy service is down",
     why: "With `default_action=DUNNO` mail passes unchecked meanwhile, and a DMARC filter that rejects then refuses it for good.",
-    run: withPostfix((postfix, { setup, neighbours }) => {
-      const report = hasDmarcFilter(postfix, neighbours) && rejectsByDmarc(neighbours) ? error : warning;
+    run: withPostfix((postfix, facts) => {
+      const { setup, neighbours } = facts;
+      const report = hasDmarcFilter(postfix, facts) && rejectsByDmarc(neighbours) ? error : warning;
       const effect = "lets mail in unchecked while postvouch is down, and a DMARC filter may then refuse it for good";
       const calls = ourCalls(postfix, setup);
       const letIn = calls.filter(({ options }) => options.some((option) => LETS_IN.test(option)));
@@ -57,11 +59,13 @@ export const POLICY_ADVICE: readonly Check<AdviceFacts>[] = [
     id: "temperror",
     right: "mail waits while DNS does not answer, where a filter rejects by DMARC",
     why: "A header with temperror counts as no pass: OpenDMARC with RejectFailures refuses mail of domains with p=reject for good.",
-    run: withPostfix((postfix, { setup: { config }, neighbours }) => {
+    run: withPostfix((postfix, facts) => {
+      const { neighbours } = facts;
+      const { config } = facts.setup;
       const tags = (["helo", "mail_from"] as const).filter(
         (identity) => config[`policy.${identity}.temperror`].kind === "tag",
       );
-      if (config["policy.listen"].length === 0 || tags.length === 0 || !hasDmarcFilter(postfix, neighbours)) return [];
+      if (config["policy.listen"].length === 0 || tags.length === 0 || !hasDmarcFilter(postfix, facts)) return [];
       if (!rejectsByDmarc(neighbours)) return [];
       const keys = tags.map((identity) => `policy.${identity}.temperror`).join(", ");
       return [
@@ -286,8 +290,8 @@ export function ourCalls(postfix: PostfixFacts, setup: Setup): PolicyCall[] {
   return allCalls(postfix).filter((call) => isOurs(call, setup, postfix));
 }
 
-function hasDmarcFilter(postfix: PostfixFacts, neighbours: NeighbourFacts): boolean {
-  return postfix.value("smtpd_milters") !== "" && neighbours.opendmarc !== undefined;
+function hasDmarcFilter(postfix: PostfixFacts, facts: AdviceFacts): boolean {
+  return facts.neighbours.opendmarc !== undefined && mayAsk("opendmarc", postfix, facts);
 }
 
 /** Tells if OpenDMARC refuses mail. */

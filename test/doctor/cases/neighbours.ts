@@ -5,6 +5,16 @@ const MILTERS = "smtpd_milters = inet:127.0.0.1:8891\n";
 const POLICY = "smtpd_recipient_restrictions = reject_unauth_destination, check_policy_service inet:127.0.0.1:10030\n";
 const BOTH = MILTERS + POLICY;
 const RESULTS = '[policy]\nheaders = ["authentication-results", "received-spf"]\nauthserv_id = "spf.example.org"\n';
+/** A host after the switch: the old filters have left their files, and Postfix asks us and another milter. */
+const SWITCHED = {
+  mainCf: `smtpd_milters = inet:127.0.0.1:8895, inet:127.0.0.1:7357\n${POLICY}`,
+  toml: `${RESULTS}[milter]\nlisten = ["127.0.0.1:8895"]\n`,
+  neighbours: {
+    opendkim:
+      "Socket inet:8891@localhost\nMode s\nInternalHosts 0.0.0.0/0\nDomain example.org\nSelector old\nKeyFile /old\n",
+    opendmarc: "Socket local:/run/opendmarc/opendmarc.sock\nRejectFailures true\n",
+  },
+};
 const clients = (...addresses: string[]) => ({ clients: new Map(addresses.map((address) => [address, 3])) });
 
 /** A key of OpenDKIM, its record, and the configuration that names it. */
@@ -17,6 +27,7 @@ const GOOD = rsa(2048);
 const SHORT = rsa(1024);
 const KEY_TABLE = "# keys\nshop example.org:s1:/etc/opendkim/s1.private\n";
 const keyed = (pem: string, ...records: string[]) => ({
+  mainCf: MILTERS,
   neighbours: { opendkim: "Mode sv\nKeyTable refile:/etc/opendkim/KeyTable\n" },
   hostFiles: { "/etc/opendkim/KeyTable": KEY_TABLE, "/etc/opendkim/s1.private": pem },
   zone: { "s1._domainkey.example.org": records.map((TXT) => ({ TXT })) },
@@ -106,13 +117,14 @@ export const NEIGHBOUR_CASES: readonly Case[] = [
   {
     id: "opendkim-internal-hosts",
     name: "everybody",
-    wrong: { neighbours: { opendkim: "InternalHosts 0.0.0.0/0\n" } },
+    wrong: { mainCf: MILTERS, neighbours: { opendkim: "InternalHosts 0.0.0.0/0\n" } },
     says: "InternalHosts has 0.0.0.0/0",
   },
   {
     id: "opendkim-internal-hosts",
     name: "everybody in a file",
     wrong: {
+      mainCf: MILTERS,
       neighbours: { opendkim: "InternalHosts refile:/etc/opendkim/TrustedHosts\n" },
       hostFiles: { "/etc/opendkim/TrustedHosts": "127.0.0.1\n0.0.0.0/0\n" },
     },
@@ -121,13 +133,13 @@ export const NEIGHBOUR_CASES: readonly Case[] = [
   {
     id: "opendkim-internal-hosts",
     name: "ours",
-    right: { neighbours: { opendkim: "InternalHosts 10.0.0.0/8, 127.0.0.1\n" } },
+    right: { mainCf: MILTERS, neighbours: { opendkim: "InternalHosts 10.0.0.0/8, 127.0.0.1\n" } },
   },
 
   {
     id: "opendkim-mode",
     name: "signing only",
-    wrong: { neighbours: { opendkim: "Mode s\n", opendmarc: "" } },
+    wrong: { mainCf: MILTERS, neighbours: { opendkim: "Mode s\n", opendmarc: "" } },
     says: "Mode s does not verify",
   },
   {
@@ -159,6 +171,7 @@ export const NEIGHBOUR_CASES: readonly Case[] = [
     id: "opendkim-keys",
     name: "an Ed25519 key of Domain, Selector and KeyFile",
     right: {
+      mainCf: MILTERS,
       neighbours: { opendkim: "Domain example.org\nSelector ed\nKeyFile /k\n" },
       hostFiles: { "/k": String(ED25519.privateKey.export({ type: "pkcs8", format: "pem" })) },
       zone: {
@@ -181,7 +194,32 @@ export const NEIGHBOUR_CASES: readonly Case[] = [
     skips: { ...keyed(GOOD.pem), zone: { "s1._domainkey.example.org": ["TIMEOUT"] } },
     says: "the lookup failed",
   },
-  { id: "opendkim-mode", name: "the default", right: { neighbours: { opendkim: "", opendmarc: "" } } },
+  { id: "opendkim-mode", name: "the default", right: { mainCf: MILTERS, neighbours: { opendkim: "", opendmarc: "" } } },
+
+  ...["opendkim-internal-hosts", "opendkim-keys", "opendkim-mode", "opendmarc-headers", "opendmarc-bounces"].map(
+    (id): Case => ({
+      id,
+      name: "files of filters that Postfix no longer asks",
+      skips: SWITCHED,
+      says: id.startsWith("opendkim") ? "Postfix does not ask OpenDKIM" : "Postfix does not ask OpenDMARC",
+    }),
+  ),
+  {
+    id: "opendkim-internal-hosts",
+    name: "everybody, for one service of master.cf",
+    wrong: {
+      ...SWITCHED,
+      masterCf: "smtp inet n - n - - smtpd\nsubmission inet n - n - - smtpd\n  -o smtpd_milters=inet:localhost:8891\n",
+    },
+    says: "InternalHosts has 0.0.0.0/0",
+  },
+  {
+    id: "opendmarc-bounces",
+    name: "RejectFailures, at a socket that only its process tells",
+    wrong: { ...SWITCHED, owners: { "127.0.0.1:7357": "opendmarc, pid 31" } },
+    status: "warning",
+    says: "bounces of p=reject domains",
+  },
 
   {
     id: "private-clients",

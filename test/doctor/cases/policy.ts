@@ -53,6 +53,15 @@ export const POLICY_CASES: readonly Case[] = [
       toml: '[policy.helo]\ntemperror = "defer"\n[policy.mail_from]\ntemperror = "defer"\n',
     },
   },
+  {
+    id: "temperror",
+    name: "an OpenDMARC that Postfix no longer asks",
+    right: {
+      mainCf: `smtpd_milters = inet:127.0.0.1:8895\n${GOOD}`,
+      toml: '[milter]\nlisten = ["127.0.0.1:8895"]\n',
+      neighbours: REJECTS,
+    },
+  },
 
   { id: "policy-use", name: "no call", wrong: {}, status: "warning", says: "service: SPF is not checked" },
   {
