@@ -241,6 +241,7 @@ const RULES: Readonly<Record<string, Rule>> = {
       "setup/dkim-keys.ts",
       "setup/setup.ts",
       "setup/srs-domain.ts",
+      "setup/written-files.ts",
       "spf",
       "spf/explain",
     ],

@@ -28,7 +28,9 @@ export interface Check<Needed = Facts> {
 }
 
 /** The facts of `postvouch check-config`, which asks neither DNS nor any service. */
-export type AdviceFacts = Pick<Facts, "setup" | "postfix" | "neighbours">;
+export type AdviceFacts = Pick<Facts, "setup" | "postfix" | "neighbours"> & {
+  readonly host: Pick<Facts["host"], "unit">;
+};
 
 export function error(reason: string, mend?: string): Finding {
   return finding("error", reason, mend);

@@ -20,8 +20,8 @@ const PEERS = Object.keys(PEER_NAMES) as readonly Peer[];
 /** The port of rspamd's milter by default. */
 const RSPAMD_PORT = 11_332;
 
-/** What tells who is asked. Without `host` it is not known which processes listen. */
-type Known = Pick<Facts, "setup" | "neighbours"> & Partial<Pick<Facts, "host">>;
+/** What tells who is asked. Without `owner` it is not known which processes listen. */
+type Known = Pick<Facts, "setup" | "neighbours"> & { readonly host: Partial<Facts["host"]> };
 
 /** The program behind a milter's endpoint: by who listens there, by its own file, or by its name. */
 export function peerOf(milter: Milter, list: MilterList, postfix: PostfixFacts, facts: Known): Peer | undefined {
@@ -29,7 +29,7 @@ export function peerOf(milter: Milter, list: MilterList, postfix: PostfixFacts, 
   if (where === undefined || isOurMilter(milter, facts.setup, postfix)) return undefined;
   const place = placeFor(where, postfix, list.name === "smtpd_milters" ? "smtpd" : "cleanup", list.service);
   const endpoint: Endpoint = "path" in place ? { type: "unix", path: place.path } : { type: "inet", ...place };
-  const owner = facts.host?.owner(endpoint) ?? "";
+  const owner = facts.host.owner?.(endpoint) ?? "";
   return PEERS.find((peer) => {
     if (owner.startsWith(peer)) return true;
     if ("path" in place && place.path.includes(peer)) return true;

@@ -13,11 +13,12 @@ import { POSTFIX } from "./checks/postfix.ts";
 import { SENDING } from "./checks/sending.ts";
 import { SIGNING } from "./checks/signing.ts";
 import { SPF } from "./checks/spf.ts";
+import { UNIT_PATHS } from "./checks/unit-paths.ts";
 import { WAY_BACK, WAY_BACK_ADVICE } from "./checks/way-back.ts";
 
 /** The checks by subject. */
 export const CHECK_GROUPS: readonly { readonly title: string; readonly checks: readonly Check[] }[] = [
-  { title: "Our set-up", checks: OUR_SET_UP },
+  { title: "Our set-up", checks: [...OUR_SET_UP, ...UNIT_PATHS] },
   { title: "Postfix", checks: POSTFIX },
   { title: "Rewriting", checks: [...MAP_ADVICE, ...MAPS] },
   { title: "The way back of bounces", checks: [...WAY_BACK_ADVICE, ...WAY_BACK] },

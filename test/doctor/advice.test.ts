@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { describe, expect, test } from "vitest";
 import { neighbourAdvice } from "../../src/doctor/advice.ts";
 import { postfixConfig } from "../helpers/postfix-config.ts";
@@ -6,12 +7,16 @@ import { setupOf } from "../setup/setups.ts";
 
 const missing = requirePrograms("postconf", "postmap");
 
-async function adviceFor(mainCf: string, { toml = "", opendmarc = "", postsrsd = false } = {}): Promise<string[]> {
+async function adviceFor(
+  mainCf: string,
+  { toml = "", opendmarc = "", postsrsd = false, unit = "" } = {},
+): Promise<string[]> {
   using files = postfixConfig(`myhostname = mail.example.org\nmydestination =\n${mainCf}`);
   const setup = setupOf(toml, { hostname: "mail.example.org", srsDomain: "srs.example.org" });
   const places = {
     postfix: { configDir: files.path },
     opendmarc: [files.write("opendmarc.conf", opendmarc)],
+    unitDirectories: unit === "" ? [] : [dirname(files.write("postvouch.service", unit))],
     postsrsd: postsrsd ? [files.write("postsrsd", "SRS_SECRET=/x\n")] : [],
   };
   return await neighbourAdvice(setup, places);
@@ -69,6 +74,7 @@ const WRONG: readonly {
   toml?: string;
   opendmarc?: string;
   postsrsd?: boolean;
+  unit?: string;
   says: string;
 }[] = [
   ...[
@@ -114,6 +120,13 @@ const WRONG: readonly {
     mainCf: MILTER,
     opendmarc: REJECTS,
     says: 'policy.helo.temperror, policy.mail_from.temperror: got "tag", want "defer"',
+  },
+  {
+    name: "a history where the unit forbids to write",
+    mainCf: "",
+    toml: '[dmarc]\nhistory = "opendmarc:/var/spool/dmarc.dat"\n',
+    unit: "[Service]\nProtectSystem=strict\nStateDirectory=postvouch\n",
+    says: "dmarc.history: the unit lets the service write only below /var/lib/postvouch, and /var/spool/dmarc.dat is elsewhere",
   },
   {
     name: "postsrsd, which cannot read our alphabet",

@@ -31,7 +31,72 @@ const knows = (map: string, key: string) =>
       ? ({ status: "found", value: signed } as const)
       : ({ status: "not found" } as const);
 
+const STRICT = {
+  unit: [...UNIT, ["StateDirectory", "postvouch"], ["RuntimeDirectory", "postvouch"], ["ProtectSystem", "strict"]],
+} as const;
+const ONLY = "the unit lets the service write only below /var/lib/postvouch, /run/postvouch";
+const drop = (...values: readonly string[]) => ({
+  unit: [...STRICT.unit, ...values.map((value) => ["ReadWritePaths", value] as const)],
+});
+
 export const OUR_SET_UP_CASES: readonly Case[] = [
+  {
+    id: "unit-paths",
+    name: "a database elsewhere",
+    wrong: { toml: '[dmarc]\nhistory = "sqlite:/var/spool/dmarc.db"\n', host: STRICT },
+    status: "warning",
+    says: `dmarc.history: ${ONLY}, and /var/spool/dmarc.db is elsewhere`,
+    mends:
+      "/var/lib/postvouch/dmarc.db in dmarc.history, or systemctl edit postvouch: [Service] ReadWritePaths=/var/spool",
+  },
+  {
+    id: "unit-paths",
+    name: "OpenDMARC's file",
+    wrong: { toml: '[dmarc]\nhistory = "opendmarc:/run/opendmarc/opendmarc.dat"\n', host: STRICT },
+    status: "warning",
+    says: "/run/opendmarc/opendmarc.dat is elsewhere",
+  },
+  {
+    id: "unit-paths",
+    name: "the store",
+    wrong: { toml: '[srs.store]\nurl = "sqlite:/var/lib/postvouch2/a.db"\n', host: STRICT },
+    status: "warning",
+    says: `srs.store.url: ${ONLY}, and /var/lib/postvouch2/a.db`,
+  },
+  {
+    id: "unit-paths",
+    name: "a socket for Postfix, and a drop-in that was taken back",
+    wrong: {
+      toml: '[milter]\nlisten = ["unix:/var/spool/postfix/postvouch/milter.sock"]\n',
+      host: drop("/var/spool/postfix/postvouch", ""),
+    },
+    status: "warning",
+    says: "milter.listen: ",
+    mends: "ReadWritePaths=/var/spool/postfix/postvouch",
+  },
+  {
+    id: "unit-paths",
+    name: "state elsewhere",
+    wrong: { toml: 'state_dir = "/srv/postvouch"\n', host: STRICT },
+    status: "warning",
+    says: "state_dir: ",
+    mends: "ReadWritePaths=/srv/postvouch",
+  },
+  {
+    id: "unit-paths",
+    name: "the unit's directories, and those of a drop-in",
+    right: {
+      toml: '[milter]\nlisten = ["unix:/run/postvouch/milter.sock", "127.0.0.1:8891"]\n[dmarc]\nhistory = "sqlite:/var/spool/a/dmarc.db"\n[srs.store]\nurl = "sqlite:/var/lib/private/postvouch/a.db"\n',
+      host: drop("/nowhere", "-/var/spool/a /srv"),
+    },
+  },
+  {
+    id: "unit-paths",
+    name: "a unit without ProtectSystem=strict",
+    right: { toml: '[dmarc]\nhistory = "sqlite:/var/spool/dmarc.db"\n', host: { unit: UNIT } },
+  },
+  { id: "unit-paths", name: "no unit", skips: {}, says: "there is no unit" },
+
   {
     id: "configuration",
     name: "a wrong value",
