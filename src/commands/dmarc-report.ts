@@ -133,12 +133,22 @@ function sayTotals(day: number, policies: readonly KeptPolicy[], { database, out
     return messages === undefined ? [] : `${messages} ${text}`;
   });
   const domains = new Set(policies.map(({ policy }) => policy.domain)).size;
-  output.line(`${dayText(day)}: ${count(told)} in reports about ${count(domains, "domain")}`);
+  output.line(
+    policies.length === 0
+      ? nothingOn(day)
+      : `${dayText(day)}: ${count(told)} in reports about ${count(domains, "domain")}`,
+  );
   if (others.length > 0) output.line(`not in reports: ${others.join(", ")}`);
 }
 
+function nothingOn(day: number): string {
+  return `${dayText(day)}: nothing to report`;
+}
+
 function print(day: number, run: Run): number {
-  for (const kept of run.database.policies(day)) {
+  const policies = run.database.policies(day);
+  if (policies.length === 0) run.output.problem(nothingOn(day));
+  for (const kept of policies) {
     for (const report of reportsOf(run.database, day, kept, run.reporter)) {
       run.output.bytes(Buffer.from(aggregateReport(report), "latin1"));
     }
@@ -158,7 +168,8 @@ async function send(day: number, isRetrying: boolean, run: Run): Promise<number>
     const wanted = one === day ? undefined : new Set(old.map(({ report }) => report));
     isGood = (await sendDay(one, wanted, parts, run)) && isGood;
   }
-  if (isGood) output.line(`${dayText(day)}: done`);
+  const isNothing = old.length === 0 && database.policies(day).length === 0;
+  if (isGood) output.line(isNothing ? nothingOn(day) : `${dayText(day)}: done`);
   return isGood ? EXIT.ok : EXIT.notReported;
 }
 

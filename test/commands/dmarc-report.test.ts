@@ -119,7 +119,24 @@ describe("dmarc report", () => {
         stderr: "",
         stdout: blocks("dmarc-reports.md", "## What it says", "")[0],
       });
-      expect((await run(["--day", "2026-11-24"])).stdout).toBe("2026-11-24: 0 messages in reports about 0 domains\n");
+      const nothing = "2026-11-24: nothing to report\n";
+      expect(await run(["--day", "2026-11-24"])).toEqual({ status: 0, stderr: "", stdout: nothing });
+      const printed = { status: 0, stderr: `postvouch: ${nothing}`, stdout: "" };
+      expect(await run(["--print", "--day", "2026-11-24"])).toEqual(printed);
+    });
+  });
+
+  test("says what is in no report, of a day with nothing to report", async () => {
+    await withSite({}, async ({ run, path }) => {
+      {
+        using database = new HistoryDatabase(path, "existing");
+        const entry = entryOf(await historyMessage("a@nowhere.example"));
+        database.add([{ ...entry, day: entry.day - 1 }]);
+      }
+      const stdout = "2026-11-24: nothing to report\nnot in reports: 1 of domains without a policy\n";
+      expect(await run(["--day", "2026-11-24"])).toEqual({ status: 0, stderr: "", stdout });
+      const sent = await run(["--send", "--day", "2026-11-24"]);
+      expect(sent).toEqual({ status: 0, stderr: "", stdout: "2026-11-24: nothing to report\n" });
     });
   });
 
