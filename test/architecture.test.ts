@@ -293,7 +293,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   pino: "process/log.ts",
   "smol-toml": "config/parse.ts",
   "@redis/client": "store/redis.ts",
-  tldts: "setup/srs-domain.ts",
+  tldts: "setup/public-suffix.ts",
 };
 
 const MAX_LINES = 400;

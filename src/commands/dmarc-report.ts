@@ -2,35 +2,31 @@
 import { resolverSettings, signSettings } from "../config/settings.ts";
 import { BodyHashes } from "../dkim/body-hash.ts";
 import { namesToSign, Signing } from "../dkim/sign.ts";
-import { type Destinations, reportDestinations } from "../dmarc/destinations.ts";
 import { aggregateReport } from "../dmarc/report.ts";
-import { readReportUri } from "../dmarc/report-uri.ts";
 import { createResolver, type StubResolver } from "../dns/resolver.ts";
 import { HistoryDatabase, isDatabaseError, type KeptPolicy } from "../history/database.ts";
 import { dayOf, type UntoldReason } from "../history/entry.ts";
 import { parseHistoryPlace } from "../history/place.ts";
 import { parseMailbox } from "../mail/mailbox.ts";
 import { EXIT, errorText, Failure, usageError } from "../process/exit.ts";
-import { type Delivering, deliver, type Outcome } from "../reports/deliver.ts";
+import type { Delivering } from "../reports/deliver.ts";
 import { dayText, parseDay, type Reporter, reportsOf } from "../reports/make.ts";
+import { Recipients } from "../reports/recipients.ts";
+import { sendReports, tellRefused } from "../reports/send.ts";
 import { Submission } from "../reports/submission.ts";
+import { registeredDomain } from "../setup/public-suffix.ts";
 import { reporterOf } from "../setup/reporter.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
 import { authorKeys } from "./author-keys.ts";
 import type { Call } from "./call.ts";
 import type { Output } from "./output.ts";
 
-/** Longest time for the lookups of one domain. */
-const TIME_LIMIT_MS = 30_000;
-
-/** Days for which a run without --day tries again what could not be sent. */
-const RETRY_DAYS = 3;
-
 /** What all steps of a run share. */
 interface Run {
   readonly setup: Setup;
   readonly database: HistoryDatabase;
   readonly resolver: StubResolver;
+  readonly recipients: Recipients;
   readonly reporter: Reporter;
   readonly output: Output;
   readonly nowSeconds: number;
@@ -54,18 +50,29 @@ export async function reportDay({ around, options, output, timeMs, version }: Ca
   using database = openDatabase(setup);
   const resolver = createResolver(resolverSettings(setup.config));
   const reporter = reporterOf(setup, version);
-  const run: Run = { setup, database, resolver, reporter, output, nowSeconds };
+  const recipients = new Recipients({ resolver, organizationOf: registeredDomain, nowMs: () => performance.now() });
+  const run: Run = { setup, database, resolver, recipients, reporter, output, nowSeconds };
+  const history = setup.config["dmarc.history"];
   try {
-    if (options.print === true) return print(day, run);
-    if (options.send === true) return await send(day, options.day === undefined, run);
-    return await say(day, run);
+    const status = await perform(day, options, run);
+    if (database.unreadable === 0) return status;
+    output.problem(
+      `dmarc.history: "${history}" has ${count(database.unreadable, "damaged row")}, left out of the reports`,
+    );
+    return EXIT.notReported;
   } catch (error) {
     if (!isDatabaseError(error)) throw error;
-    const problem = `dmarc.history: Cannot use "${setup.config["dmarc.history"]}": ${error.message}`;
+    const problem = `dmarc.history: Cannot use "${history}": ${error.message}`;
     throw new Failure(EXIT.notReported, [problem], { cause: error });
   } finally {
     await resolver.close();
   }
+}
+
+async function perform(day: number, options: Call["options"], run: Run): Promise<number> {
+  if (options.print === true) return print(day, run);
+  if (options.send === true) return await send(day, options.day === undefined, run);
+  return await say(day, run);
 }
 
 function readDay(given: string | undefined, today: number, isSent: boolean): number {
@@ -100,8 +107,8 @@ async function say(day: number, run: Run): Promise<number> {
   const { database, output } = run;
   const policies = database.policies(day);
   sayTotals(day, policies, run);
-  for (const kept of policies) {
-    const { accepted, refused } = await destinationsOf(kept, run);
+  for (const { kept, destinations } of run.recipients.of(policies)) {
+    const { accepted, refused } = await destinations;
     const to = accepted.map(({ mailbox }) => mailbox).join(", ") || "nobody";
     output.line(`${kept.policy.domain}: ${count(kept.messages)} in ${count(kept.kinds, "record")}, to ${to}`);
     tellRefused(kept, refused, output);
@@ -157,86 +164,16 @@ function print(day: number, run: Run): number {
 }
 
 async function send(day: number, isRetrying: boolean, run: Run): Promise<number> {
-  const { setup, database, reporter, output, nowSeconds } = run;
+  const { setup, database, recipients, reporter, output, nowSeconds } = run;
   const { host, port } = setup.config["dmarc.report.submit"];
   using submission = new Submission({ host, port, name: setup.hostname });
   const sign = await createSigner(run);
-  const parts: Delivering = { database, receiver: reporter.receiver, sign, submission, nowSeconds };
-  const old = isRetrying ? database.undelivered(day - RETRY_DAYS, day) : [];
-  let isGood = true;
-  for (const one of [...new Set(old.map((late) => late.day)), day]) {
-    const wanted = one === day ? undefined : new Set(old.map(({ report }) => report));
-    isGood = (await sendDay(one, wanted, parts, run)) && isGood;
-  }
-  const isNothing = old.length === 0 && database.policies(day).length === 0;
+  const { receiver } = reporter;
+  const sending = { database, recipients, reporter, receiver, sign, submission, nowSeconds, output };
+  const isGood = await sendReports(day, isRetrying, sending);
+  const isNothing = database.policies(day).length === 0;
   if (isGood) output.line(isNothing ? nothingOn(day) : `${dayText(day)}: done`);
   return isGood ? EXIT.ok : EXIT.notReported;
-}
-
-/**
- * Sends the reports of one day.
- *
- * @param wanted the ids of the reports to send; `undefined` for all
- * @returns false if one could not be sent
- */
-async function sendDay(
-  day: number,
-  wanted: ReadonlySet<string> | undefined,
-  parts: Delivering,
-  run: Run,
-): Promise<boolean> {
-  let isGood = true;
-  for (const kept of run.database.policies(day)) {
-    let destinations: Destinations | undefined;
-    for (const report of reportsOf(run.database, day, kept, run.reporter)) {
-      if (wanted?.has(report.id) === false) continue;
-      if (destinations === undefined) {
-        destinations = await destinationsOf(kept, run);
-        tellRefused(
-          kept,
-          destinations.refused.filter(({ isTemporary }) => !isTemporary),
-          run.output,
-        );
-      }
-      for (const outcome of await deliver(day, report, destinations, parts)) {
-        tell(day, outcome, run.output);
-        isGood &&= outcome.state !== "failed";
-      }
-    }
-  }
-  return isGood;
-}
-
-function tell(day: number, { domain, address, state, detail }: Outcome, output: Output): void {
-  const about = `${domain}, ${dayText(day)}`;
-  switch (state) {
-    case "sent":
-      output.line(`${about}: sent to ${address} (${detail})`);
-      break;
-    case "already-sent":
-      output.line(`${about}: was sent to ${address} before`);
-      break;
-    case "under-way":
-      output.problem(
-        `${about}: another run is sending it to ${address}, or has ended in the midst of it; in an hour it is sent again`,
-      );
-      break;
-    case "too-large":
-      output.problem(`${about}: not sent to ${address}: ${detail}`);
-      break;
-    case "failed":
-      output.problem(`${about}: Cannot send to ${address}: ${detail}; the next run tries again`);
-      break;
-  }
-}
-
-function tellRefused({ policy }: KeptPolicy, refused: Destinations["refused"], output: Output): void {
-  for (const { uri, reason } of refused) output.problem(`${policy.domain}: not to ${uri}: ${reason}`);
-}
-
-async function destinationsOf({ policy, rua }: KeptPolicy, { resolver }: Run): Promise<Destinations> {
-  const uris = rua.flatMap((text) => readReportUri(text) ?? []);
-  return await reportDestinations(policy.domain, uris, resolver, performance.now() + TIME_LIMIT_MS);
 }
 
 /** Signs with the keys of the reporter. Without one, reports go out unsigned, with a warning. */

@@ -14,7 +14,7 @@
  */
 import type { DmarcAction } from "./disposition.ts";
 import type { Policy } from "./record.ts";
-import { type EvaluatedMessage, reportRow } from "./report-row.ts";
+import { type EvaluatedMessage, MAX_NAME_CHARS, reportRow } from "./report-row.ts";
 import type { JudgedIdentifier } from "./verdict.ts";
 
 /** A message as the file has it. */
@@ -57,8 +57,10 @@ export function historyBlock(message: HistoryMessage): string | undefined {
     ["received", Math.floor(message.receivedSeconds)],
     ["ipaddr", message.clientAddress],
     ["from", verdict.domain],
-    ["mfrom", message.senderDomain],
-    ...verdict.identifiers.filter(({ method }) => method === "dkim").map(signatureLine),
+    ["mfrom", isShort(message.senderDomain) ? message.senderDomain : ""],
+    ...verdict.identifiers
+      .filter(({ method, domain, selector = "" }) => method === "dkim" && isShort(domain) && isShort(selector))
+      .map(signatureLine),
     ["spf", resultCode(verdict.identifiers.find(({ method }) => method === "spf")?.result)],
     ...policyLines(message),
     ["arc", RESULT_CODES.fail ?? UNKNOWN_RESULT],
@@ -66,6 +68,11 @@ export function historyBlock(message: HistoryMessage): string | undefined {
     ["action", ACTION_CODES[disposition.action]],
   ];
   return lines.map((line) => `${line.map(word).join(" ")}\n`).join("");
+}
+
+/** Tells if a text may be a name. A signature with a longer one was not verified. */
+function isShort(text: string): boolean {
+  return text.length <= MAX_NAME_CHARS;
 }
 
 function signatureLine({ domain, selector = "", result }: JudgedIdentifier): Line {

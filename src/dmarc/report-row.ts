@@ -1,4 +1,5 @@
 /** What is kept of a message for aggregate reports (RFC 9990 section 3.1), and how equal messages are counted. */
+import { authorDomain } from "./author-domain.ts";
 import type { Disposition, Override } from "./disposition.ts";
 import type { DmarcRecord, Policy } from "./record.ts";
 import type { DmarcVerdict, JudgedIdentifier } from "./verdict.ts";
@@ -9,7 +10,7 @@ export interface EvaluatedMessage {
   readonly disposition: Disposition;
   /** The client's address in canonical form. */
   readonly clientAddress: string;
-  /** The domain of the envelope sender; "" for the null sender. */
+  /** The domain of the envelope sender, as it was given; "" for the null sender. */
   readonly senderDomain: string;
 }
 
@@ -32,7 +33,7 @@ interface ReportedResult {
   readonly result: string;
 }
 
-/** One kind of messages. */
+/** One kind of messages. Names are of at most 253 characters; what is no name is left out. */
 export interface ReportRow {
   readonly sourceAddress: string;
   readonly disposition: Policy | "pass";
@@ -40,6 +41,7 @@ export interface ReportRow {
   readonly spfAligned: boolean;
   readonly override: Override | undefined;
   readonly headerFrom: string;
+  /** "" for the null sender, and for a text that is no name. */
   readonly envelopeFrom: string;
   readonly dkim: readonly ReportedResult[];
   readonly spf: ReportedResult | undefined;
@@ -51,6 +53,14 @@ export interface CountedRow extends ReportRow {
 
 /** Signatures of one row (RFC 9990 section 3.1.4). */
 const MAX_SIGNATURES = 100;
+
+/** Longest name (RFC 1035 section 2.3.4), and longest text that is kept in the place of one. */
+export const MAX_NAME_CHARS = 253;
+
+/** Tells if a text is a name. Strangers write it, and a row must not become as long as a header. */
+function isName(text: string): boolean {
+  return text.length <= MAX_NAME_CHARS && authorDomain(text) !== undefined;
+}
 
 /**
  * The row for a message, and the policy that it belongs to. `undefined` if nobody is told of it: no policy applies, or
@@ -64,6 +74,9 @@ export function reportRow(
   if (policy === undefined || (result !== "pass" && result !== "fail")) return undefined;
   const isEnforced = policy.applied !== "none";
   const signatures = identifiers.filter(({ method }) => method === "dkim").sort((a, b) => rank(a) - rank(b));
+  const named = signatures.filter(
+    ({ domain, selector = "" }) => isName(domain) && (selector === "" || isName(selector)),
+  );
   const spf = identifiers.find(({ method }) => method === "spf");
   return {
     policy: publishedPolicy(policy.domain, policy.record),
@@ -74,9 +87,9 @@ export function reportRow(
       spfAligned: spf !== undefined && rank(spf) <= RANK.relaxed,
       override: disposition.override,
       headerFrom: verdict.domain,
-      envelopeFrom: message.senderDomain,
-      dkim: signatures.slice(0, MAX_SIGNATURES).map(reported),
-      spf: spf && reported(spf),
+      envelopeFrom: isName(message.senderDomain) ? message.senderDomain : "",
+      dkim: named.slice(0, MAX_SIGNATURES).map(reported),
+      spf: spf !== undefined && isName(spf.domain) ? reported(spf) : undefined,
     },
   };
 }

@@ -9,9 +9,10 @@
  */
 import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
-import type { CountedRow, PublishedPolicy, ReportRow } from "../dmarc/report-row.ts";
+import type { CountedRow, PublishedPolicy } from "../dmarc/report-row.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
 import type { Entry, KindEntry, UntoldReason } from "./entry.ts";
+import { readPolicy, readRow, readTexts } from "./stored.ts";
 
 /** Days of results that are kept beside today's. */
 export const KEPT_DAYS = 30;
@@ -58,15 +59,22 @@ export interface KeptPolicy {
   readonly kinds: number;
 }
 
+/** Some of the kinds of messages under a policy. */
+export interface KindPage {
+  readonly rows: readonly CountedRow[];
+  /** The place behind the last one, for the next page. */
+  readonly end: number;
+}
+
 export interface Delivery {
   readonly day: number;
   /** The Report-ID. */
   readonly report: string;
-  /** The mailbox, or the URI if it could not be checked. */
+  /** The mailbox, the URI if it could not be checked, or "" for a report that could not be made. */
   readonly address: string;
   /** The domain that the report is about. */
   readonly domain: string;
-  /** `sending`: another run is at it, or died. `unchecked`: DNS did not say if the address wants it. */
+  /** `sending`: another run is at it, or died. `unchecked`: DNS did not say if the address wants it, or no report was made. */
   readonly state: "sending" | "sent" | "failed" | "unchecked";
   readonly seconds: number;
   readonly problem: string;
@@ -76,6 +84,7 @@ export class HistoryDatabase implements Disposable {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   readonly #limits: Limits;
+  #unreadable = 0;
   /** What the limits of a day count. */
   #counted = { day: -1, kinds: 0, policies: 0 };
 
@@ -140,24 +149,41 @@ export class HistoryDatabase implements Disposable {
     });
   }
 
-  /** The policies of a day that have messages, by domain. */
-  policies(day: number): KeptPolicy[] {
-    return this.#statements.policies.all(day).map(({ id, policy, rua, faults, messages, kinds }) => ({
-      id: Number(id),
-      policy: JSON.parse(String(policy)) as PublishedPolicy,
-      rua: JSON.parse(String(rua)) as string[],
-      faults: JSON.parse(String(faults)) as string[],
-      messages: Number(messages),
-      kinds: Number(kinds),
-    }));
+  /** Number of policies and kinds that were to be read, and are damaged. They were left out. */
+  get unreadable(): number {
+    return this.#unreadable;
   }
 
-  /** Some of the kinds of messages under a policy, the most frequent first, in an order that stays. */
-  kinds(policyId: number, limit: number, offset: number): CountedRow[] {
-    return this.#statements.kinds.all(policyId, limit, offset).map(({ kind, messages }) => ({
-      ...(JSON.parse(String(kind)) as ReportRow),
-      count: Number(messages),
-    }));
+  /** The policies of a day that have messages, by domain. */
+  policies(day: number): KeptPolicy[] {
+    return this.#statements.policies.all(day).flatMap((row) => {
+      const [policy, rua, faults] = [readPolicy(row.policy), readTexts(row.rua), readTexts(row.faults)];
+      if (policy === undefined || rua === undefined || faults === undefined) {
+        this.#unreadable++;
+        return [];
+      }
+      return [{ id: Number(row.id), policy, rua, faults, messages: Number(row.messages), kinds: Number(row.kinds) }];
+    });
+  }
+
+  /**
+   * Some of the kinds of messages under a policy, the most frequent first, in an order that stays.
+   *
+   * @param limit rows, and bytes of their JSON, that are read at most; one row is always read
+   * @param offset the place of the first
+   */
+  kinds(policyId: number, limit: { readonly rows: number; readonly bytes: number }, offset: number): KindPage {
+    const rows: CountedRow[] = [];
+    let [end, bytes] = [offset, 0];
+    for (const { kind, messages } of this.#statements.kinds.iterate(policyId, limit.rows, offset)) {
+      bytes += String(kind).length;
+      if (bytes > limit.bytes && end > offset) break;
+      end++;
+      const row = readRow(kind);
+      if (row === undefined) this.#unreadable++;
+      else rows.push({ ...row, count: Number(messages) });
+    }
+    return { rows, end };
   }
 
   untold(day: number): ReadonlyMap<UntoldReason, number> {
@@ -165,9 +191,9 @@ export class HistoryDatabase implements Disposable {
     return new Map(rows.map(({ reason, messages }) => [String(reason) as UntoldReason, Number(messages)]));
   }
 
-  /** The reports of the days from `first` to the one before `end` that are still to be delivered somewhere. */
-  undelivered(first: number, end: number): Pick<Delivery, "day" | "report">[] {
-    return this.#statements.undelivered.all(first, end) as unknown as Pick<Delivery, "day" | "report">[];
+  /** The domains of the days from `first` to the one before `end` of which a report is still to be delivered somewhere. */
+  undelivered(first: number, end: number): Pick<Delivery, "day" | "domain">[] {
+    return this.#statements.undelivered.all(first, end) as unknown as Pick<Delivery, "day" | "domain">[];
   }
 
   /**
@@ -264,8 +290,8 @@ const STATEMENTS = {
     FROM policies JOIN kinds ON kinds.policy = id WHERE day = ? GROUP BY id ORDER BY domain, policies.policy`,
   kinds: "SELECT kind, messages FROM kinds WHERE policy = ? ORDER BY messages DESC, kind LIMIT ? OFFSET ?",
   untold: "SELECT reason, messages FROM untold WHERE day = ?",
-  undelivered: `SELECT DISTINCT day, report FROM deliveries WHERE day >= ? AND day < ? AND state <> 'sent'
-    ORDER BY day, domain, report`,
+  undelivered: `SELECT DISTINCT day, domain FROM deliveries WHERE day >= ? AND day < ? AND state <> 'sent'
+    ORDER BY day, domain`,
   claim: `INSERT INTO deliveries (day, report, address, domain, state, seconds, problem)
     VALUES (?, ?, ?, ?, 'sending', ?, '')
     ON CONFLICT DO UPDATE SET state = 'sending', seconds = excluded.seconds, problem = ''
@@ -279,6 +305,13 @@ const STATEMENTS = {
 /** Tells an error of SQLite, such as a damaged file, from a bug. */
 export function isDatabaseError(error: unknown): error is Error {
   return error instanceof Error && "errcode" in error;
+}
+
+const SQLITE_CORRUPT = 11;
+
+/** Tells if an error is one of a damaged place in the file. What is stored in other places can still be read. */
+export function isDamage(error: unknown): boolean {
+  return isDatabaseError(error) && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_CORRUPT;
 }
 
 function isFull(error: unknown): boolean {

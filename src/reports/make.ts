@@ -18,6 +18,9 @@ export interface Reporter {
 /** Records of one report. A domain with more gets several, so that none is too large for a mailbox. */
 export const MAX_ROWS = 10_000;
 
+/** Bytes of the rows of one report, as they are stored: the XML is some five times as long. */
+export const MAX_ROW_BYTES = 8 * 1024 * 1024;
+
 /** The reports about a policy, one after the other: all of them at once may be large. */
 export function* reportsOf(
   database: HistoryDatabase,
@@ -26,7 +29,13 @@ export function* reportsOf(
   reporter: Reporter,
 ): Generator<AggregateReport> {
   const { organization, from, generator } = reporter;
-  for (let part = 0; part * MAX_ROWS < kept.kinds; part++) {
+  let next = 0;
+  for (let part = 0; next < kept.kinds; part++) {
+    const { rows, end } = database.kinds(kept.id, { rows: MAX_ROWS, bytes: MAX_ROW_BYTES }, next);
+    if (end === next) return;
+    next = end;
+    // Rows that are damaged were left out.
+    if (rows.length === 0) continue;
     yield {
       organization,
       email: from,
@@ -36,7 +45,7 @@ export function* reportsOf(
       policy: kept.policy,
       errors: kept.faults,
       generator,
-      rows: database.kinds(kept.id, MAX_ROWS, part * MAX_ROWS),
+      rows,
     };
   }
 }
@@ -44,7 +53,7 @@ export function* reportsOf(
 const ID_HASH_CHARS = 16;
 
 /** The same for the same report, so that one that comes twice is known. */
-function reportId(day: number, { policy }: KeptPolicy, part: number): string {
+export function reportId(day: number, { policy }: Pick<KeptPolicy, "policy">, part: number): string {
   const hash = createHash("sha256")
     .update(JSON.stringify([policy, part]))
     .digest("hex");

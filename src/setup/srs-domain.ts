@@ -47,9 +47,8 @@ async function nameProblem(name: string): Promise<string | undefined> {
   if (special !== undefined) return `is below "${special}", which public DNS does not have`;
   if (!name.includes(".")) return "is a single label";
   // Loaded here because the list is large.
-  const { getPublicSuffix } = await import("tldts");
-  const suffix = getPublicSuffix(name, { allowPrivateDomains: true });
-  return suffix === name ? "is a public suffix, under which others register their domains" : undefined;
+  const { isPublicSuffix } = await import("./public-suffix.ts");
+  return isPublicSuffix(name) ? "is a public suffix, under which others register their domains" : undefined;
 }
 
 /**

@@ -209,6 +209,25 @@ describe("dmarc report", () => {
     });
   });
 
+  test("leaves out damaged rows, and names the file that has them", async () => {
+    await withSite({ enabled: false }, async ({ run, path }) => {
+      const script = `import sqlite3, sys
+d = sqlite3.connect(sys.argv[1])
+d.execute("UPDATE policies SET policy = 'x' WHERE domain = 'example.net'")
+d.execute("UPDATE kinds SET kind = '{}' WHERE messages = 1")
+d.commit()
+`;
+      expect(spawnSync("python3", ["-c", script, path], { encoding: "utf8" }).stderr).toBe("");
+      const damaged = `postvouch: dmarc.history: "sqlite:${path}" has 2 damaged rows, left out of the reports\n`;
+      const said = await run([]);
+      expect(said).toMatchObject({ status: 1, stderr: damaged });
+      expect(said.stdout).toContain("example.com: 3 messages in 2 records, to a@example.com\n");
+      const { status, stdout, stderr } = await run(["--print"]);
+      expect({ status, stderr }).toEqual({ status: 1, stderr: damaged });
+      expect(stdout.match(/<record>/g)).toHaveLength(1);
+    });
+  });
+
   test("names a history that another process has locked", { timeout: 30_000 }, async () => {
     await withSite({ enabled: false }, async ({ run, path }) => {
       const script = `import sqlite3, sys

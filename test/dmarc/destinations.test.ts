@@ -75,10 +75,13 @@ test.each<[name: string, rua: string, zone: DmarcZone, expected: readonly string
     ["a@example.com", "never: only mailto: with one mailbox is supported"],
   ],
   [
-    "eleven",
-    Array.from({ length: 11 }, (_, index) => `mailto:a${index}@example.com`).join(),
+    "six",
+    Array.from({ length: 6 }, (_, index) => `mailto:a${index}@example.com`).join(),
     OWN,
-    [...Array.from({ length: 10 }, (_, index) => `a${index}@example.com`), "never: too many addresses"],
+    [
+      ...Array.from({ length: 5 }, (_, index) => `a${index}@example.com`),
+      "never: too many addresses: the first 5 are used",
+    ],
   ],
 ])("Reports to %s", async (_name, rua, zone, expected) => {
   expect(await destinations(rua, zone)).toEqual(expected);

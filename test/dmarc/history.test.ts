@@ -88,6 +88,15 @@ test("Text of strangers begins no new line or word", async () => {
   expect(block).toContain("\ndkim a?b.example x?y 7\n");
 });
 
+test("Text of strangers that is longer than a name is left out", async () => {
+  const long = "&".repeat(7900);
+  const given = await message("example.com", [`dkim=permerror ${long} s1`, `dkim=permerror x.example ${long}`], "A1");
+  const block = historyBlock({ ...given, senderDomain: long }) ?? "";
+  expect(block).not.toContain("\ndkim ");
+  expect(block).toContain("\nmfrom -\n");
+  expect(block.length).toBeLessThan(1000);
+});
+
 test.each([
   ["reject", { reject: true }, "example.com", 0],
   ["hold", { quarantine: "hold" }, "q.example", 4],

@@ -80,7 +80,7 @@ test("Days before one are pruned with all that belongs to them", async () => {
   expect(database.policies(DAY - 1)).toEqual([]);
   expect(database.untold(DAY - 1).size).toBe(0);
   expect(database.stateOf({ ...about, day: DAY - 1 })).toBeUndefined();
-  expect(database.kinds(1, 10, 0)).toEqual([]);
+  expect(database.kinds(1, { rows: 10, bytes: MIB }, 0)).toEqual({ rows: [], end: 0 });
   expect(database.policies(DAY)[0]?.kinds).toBe(3);
   expect(database.stateOf({ ...about, day: DAY })).toBe("sending");
 });
@@ -96,7 +96,7 @@ describe("A delivery", () => {
     expect(other.claim({ ...about, seconds: 110 }, 60)).toBe(false);
     expect(other.claim({ ...about, seconds: 200 }, 150)).toBe(true);
     database.settle({ ...about, seconds: 200, state: "failed", problem: "421" });
-    expect(database.undelivered(DAY - 3, DAY + 1)).toEqual([{ day: DAY, report: "r1" }]);
+    expect(database.undelivered(DAY - 3, DAY + 1)).toEqual([{ day: DAY, domain: "b.example" }]);
     expect(other.claim({ ...about, seconds: 201 }, 150)).toBe(true);
     database.settle({ ...about, seconds: 202, state: "sent", problem: "" });
     expect(other.claim({ ...about, seconds: 9_999 }, 9_000)).toBe(false);

@@ -91,7 +91,11 @@ describe("The SQLite history", () => {
     const [policy] = database.policies(DAY);
     expect(policy?.rua).toEqual(["mailto:a@example.com"]);
     expect(policy?.faults).toEqual(['Cannot use tag "x": no tag of DMARC']);
-    expect(database.kinds(policy?.id ?? 0, 10, 0).map(({ count, sourceAddress }) => [count, sourceAddress])).toEqual([
+    expect(
+      database
+        .kinds(policy?.id ?? 0, { rows: 10, bytes: 1e6 }, 0)
+        .rows.map(({ count, sourceAddress }) => [count, sourceAddress]),
+    ).toEqual([
       [2, "192.0.2.1"],
       [1, "2001:db8::1"],
     ]);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { aggregateReport } from "../../src/dmarc/report.ts";
 import { HistoryDatabase } from "../../src/history/database.ts";
 import { type Entry, entryOf } from "../../src/history/entry.ts";
-import { dayText, MAX_ROWS, parseDay, reportsOf } from "../../src/reports/make.ts";
+import { dayText, MAX_ROW_BYTES, MAX_ROWS, parseDay, reportsOf } from "../../src/reports/make.ts";
 import { scratch } from "../helpers/daemon.ts";
 import { requirePrograms } from "../helpers/requires.ts";
 import { DAY, historyMessage } from "../history/messages.ts";
@@ -45,6 +45,46 @@ test.skipIf(missing)(
     }
   },
 );
+
+test("Records that are large, as earlier versions kept them, are split by their bytes", async () => {
+  using dir = scratch();
+  using database = new HistoryDatabase(`${dir.path}/h.db`, "create");
+  const entry = entryOf(await historyMessage("a@example.com"));
+  if ("untold" in entry) throw new TypeError("want a message that is reported");
+  const row = JSON.parse(entry.kind) as object;
+  const rowBytes = MAX_ROW_BYTES / 4;
+  const kinds = Array.from({ length: 9 }, (_, i) =>
+    JSON.stringify({ ...row, envelopeFrom: `${i}`.padEnd(rowBytes, "&") }),
+  );
+  database.add(kinds.map((kind) => ({ ...entry, kind })));
+  const whole = JSON.stringify({ ...row, envelopeFrom: "".padEnd(2 * MAX_ROW_BYTES, "&") });
+  database.add([{ ...entry, kind: whole }]);
+  const [kept] = database.policies(DAY);
+  if (kept === undefined) throw new TypeError("want a policy");
+  const reports = [...reportsOf(database, DAY, kept, REPORTER)];
+  // Four of a quarter and a bit are too many. What is too large by itself comes alone.
+  expect(reports.map(({ rows }) => rows.length)).toEqual([1, 3, 3, 3]);
+  expect(new Set(reports.map(({ id }) => id)).size).toBe(4);
+  expect(new Set(reports.flatMap(({ rows }) => rows.map(({ envelopeFrom }) => envelopeFrom))).size).toBe(10);
+});
+
+test("Damaged rows are counted, and left out of the reports", async () => {
+  using dir = scratch();
+  const path = `${dir.path}/h.db`;
+  using database = new HistoryDatabase(path, "create");
+  const entry = entryOf(await historyMessage("a@example.com"));
+  if ("untold" in entry) throw new TypeError("want a message that is reported");
+  const row = JSON.parse(entry.kind) as object;
+  const damaged = ["x", "null", "{}", JSON.stringify({ ...row, dkim: [{}] }), JSON.stringify({ ...row, spf: 1 })];
+  database.add([...damaged, entry.kind].map((kind) => ({ ...entry, kind })));
+  const bad = { ...entry, domain: "a.example", kind: "x" };
+  database.add([bad, { ...entry, domain: "b.example", policy: "{}" }, { ...entry, domain: "c.example", rua: "{}" }]);
+  const policies = database.policies(DAY);
+  expect(policies.map(({ messages }) => messages)).toEqual([1, 6]);
+  const reports = policies.flatMap((kept) => [...reportsOf(database, DAY, kept, REPORTER)]);
+  expect(reports.map(({ rows }) => rows.length)).toEqual([1]);
+  expect(database.unreadable).toBe(2 + 6);
+});
 
 test("A policy that changes within a day gets a report for each", async () => {
   using dir = scratch();
