@@ -22,9 +22,12 @@ interface Limits {
   /** Kinds of messages and policies of one day. Further ones are counted as `full`. */
   readonly kindsPerDay: number;
   readonly policiesPerDay: number;
-  /** Size of the file: from there on, the oldest day makes room. */
+  /** Size of the file. */
   readonly bytes: number;
 }
+
+/** The part of the file that results may fill; beyond, the oldest day makes room. The rest is for deliveries. */
+const PART_OF_RESULTS = 7 / 8;
 
 const LIMITS: Limits = { kindsPerDay: 200_000, policiesPerDay: 20_000, bytes: 1024 ** 3 };
 
@@ -84,6 +87,8 @@ export class HistoryDatabase implements Disposable {
   readonly #database: DatabaseSync;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   readonly #limits: Limits;
+  /** Pages that are used when results fill their part of the file. */
+  readonly #fullPages: number;
   #unreadable = 0;
   /** What the limits of a day count. */
   #counted = { day: -1, kinds: 0, policies: 0 };
@@ -107,8 +112,9 @@ export class HistoryDatabase implements Disposable {
       // WAL: the command reads while the daemon writes. NORMAL: after a power failure the last rows may be missing.
       this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL");
       if (version === 0) this.#database.exec(LAYOUT);
-      const { page_size: pageBytes } = this.#database.prepare("PRAGMA page_size").get() ?? {};
-      this.#database.exec(`PRAGMA max_page_count = ${Math.floor(limits.bytes / Number(pageBytes))}`);
+      const maxPages = Math.floor(limits.bytes / this.#pragma("page_size"));
+      this.#database.exec(`PRAGMA max_page_count = ${maxPages}`);
+      this.#fullPages = Math.floor(maxPages * PART_OF_RESULTS);
       const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]);
       this.#statements = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
     } catch (error) {
@@ -122,23 +128,45 @@ export class HistoryDatabase implements Disposable {
   }
 
   /**
-   * Writes all entries or none. A full file loses its oldest day first.
+   * Writes all entries or none. A full file loses its oldest day first. If it is full of the newest day alone, messages of
+   * a new kind are only counted.
    *
    * @throws {Error} when they cannot be written
    */
   add(entries: readonly Entry[]): void {
+    const newest = Math.max(...entries.map(({ day }) => day));
+    let takesNew = true;
     for (;;) {
       try {
-        this.#inTransaction(() => {
-          for (const entry of entries) this.#add(entry);
-        });
+        this.#addAll(entries, takesNew);
         return;
       } catch (error) {
         // What a rolled back transaction has counted does not count.
         this.#counted = { day: -1, kinds: 0, policies: 0 };
-        if (!isFull(error) || !this.#dropOldestDay()) throw error;
+        if (!isFull(error)) throw error;
+        if (this.#dropOldestDay(newest)) continue;
+        // Not even the counts have room: the disk is full.
+        if (!takesNew) throw error;
+        takesNew = false;
       }
     }
+  }
+
+  #addAll(entries: readonly Entry[], takesNew: boolean): void {
+    this.#inTransaction(() => {
+      const before = this.#usedPages();
+      for (const entry of entries) this.#add(entry, takesNew);
+      const used = this.#usedPages();
+      if (takesNew && used > this.#fullPages && used > before) throw new FullError();
+    });
+  }
+
+  #usedPages(): number {
+    return this.#pragma("page_count") - this.#pragma("freelist_count");
+  }
+
+  #pragma(name: "page_size" | "page_count" | "freelist_count"): number {
+    return Number(this.#database.prepare(`PRAGMA ${name}`).get()?.[name]);
   }
 
   /** Deletes the days before `day`. */
@@ -221,21 +249,22 @@ export class HistoryDatabase implements Disposable {
     this.#statements.settle.run(day, report, address, domain, state, seconds, problem);
   }
 
-  #add(entry: Entry): void {
+  #add(entry: Entry, takesNew: boolean): void {
     const { day } = entry;
     if (day !== this.#counted.day) this.#count(day);
-    if ("untold" in entry || !this.#addKind(entry)) {
+    if ("untold" in entry || !this.#addKind(entry, takesNew)) {
       this.#statements.addUntold.run(day, "untold" in entry ? entry.untold : "full");
     }
   }
 
-  /** @returns false if there are too many of that day */
-  #addKind({ day, domain, policy, rua, faults, kind }: KindEntry): boolean {
+  /** @returns false if there are too many of that day, or no new one is taken */
+  #addKind({ day, domain, policy, rua, faults, kind }: KindEntry, takesNew: boolean): boolean {
     const known = this.#statements.findPolicy.get(day, domain, policy);
+    if (known === undefined && !takesNew) return false;
     if (known === undefined && this.#counted.policies >= this.#limits.policiesPerDay) return false;
     const isCurrent = known?.rua === rua && known.faults === faults;
     if (isCurrent && this.#statements.count.run(Number(known.id), kind).changes > 0) return true;
-    if (this.#counted.kinds >= this.#limits.kindsPerDay) return false;
+    if (!takesNew || this.#counted.kinds >= this.#limits.kindsPerDay) return false;
     // The newest addresses count.
     const id = isCurrent ? known.id : this.#statements.addPolicy.get(day, domain, policy, rua, faults)?.id;
     if (known === undefined) this.#counted.policies++;
@@ -251,10 +280,10 @@ export class HistoryDatabase implements Disposable {
     this.#counted = { day, kinds: Number(counts?.kinds), policies: Number(counts?.policies) };
   }
 
-  /** @returns false if today's is the only one */
-  #dropOldestDay(): boolean {
-    const { first, last } = this.#statements.days.get() ?? {};
-    if (first === last || typeof first !== "number") return false;
+  /** @returns false if there is none before `newest` */
+  #dropOldestDay(newest: number): boolean {
+    const { first } = this.#statements.oldestDay.get() ?? {};
+    if (typeof first !== "number" || first >= newest) return false;
     this.prune(first + 1);
     return true;
   }
@@ -281,7 +310,7 @@ const STATEMENTS = {
     ON CONFLICT DO UPDATE SET messages = messages + 1`,
   countDay: `SELECT (SELECT count(*) FROM policies WHERE day = ?1) AS policies,
     (SELECT count(*) FROM kinds JOIN policies ON id = kinds.policy WHERE day = ?1) AS kinds`,
-  days: "SELECT min(day) AS first, max(day) AS last FROM policies",
+  oldestDay: "SELECT min(day) AS first FROM policies",
   pruneKinds: "DELETE FROM kinds WHERE policy IN (SELECT id FROM policies WHERE day < ?)",
   prunePolicies: "DELETE FROM policies WHERE day < ?",
   pruneUntold: "DELETE FROM untold WHERE day < ?",
@@ -314,7 +343,13 @@ export function isDamage(error: unknown): boolean {
   return isDatabaseError(error) && "errcode" in error && (Number(error.errcode) & 0xff) === SQLITE_CORRUPT;
 }
 
+/** Says that results have filled their part of the file. */
+class FullError extends Error {
+  override name = "FullError";
+}
+
 function isFull(error: unknown): boolean {
+  if (error instanceof FullError) return true;
   return isDatabaseError(error) && "errcode" in error && error.errcode === SQLITE_FULL;
 }
 

@@ -46,6 +46,16 @@ export function entryOf(message: HistoryMessage): Entry {
   };
 }
 
+/** An entry's own fields, in bytes. */
+const ENTRY_BYTES = 100;
+
+/** The memory that an entry takes, about. */
+export function entryBytes(entry: Entry): number {
+  if ("untold" in entry) return ENTRY_BYTES;
+  const { domain, policy, rua, faults, kind } = entry;
+  return ENTRY_BYTES + domain.length + policy.length + rua.length + faults.length + kind.length;
+}
+
 function whyUntold({ verdict }: HistoryMessage): UntoldReason {
   switch (verdict.result) {
     case "permerror":

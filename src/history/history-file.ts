@@ -13,7 +13,11 @@ const MAX_BYTES = 1024 ** 3;
 const MODE = 0o640;
 
 export function openHistoryFile(path: string, hooks: HistoryHooks): History {
-  const blocks = new WriteBehind<string>((batch) => append(path, batch.join("")), hooks);
+  const blocks = new WriteBehind<string>(
+    (batch) => append(path, batch.join("")),
+    hooks,
+    (block) => block.length,
+  );
   return {
     record(message) {
       const block = historyBlock(message);

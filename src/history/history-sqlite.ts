@@ -1,6 +1,6 @@
 /** Keeps results of DMARC in an SQLite file, which a thread of its own owns (history-worker.ts). */
 import { Worker } from "node:worker_threads";
-import { type Entry, entryOf } from "./entry.ts";
+import { type Entry, entryBytes, entryOf } from "./entry.ts";
 import type { History, HistoryHooks } from "./history.ts";
 import type { HistoryAnswer, HistoryCall, HistoryWorkerData } from "./history-worker.ts";
 import { WriteBehind } from "./write-behind.ts";
@@ -14,7 +14,7 @@ const WAIT_MS = 2_000;
  */
 export async function openSqliteHistory(path: string, hooks: HistoryHooks): Promise<History> {
   const thread = new Thread(path);
-  const entries = new WriteBehind<Entry>((batch) => thread.write(batch), hooks);
+  const entries = new WriteBehind<Entry>((batch) => thread.write(batch), hooks, entryBytes);
   await atMost(WAIT_MS, entries.flush());
   return {
     record: (message) => entries.add(entryOf(message)),

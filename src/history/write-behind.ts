@@ -12,32 +12,43 @@ const RETRY_MS = 5_000;
 /** Entries that are kept while nothing can be written, and those of one batch. */
 const MAX_WAITING = 20_000;
 const MAX_BATCH = 2_000;
+/** Sum of their sizes. */
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const MAX_BATCH_BYTES = MAX_WAITING_BYTES / 8;
 /** Longest time that the last batch may take. */
 const CLOSE_MS = 2_000;
 
 export class WriteBehind<Entry> {
   readonly #write: (batch: readonly Entry[]) => Promise<void>;
   readonly #hooks: HistoryHooks;
+  readonly #sizeOf: (entry: Entry) => number;
   #waiting: Entry[] = [];
+  #waitingBytes = 0;
   #lost = 0;
   #isFailing = false;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> | undefined;
 
-  /** @param write writes a batch whole, or rejects and has written nothing of it */
-  constructor(write: (batch: readonly Entry[]) => Promise<void>, hooks: HistoryHooks) {
+  /**
+   * @param write writes a batch whole, or rejects and has written nothing of it
+   * @param sizeOf the size of an entry in bytes, always the same
+   */
+  constructor(
+    write: (batch: readonly Entry[]) => Promise<void>,
+    hooks: HistoryHooks,
+    sizeOf: (entry: Entry) => number,
+  ) {
     this.#write = write;
     this.#hooks = hooks;
+    this.#sizeOf = sizeOf;
   }
 
   add(entry: Entry): void {
     if (this.#isClosed) return;
-    if (this.#waiting.length >= MAX_WAITING) {
-      this.#waiting.splice(0, MAX_BATCH);
-      this.#lost += MAX_BATCH;
-    }
     this.#waiting.push(entry);
+    this.#waitingBytes += this.#sizeOf(entry);
+    this.#loseOldest();
     this.#schedule(this.#isFailing ? RETRY_MS : COLLECT_MS);
   }
 
@@ -70,6 +81,26 @@ export class WriteBehind<Entry> {
     clearTimeout(this.#timer);
   }
 
+  /** Drops the oldest entries, in batches, until the others are within the bound. */
+  #loseOldest(): void {
+    while (this.#waiting.length > MAX_WAITING || this.#waitingBytes > MAX_WAITING_BYTES) {
+      this.#lost += this.#takeBatch().length;
+    }
+  }
+
+  /** Takes the oldest entries, at least one if there is one. */
+  #takeBatch(): Entry[] {
+    let [count, bytes] = [0, 0];
+    for (const entry of this.#waiting) {
+      const size = this.#sizeOf(entry);
+      if (count === MAX_BATCH || (count > 0 && bytes + size > MAX_BATCH_BYTES)) break;
+      count += 1;
+      bytes += size;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
   #schedule(delayMs: number): void {
     if (this.#timer !== undefined || this.#writing !== undefined || this.#isClosed) return;
     this.#timer = setTimeout(() => {
@@ -80,11 +111,13 @@ export class WriteBehind<Entry> {
   }
 
   async #writeBatch(): Promise<void> {
-    const batch = this.#waiting.splice(0, MAX_BATCH);
+    const batch = this.#takeBatch();
     try {
       await this.#write(batch);
     } catch (error) {
       this.#waiting.unshift(...batch);
+      for (const entry of batch) this.#waitingBytes += this.#sizeOf(entry);
+      this.#loseOldest();
       if (!this.#isFailing) this.#hooks.onFailed(errorText(error));
       this.#isFailing = true;
       return;

@@ -54,10 +54,28 @@ test("A full file loses its oldest day, and never today's", async () => {
   const left = [DAY, DAY + 1, DAY + 2].map((day) => database.policies(day)[0]?.kinds ?? 0);
   expect(left[0]).toBe(0);
   expect(left[2]).toBe(450);
+  // Full of today alone, it counts what is new, and what is known goes on.
   const many = await entries(5_000, DAY + 2);
-  expect(() => database.add(many)).toThrow("database or disk is full");
-  // Nothing of a batch that failed stays, and what was counted of it does not count.
-  expect(database.policies(DAY + 2)[0]?.messages).toBe(450);
+  database.add(many);
+  expect(database.policies(DAY + 2)[0]?.messages).toBe(900);
+  expect(database.untold(DAY + 2)).toEqual(new Map([["full", 4_550]]));
+});
+
+test("A file that one day has filled takes the next day at once, and deliveries always", async () => {
+  using dir = scratch();
+  const limits = { kindsPerDay: 1e6, policiesPerDay: 10, bytes: MIB / 2 };
+  using database = new HistoryDatabase(`${dir.path}/h.db`, "create", limits);
+  for (let part = 0; part < 40; part++) database.add((await entries(2_000)).slice(50 * part, 50 * (part + 1)));
+  expect(database.untold(DAY).get("full")).toBeGreaterThan(0);
+  const about = { day: DAY, address: "a@b.example", domain: "b.example", seconds: 1 };
+  for (let i = 0; i < 200; i++) expect(database.claim({ ...about, report: `r${i}` }, 0)).toBe(true);
+  database.settle({ ...about, report: "r1", state: "sent", problem: "" });
+  database.add(await entries(100, DAY + 1));
+  expect(database.policies(DAY)).toEqual([]);
+  expect(database.policies(DAY + 1)[0]?.kinds).toBe(100);
+  // What comes late is of no newer day, and drops none.
+  database.add(await entries(10, DAY));
+  expect(database.policies(DAY + 1)[0]?.kinds).toBe(100);
 });
 
 test("A policy that changes its addresses keeps its messages, and gets the newest", async () => {

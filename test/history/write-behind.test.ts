@@ -8,12 +8,13 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function behind(write: (batch: readonly number[]) => Promise<void>) {
+function behind(write: (batch: readonly number[]) => Promise<void>, bytes = 1) {
   const told: string[] = [];
-  const entries = new WriteBehind<number>(write, {
-    onFailed: (problem) => told.push(problem),
-    onRecovered: (lost) => told.push(`lost ${lost}`),
-  });
+  const hooks = {
+    onFailed: (problem: string) => told.push(problem),
+    onRecovered: (lost: number) => told.push(`lost ${lost}`),
+  };
+  const entries = new WriteBehind<number>(write, hooks, () => bytes);
   return { entries, told };
 }
 
@@ -64,6 +65,39 @@ test("A long failure keeps 20,000 entries, the newest, and tells how many are lo
   await vi.advanceTimersByTimeAsync(60_000);
   expect(told).toEqual(["no space", "lost 30000"]);
   expect([first, written]).toEqual([30_000, 20_000]);
+});
+
+test("A long failure keeps 16 MiB of entries, the newest, and tells how many are lost", async () => {
+  const written: number[] = [];
+  let largestBatch = 0;
+  let isBroken = true;
+  const { entries, told } = behind(async (batch) => {
+    if (isBroken) throw new Error("no space");
+    written.push(...batch);
+    largestBatch = Math.max(largestBatch, batch.length);
+  }, 256 * 1024);
+  entries.add(0);
+  await vi.advanceTimersByTimeAsync(600);
+  for (let one = 1; one < 500; one++) entries.add(one);
+  await vi.advanceTimersByTimeAsync(6_000);
+  isBroken = false;
+  await vi.advanceTimersByTimeAsync(60_000);
+  const lost = 500 - written.length;
+  expect(told).toEqual(["no space", `lost ${lost}`]);
+  expect(written).toEqual(Array.from({ length: written.length }, (_, i) => lost + i));
+  // 64 of them are 16 MiB, and 8 a batch, in which they are lost and written.
+  expect(written.length).toBeLessThanOrEqual(64);
+  expect(written.length).toBeGreaterThan(64 - 8);
+  expect(largestBatch).toBe(8);
+});
+
+test("An entry that is larger than all may be is lost alone", async () => {
+  const batches: number[][] = [];
+  const { entries, told } = behind(async (batch) => void batches.push([...batch]), 17 * 1024 * 1024);
+  entries.add(1);
+  await vi.advanceTimersByTimeAsync(600);
+  expect(batches.flat()).toEqual([]);
+  expect(told).toEqual(["lost 1"]);
 });
 
 test("A close writes what is waiting, and what comes later is left out", async () => {
