@@ -355,7 +355,7 @@ print(json.dumps([dkim.verify(raw, dnsfunc=dns), message["subject"], part.get_fi
       expect(next).toMatchObject({ status: 0, stderr: "" });
       expect(next.stdout.replace(/\d+ bytes/, "N bytes")).toBe(`example.net, 2026-11-25: sent to b@example.net (N bytes)
 example.net, 2026-11-25: was sent to c@r.example before
-2026-11-26: done
+2026-11-26: nothing to report
 `);
       expect(sink.taken.map(({ recipient }) => recipient)).toEqual(["a@example.com", "c@r.example", "b@example.net"]);
       const days = [sink.taken[1], sink.taken[2]].map((taken) => /Report-ID: <(\w+)>/.exec(taken?.message ?? "")?.[1]);
