@@ -2,6 +2,7 @@
 import { entriesOf, joined, restrictionsOf, takeOutEntries } from "./entries.ts";
 import { parameterUnits, parameterValue, serviceUnits, type Unit } from "./logical-lines.ts";
 import { type Merged, takeOut } from "./merge.ts";
+import { milterAddressOf } from "./milter-place.ts";
 import { withoutMilter } from "./second-pass-milter.ts";
 
 /** A file as it was before us, as we left it, and as it is. `undefined`: there is none. */
@@ -25,11 +26,18 @@ export function takeOutOfMainCf(versions: FileVersions): TakenOut {
     const list = (unit: string): string[] => entries(parameterValue(unit));
     // Where main.cf set nothing, a `$name` of ours is from Postfix's default.
     const past = before === undefined ? list(made).filter((entry) => entry.startsWith("$")) : list(before);
+    if (name.endsWith("_milters") && isOut(past, list(made), list(now))) return now;
     const left = takeOutEntries(past, list(made), list(now));
     if (left === undefined) return undefined;
     const isDefault = before === undefined && left.every((entry) => past.includes(entry));
     return isDefault ? "" : `${name} = ${joined(left)}\n`;
   });
+}
+
+/** Tells if somebody has taken our milter out of a list, which is theirs then: with it, whatever comes back. */
+function isOut(before: readonly string[], made: readonly string[], now: readonly string[]): boolean {
+  const ours = made.filter((entry) => !before.includes(entry)).map(milterAddressOf);
+  return ours.length > 0 && !now.some((entry) => ours.includes(milterAddressOf(entry)));
 }
 
 /** Parameters that hold a list whose entries are independent. */

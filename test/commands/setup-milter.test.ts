@@ -1,6 +1,7 @@
 /** `postvouch setup milter`: what it asks before Postfix depends on the milter, and on those that come back. */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -37,6 +38,21 @@ async function answering(reply: string): Promise<Server & { readonly address: ()
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   return server as Server & { readonly address: () => AddressInfo };
+}
+
+/** A process with the name of OpenDKIM that listens on a socket. */
+async function startOpenDkim(socket: string): Promise<{ readonly stop: () => Promise<void> }> {
+  rmSync(socket, { force: true });
+  const script = `process.title = "opendkim"; require("node:net").createServer().listen(process.argv[1], () => console.log("up"))`;
+  const child = spawn(process.execPath, ["-e", script, socket], { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  return {
+    stop: async () => {
+      const ended = once(child, "exit");
+      child.kill();
+      await ended;
+    },
+  };
 }
 
 const portOf = (server: { readonly address: () => AddressInfo }): number => server.address().port;
@@ -88,28 +104,76 @@ describe.skipIf(missing !== undefined)(
       expect({ status, mainCf: mainCf() }).toEqual({ status: 1, mainCf: before });
     });
 
-    test("brings no milter back that is stopped", async () => {
+    /** Starts ours, for a Postfix that asks these milters. */
+    async function startOurs(lists: string): Promise<{ readonly config: string; readonly daemon: RunningDaemon }> {
       const [port = 0] = await freePorts(1);
       const config = dir.write("ours.toml", toml(dir.path, `127.0.0.1:${port}`));
-      await using daemon = new RunningDaemon(["--config", config]);
+      const daemon = new RunningDaemon(["--config", config]);
       await daemon.said("listener=milter.listen");
+      appendFileSync(join(postfix.configDir, "main.cf"), lists);
+      return { config, daemon };
+    }
+
+    function reset(): void {
+      writeFileSync(join(postfix.configDir, "main.cf"), before, "latin1");
+    }
+
+    test("brings no milter back that is stopped, and names a way round it", async () => {
+      const { config, daemon: ours } = await startOurs(
+        "dkim = unix:opendkim/opendkim.sock\nsmtpd_milters = $dkim\nnon_smtpd_milters = $smtpd_milters\n",
+      );
+      await using _ = ours;
       const socket = join(postfix.configDir, "queue/opendkim/opendkim.sock");
-      mkdirSync(dirname(socket));
-      runProgram("postconf", ["-c", postfix.configDir, "-e", "smtpd_milters = unix:opendkim/opendkim.sock"]);
+      mkdirSync(dirname(socket), { recursive: true });
+      const openDkim = await startOpenDkim(socket);
       const withOld = mainCf();
+      const applied = await run(config, "milter", "--apply");
+      expect(applied).toMatchObject({ status: 0, stderr: expect.not.stringContaining("does not answer") });
+      await openDkim.stop();
+      const made = mainCf();
+      expect(made).toMatch(/^smtpd_milters = \{[^}]*default_action=tempfail \}$/m);
+      // A later run, which finds it stopped, does not take it for one that was never there.
       expect(await run(config, "milter", "--apply")).toMatchObject({ status: 0 });
-      const ours = mainCf();
-      expect(ours).not.toContain("opendkim");
       const refused = await run(config, "--undo");
       expect(refused.stderr).toMatch(
-        /Cannot bring back the milter unix:opendkim\/opendkim\.sock, .*: .*ENOENT.*; start it first/,
+        /Cannot bring back the milter unix:opendkim\/opendkim\.sock, .*: .*(?:ENOENT|ECONNREFUSED).*; start it first; if it is gone for good, .*"postconf -e 'smtpd_milters ='"/,
       );
-      expect({ status: refused.status, mainCf: mainCf() }).toEqual({ status: 1, mainCf: ours });
-      servers.push(createServer().listen(socket));
+      expect({ status: refused.status, mainCf: mainCf() }).toEqual({ status: 1, mainCf: made });
+      const again = await startOpenDkim(socket);
       expect(await run(config, "--undo")).toMatchObject({ status: 0 });
       expect(mainCf()).toBe(withOld);
-      runProgram("postconf", ["-c", postfix.configDir, "-X", "smtpd_milters"]);
-      expect(mainCf()).toBe(before);
+
+      // Gone for good: the command of the message, and the way is open.
+      expect(await run(config, "milter", "--apply")).toMatchObject({ status: 0 });
+      await again.stop();
+      const [, command = ""] = /"(postconf -e '[^"]*)"/.exec((await run(config, "--undo")).stderr) ?? [];
+      runProgram("sh", ["-c", `MAIL_CONFIG=$1 ${command}`, "sh", postfix.configDir]);
+      expect(await run(config, "--undo")).toMatchObject({ status: 0 });
+      expect(mainCf()).toMatch(/^smtpd_milters =\s*$/m);
+      expect(mainCf()).not.toContain("default_action=tempfail");
+      reset();
+    });
+
+    test("brings back a milter that did not answer before us either, and says so", async () => {
+      const [dead = 0] = await freePorts(1);
+      const { config, daemon: ours } = await startOurs(
+        `smtpd_milters = inet:localhost:${dead}, unix:opendkim/dead.sock\nnon_smtpd_milters = $smtpd_milters\n`,
+      );
+      await using _ = ours;
+      const withOld = mainCf();
+      const applied = await run(config, "milter", "--apply");
+      expect(applied.status).toBe(0);
+      expect(applied.stderr).toContain(
+        "the milter unix:opendkim/dead.sock, which is taken out, does not answer now: --undo will not wait for it either",
+      );
+      expect(mainCf()).not.toContain("dead.sock");
+      expect(await run(config, "milter", "--apply")).toMatchObject({ status: 0 });
+      const undone = await run(config, "--undo");
+      expect(undone.stderr).toMatch(
+        /the milter unix:opendkim\/dead\.sock is asked again, and does not answer, as before us: .*ENOENT.*; start it, or take it out/,
+      );
+      expect({ status: undone.status, mainCf: mainCf() }).toEqual({ status: 0, mainCf: withOld });
+      reset();
     });
 
     test("asks a socket as the user of Postfix's daemons, in their chroot", async () => {

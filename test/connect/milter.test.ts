@@ -622,6 +622,20 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
     );
   });
 
+  test("leaves a list from which ours was taken out as it is", async () => {
+    using files = postfixConfig("smtpd_milters = inet:127.0.0.1:8891\nnon_smtpd_milters = inet:127.0.0.1:8891\n");
+    await put(apply(files.path, ["milter"], KEYS));
+    const main = join(files.path, "main.cf");
+    const edited = readFileSync(main, "utf8")
+      .replace(/^smtpd_milters = .*$/m, "smtpd_milters = inet:127.0.0.1:11332")
+      .replace(/^non_smtpd_milters = .*$/m, "non_smtpd_milters =");
+    files.write("main.cf", edited);
+    await put(undo(files.path));
+    expect(readFileSync(main, "utf8")).toBe(
+      "compatibility_level = 3.6\nsmtpd_milters = inet:127.0.0.1:11332\nnon_smtpd_milters =\n",
+    );
+  });
+
   test("names a setting of ours that was edited", async () => {
     using files = postfixConfig("");
     await put(apply(files.path, ["milter"], TOML));

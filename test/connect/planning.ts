@@ -34,8 +34,8 @@ export function undo(configDir: string, parts: readonly PartName[] = [], toml = 
 /** Makes a change without the checks that want a daemon. */
 export async function put(planned: Promise<Change>): Promise<Change> {
   const change = await planned;
-  const { parts, before, made } = change;
-  await replaceFiles(change, parts.length === 0 ? undefined : { parts, before, made }, async () => {});
+  const { parts, before, made, silentMilters } = change;
+  await replaceFiles(change, parts.length === 0 ? undefined : { parts, before, made, silentMilters }, async () => {});
   letAge(change.configDir);
   return change;
 }

@@ -23,9 +23,12 @@ const CANONICAL = "mydestination =\nmyhostname = mail.example.org\nsender_canoni
 const STEPS = ["prepare", "begin", "one file", "two files", "all files", "end"] as const;
 
 /** Goes as far as a step, as a run does that is killed then. */
-function killedAt(step: (typeof STEPS)[number], { configDir, now, made, record, parts, before }: Change): void {
+function killedAt(
+  step: (typeof STEPS)[number],
+  { configDir, now, made, record, parts, before, silentMilters }: Change,
+): void {
   const files = replacements(configDir, now, made);
-  const next = parts.length === 0 ? undefined : { parts, before, made };
+  const next = parts.length === 0 ? undefined : { parts, before, made, silentMilters };
   prepare(files);
   if (step === "prepare") return;
   beginReplacing(configDir, record, next, { files });

@@ -20,6 +20,7 @@ import { decidingProcesses, drain, filesBetween, waitForEnd } from "./drain.ts";
 import { readFacts } from "./facts.ts";
 import { FILE_NAMES, type Files, readFiles } from "./files.ts";
 import { OF_THIS_HOST, type Traces } from "./filters.ts";
+import { goneMilters, silentOnes } from "./gone-milters.ts";
 import { readSnippets } from "./package-snippets.ts";
 import { daemonUser, type Prober } from "./probe.ts";
 import { readRecord, type SetupRecord } from "./record.ts";
@@ -47,6 +48,8 @@ export interface Change {
   /** The parts that are in place afterwards. */
   readonly parts: readonly PartName[];
   readonly notes: readonly string[];
+  /** The addresses of milters that are taken out, and that did not answer when we came. */
+  readonly silentMilters?: readonly string[];
   /** `undefined` if nothing of ours stays. */
   readonly wiring: Wiring | undefined;
 }
@@ -182,7 +185,29 @@ async function planOnTop(
   }
   const plan = planParts(parts, found);
   if (plan.problems.length > 0) throw new Failure(EXIT.config, plan.problems);
-  return { ...start, made: await copy.make(plan), parts, notes: plan.notes, wiring };
+  const made = await copy.make(plan);
+  const { silent, isNew } = await findSilent(start, made, facts.expanded.get("queue_directory") ?? "");
+  const notes = isNew.map(
+    (address) => `the milter ${address}, which is taken out, does not answer now: --undo will not wait for it either`,
+  );
+  return { ...start, made, parts, notes: [...plan.notes, ...notes], silentMilters: silent, wiring };
+}
+
+/** Those of the milters that are taken out that do not answer. What an earlier run took out was asked then. */
+async function findSilent(
+  { before, record }: Start,
+  made: Files,
+  queueDirectory: string,
+): Promise<{ readonly silent: readonly string[]; readonly isNew: readonly string[] }> {
+  const gone = goneMilters(before, made);
+  const past = record === undefined ? [] : goneMilters(record.before, record.made).map(({ address }) => address);
+  const fresh = await silentOnes(
+    gone.filter(({ address }) => !past.includes(address)),
+    queueDirectory,
+  );
+  const isNew = fresh.map(({ address }) => address);
+  const still = (record?.silentMilters ?? []).filter((address) => gone.some((one) => one.address === address));
+  return { silent: [...still, ...isNew], isNew };
 }
 
 /**
@@ -209,7 +234,8 @@ export async function make(change: Change, say: (sentence: string) => void): Pro
     signed = await requireAnswers(parts, wiring, prober);
     if (parts.includes("forward-only") && !hasSecondPass(change, wiring)) await requireFreePort(wiring);
   }
-  await requireMilters(change.now, change.made, prober.queueDirectory);
+  const silent = change.record?.silentMilters ?? [];
+  for (const sentence of await requireMilters(change.now, change.made, prober.queueDirectory, silent)) say(sentence);
   let isReloading = false;
   const reload = async (): Promise<string> => {
     isReloading = true;
@@ -239,12 +265,17 @@ async function inSteps(
   { reload, check }: { readonly reload: () => Promise<string>; readonly check: () => Promise<void> },
   say: (sentence: string) => void,
 ): Promise<void> {
-  const { configDir, now, before, made, parts, record } = change;
-  const next = parts.length === 0 ? undefined : { parts, before, made };
+  const { configDir, now, before, made, parts, silentMilters, record } = change;
+  const next = parts.length === 0 ? undefined : { parts, before, made, silentMilters };
   const between = await filesBetween(configDir, now, made);
   if (between === undefined) return replaceFiles(change, next, check);
   const { files, pass } = between;
-  const recordBetween = { parts: pass === "comes" ? parts : (record?.parts ?? []), before, made: files };
+  const recordBetween = {
+    parts: pass === "comes" ? parts : (record?.parts ?? []),
+    before,
+    made: files,
+    silentMilters: pass === "comes" ? silentMilters : record?.silentMilters,
+  };
   const old = decidingProcesses(queueDirectory);
   const first = { ...change, made: files };
   await replaceFiles(first, recordBetween, async () => {

@@ -3,22 +3,12 @@ import { readParameters } from "../../postfix/postconf.ts";
 import { runPostfix } from "../../postfix/run.ts";
 import { EXIT, errorText, Failure } from "../../process/exit.ts";
 import { entriesOf } from "../entries.ts";
-import { parameterUnits, parameterValue } from "../logical-lines.ts";
-import { milterAddressOf } from "../milter-place.ts";
 import { PARTS, type PartName } from "../parts.ts";
 import { parseSecondPass } from "../snippets.ts";
 import type { Wiring } from "../wiring.ts";
 import type { Files } from "./files.ts";
-import {
-  askMap,
-  askMilter,
-  askPolicy,
-  askTable,
-  isListening,
-  type Prober,
-  requireListener,
-  STRANGER,
-} from "./probe.ts";
+import { goneMilters, type NamedMilter, silentOnes } from "./gone-milters.ts";
+import { askMap, askMilter, askPolicy, askTable, isListening, type Prober, STRANGER } from "./probe.ts";
 
 /** Longest time for `postfix check` and `postfix reload`, in milliseconds. They look at every file of the queue. */
 const POSTFIX_MS = 60_000;
@@ -65,30 +55,33 @@ export async function requireAnswers(
 /**
  * Wants an answer at each milter that main.cf or master.cf would name again.
  *
- * @throws {Failure} naming each where nobody listens: all mail would wait, or pass unsigned and unchecked
+ * @param silent those that did not answer when we came
+ * @returns a sentence about each of them that still does not answer
+ * @throws {Failure} naming each other one where nobody listens: all mail would wait, or pass unsigned and unchecked
  */
-export async function requireMilters(now: Files, made: Files, queueDirectory: string): Promise<void> {
-  const inNow = new Set(namedMilters(now));
-  const again = [...new Set(namedMilters(made))].filter((address) => !inNow.has(address));
-  const problems = await Promise.all(
-    again.map((address) =>
-      requireListener(address, queueDirectory).then(
-        () => [],
-        (error: unknown) => [
-          `Cannot bring back the milter ${address}, which Postfix asked before us: ${errorText(error)}; start it first`,
-        ],
-      ),
-    ),
+export async function requireMilters(
+  now: Files,
+  made: Files,
+  queueDirectory: string,
+  silent: readonly string[],
+): Promise<readonly string[]> {
+  const missing = await silentOnes(goneMilters(made, now), queueDirectory);
+  const others = missing.filter(({ address }) => !silent.includes(address));
+  if (others.length > 0) throw new Failure(EXIT.notDone, others.map(whyNotBack));
+  return missing.map(
+    ({ address, error }) =>
+      `the milter ${address} is asked again, and does not answer, as before us: ${errorText(error)}; start it, or take it out`,
   );
-  if (problems.flat().length > 0) throw new Failure(EXIT.notDone, problems.flat());
 }
 
-/** The addresses of milters in the values of main.cf and in the options of master.cf. */
-function namedMilters(files: Files): string[] {
-  const lists = parameterUnits(files["main.cf"] ?? "").filter(({ key }) => key.endsWith("smtpd_milters"));
-  const options = (files["master.cf"] ?? "").matchAll(/^\s+-o\s+smtpd_milters=(\S*)/gm);
-  const values = [...lists.map(({ text }) => parameterValue(text)), ...[...options].map(([, value = ""]) => value)];
-  return values.flatMap((value) => entriesOf(value).map(milterAddressOf));
+function whyNotBack({ address, places, error }: NamedMilter & { readonly error: unknown }): string {
+  const lists = places.filter((place) => place !== "master.cf");
+  const edits = lists.map((name) => `"postconf -e '${name} ='"`).join(" and ");
+  const forGood =
+    lists.length === places.length
+      ? `; if it is gone for good, take ours out yourself by ${edits}, which --undo then leaves as it is`
+      : "; if it is gone for good, make master.cf as it was before, and take that milter out after --undo";
+  return `Cannot bring back the milter ${address}, which Postfix asked before us: ${errorText(error)}; start it first${forGood}`;
 }
 
 type Attempt = <T>(

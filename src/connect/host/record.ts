@@ -22,6 +22,8 @@ export interface SetupRecord {
   readonly before: Files;
   /** The files as we left them. */
   readonly made: Files;
+  /** The addresses of milters that we took out, and that did not answer then. */
+  readonly silentMilters?: readonly string[] | undefined;
 }
 
 /** A file that is being replaced. */
@@ -60,12 +62,13 @@ export function readRecord(configDir: string): {
   const text = readFile(path);
   if (text === undefined) return { record: undefined, pending: undefined };
   try {
-    const { version, parts, before, made, pending } = JSON.parse(text) as Record<string, unknown>;
+    const { version, parts, before, made, silentMilters, pending } = JSON.parse(text) as Record<string, unknown>;
     if (version !== VERSION) throw new Error(`got version ${String(version)}, want ${VERSION}`);
     const record = Array.isArray(parts) && {
       parts: parts.filter(isPartName),
       before: asFiles(before),
       made: asFiles(made),
+      silentMilters: asTexts(silentMilters),
     };
     return {
       record: record === false || record.parts.length === 0 ? undefined : record,
@@ -86,6 +89,11 @@ function asFiles(value: unknown): Files {
 function asText(value: unknown): string | undefined {
   if (value !== undefined && value !== null && typeof value !== "string") throw new Error("want texts of files");
   return value ?? undefined;
+}
+
+/** A record of an earlier version has none. */
+function asTexts(value: unknown): string[] | undefined {
+  return Array.isArray(value) ? value.map(String) : undefined;
 }
 
 function asPending(value: unknown): Pending {
@@ -127,8 +135,8 @@ export function beginReplacing(
 const NO_FILES: Files = { "srs-recipients.regexp": undefined, "master.cf": undefined, "main.cf": undefined };
 const NOTHING: SetupRecord = { parts: [], before: NO_FILES, made: NO_FILES };
 
-function textOf({ parts, before, made }: SetupRecord, pending?: Pending): string {
-  return `${JSON.stringify({ version: VERSION, parts, before, made, pending })}\n`;
+function textOf({ parts, before, made, silentMilters }: SetupRecord, pending?: Pending): string {
+  return `${JSON.stringify({ version: VERSION, parts, before, made, silentMilters, pending })}\n`;
 }
 
 /** Makes the prepared record the one that counts. */
