@@ -37,3 +37,21 @@ export function charactersLookedAt(run: () => void): number {
   }
   return count;
 }
+
+/** The elements that `includes` of arrays looks at while `run` goes on. */
+export function elementsLookedAt(run: () => void): number {
+  const prototype = Array.prototype as { includes: (this: unknown[], wanted: unknown) => boolean };
+  const { includes } = prototype;
+  let count = 0;
+  prototype.includes = function (wanted: unknown): boolean {
+    const at = this.indexOf(wanted);
+    count += at === -1 ? this.length : at + 1;
+    return includes.call(this, wanted);
+  };
+  try {
+    run();
+  } finally {
+    prototype.includes = includes;
+  }
+  return count;
+}

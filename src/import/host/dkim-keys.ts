@@ -42,7 +42,18 @@ interface Placing extends KeyPlace {
   readonly settings: Setting[];
   readonly notes: string[];
   readonly copies: Map<string, KeyCopy>;
+  /** Files that were read, by their path: thousands of domains may have one. */
+  readonly read: Map<string, ReadKey | string>;
   kept: number;
+}
+
+/** A key of a file or of a table. */
+interface ReadKey {
+  readonly content: Buffer;
+  /** False if every user can read it where it is. */
+  readonly isSafe: boolean;
+  /** Its algorithm, or the reason for a key that cannot be used. */
+  readonly key: { readonly algorithm: string } | string;
 }
 
 const MAX_NOTES = 100;
@@ -57,7 +68,15 @@ const NAMED = "pem";
  * @throws {Failure} for a key that this process may not read
  */
 export function placeKeys(found: readonly Findings[], place: KeyPlace): PlacedKeys {
-  const placing: Placing = { ...place, tables: [], settings: [], notes: [], copies: new Map(), kept: 0 };
+  const placing: Placing = {
+    ...place,
+    tables: [],
+    settings: [],
+    notes: [],
+    copies: new Map(),
+    read: new Map(),
+    kept: 0,
+  };
   const inDirectory = found.flatMap(({ signingKeys }) => signingKeys).filter((key) => placeSigner(key, placing));
   const [first] = inDirectory;
   if (first !== undefined) {
@@ -120,7 +139,7 @@ function placeKey(
   wanted?: "rsa-sha256",
 ): string | undefined {
   const read = readKey(source, where, placing);
-  const key = typeof read === "string" ? read : readPrivateKey(read.content);
+  const key = typeof read === "string" ? read : read.key;
   const problem =
     typeof key === "string" || wanted === undefined || key.algorithm === wanted ? key : "want an RSA key to seal with";
   if (typeof read === "string" || typeof problem === "string") {
@@ -146,18 +165,30 @@ function placeKey(
   return target;
 }
 
-function readKey(
-  source: KeySource,
-  where: string,
-  { at }: Placing,
-): { readonly content: Buffer; readonly isSafe: boolean } | string {
-  if (!("path" in source)) return { content: Buffer.from(pemOf(source.text)), isSafe: false };
+/** @returns the reason for a file that cannot be read */
+function readKey(source: KeySource, where: string, placing: Placing): ReadKey | string {
+  if (!("path" in source)) {
+    const content = Buffer.from(pemOf(source.text));
+    return { content, isSafe: false, key: kindOf(content) };
+  }
+  const known = placing.read.get(source.path) ?? readKeyFile(source.path, where, placing);
+  placing.read.set(source.path, known);
+  return known;
+}
+
+/** What counts of a key. The key itself would be kept for each of thousands of files. */
+function kindOf(content: Buffer): ReadKey["key"] {
+  const key = readPrivateKey(content);
+  return typeof key === "string" ? key : { algorithm: key.algorithm };
+}
+
+function readKeyFile(path: string, where: string, { at }: Placing): ReadKey | string {
   try {
-    const { bytes, mode } = readRegularFile(at(source.path), MAX_KEY_FILE_BYTES);
-    return { content: bytes, isSafe: !isOpenToAll(mode) };
+    const { bytes, mode } = readRegularFile(at(path), MAX_KEY_FILE_BYTES);
+    return { content: bytes, isSafe: !isOpenToAll(mode), key: kindOf(bytes) };
   } catch (error) {
     if (!["EACCES", "EPERM"].includes(errorCode(error))) return fileTrouble(error);
-    throw new Failure(EXIT.noPermission, [`${where}: Cannot read "${source.path}": no permission; run it as root`], {
+    throw new Failure(EXIT.noPermission, [`${where}: Cannot read "${path}": no permission; run it as root`], {
       cause: error,
     });
   }

@@ -34,16 +34,18 @@ interface Reading {
   readonly options: MilterOptions;
   readonly host: Host;
   readonly findings: Findings;
-  /** The keys by what tells them apart, in the order of the table. */
-  readonly keys: Map<string, FoundKey & { from: string[] }>;
+  /** The keys by what tells them apart, in the order of the table; each sender of one once. */
+  readonly keys: Map<string, Omit<FoundKey, "from"> & { readonly from: Set<string> }>;
+  /** Domains that have a file of their own, by the path with `%`. */
+  readonly domainsByPath: Map<string, readonly string[]>;
 }
 
 /** Reads the keys. What cannot be taken over is said in `findings`. */
 export function readOpendkimKeys(options: MilterOptions, host: Host, findings: Findings): readonly FoundKey[] {
-  const reading: Reading = { options, host, findings, keys: new Map() };
+  const reading: Reading = { options, host, findings, keys: new Map(), domainsByPath: new Map() };
   if (options.has("KeyTable")) readTables(reading);
   else if (options.has("KeyFile") && options.has("Selector")) readSingleKey(reading);
-  const keys = [...reading.keys.values()].filter(({ from }) => from.length > 0);
+  const keys = [...reading.keys.values()].map((key) => ({ ...key, from: [...key.from] }));
   sayOddKeys(keys, findings);
   // Of several keys for one sender the last one signs here.
   return options.flag("MultipleSignatures") === true ? keys.reverse() : keys;
@@ -162,7 +164,8 @@ function addEverybody({ where }: Row, entry: Entry, claims: Claims, reading: Rea
     }
     return;
   }
-  const domains = domainsOf(entry.data, reading);
+  const domains = reading.domainsByPath.get(entry.data) ?? domainsOf(entry.data, reading);
+  reading.domainsByPath.set(entry.data, domains);
   const reason = domains.length > 0 ? `: ${domains.length} have a key` : "; no domain has a key in a file of its own";
   findings.note(
     where,
@@ -203,8 +206,8 @@ function addKey(entry: Entry, pattern: string, where: string, { options, finding
   const id = JSON.stringify([domain, entry.selector, source]);
   const known = keys.get(id);
   if (known === undefined)
-    keys.set(id, { domain, selector: entry.selector, source, from: [pattern], where: entry.where });
-  else if (!known.from.includes(pattern)) known.from.push(pattern);
+    keys.set(id, { domain, selector: entry.selector, source, from: new Set([pattern]), where: entry.where });
+  else known.from.add(pattern);
 }
 
 function problemOf(domain: string, selector: string): string | undefined {

@@ -84,10 +84,13 @@ export class Claims {
   /** The place of the row that has all senders of a pattern already. */
   ownerOf(pattern: string): string | undefined {
     const domain = pattern.slice(pattern.lastIndexOf("@") + 1);
-    const labels = domain.replace(/^\./, "").split(".");
-    const above = labels.map((_label, at) => `.${labels.slice(at + 1).join(".")}`).slice(0, -1);
-    const wider = domain.startsWith(".") ? [domain, ...above] : [pattern, domain, ...above];
-    return wider.map((one) => this.#claimed.get(one)).find((owner) => owner !== undefined) ?? this.#everybody;
+    const exact = this.#claimed.get(pattern) ?? this.#claimed.get(domain);
+    if (exact !== undefined) return exact;
+    for (let dot = domain.indexOf(".", 1); dot !== -1; dot = domain.indexOf(".", dot + 1)) {
+      const owner = this.#claimed.get(domain.slice(dot));
+      if (owner !== undefined) return owner;
+    }
+    return this.#everybody;
   }
 
   claim(pattern: string, where: string): void {

@@ -59,11 +59,51 @@ function placed({ text = RSA, mode = 0o600, key = {}, isReadable = false, seals 
   };
 }
 
+function fifo(dir: string): string {
+  expect(spawnSync("mkfifo", [`${dir}/fifo`]).status).toBe(0);
+  return `${dir}/fifo`;
+}
+
 describe("placeKeys", () => {
   test("leaves a key where the service can read it", () => {
     const { path, ...found } = placed({ isReadable: true });
     const tables = [{ domain: "a.example", selector: "s", file: path, from: ["a.example"] }];
     expect(found).toEqual({ tables, settings: {}, notes: [], copies: [], content: "", kept: 1 });
+  });
+
+  test("reads a file once, however many domains have it", () => {
+    using dir = scratch();
+    const path = dir.write("k", RSA);
+    const findings = new Findings();
+    for (let at = 0; at < 100; at++) {
+      const domain = `d${at}.example`;
+      findings.signingKeys.push({ domain, selector: "s", source: { path }, from: [domain], where: "kt:1" });
+    }
+    let reads = 0;
+    const at = (name: string): string => {
+      reads++;
+      return name;
+    };
+    const { copies } = placeKeys([findings], { directory: "/x", at, isReadable: () => false });
+    expect(copies).toHaveLength(100);
+    expect(reads).toBe(1);
+  });
+
+  test.each([
+    ["a device without an end", () => "/dev/zero", "not a regular file"],
+    ["a FIFO", fifo, "not a regular file"],
+    ["a directory", (dir: string) => dir, "it is a directory"],
+  ])("leaves out %s, and says so", (_what, make, problem) => {
+    using dir = scratch();
+    const path = make(dir.path);
+    const findings = new Findings();
+    const key = { domain: "a.example", selector: "s", source: { path }, where: "kt:1" };
+    findings.signingKeys.push({ ...key, from: ["a.example"] });
+    findings.sealingKey = key;
+    const { notes, copies } = placeKeys([findings], { directory: "/x", at: (name) => name, isReadable: () => true });
+    const note = `kt:1: Cannot use ${path}, the key s of a.example: ${problem}; it is left out, so what it signed is not signed`;
+    expect(notes).toEqual([note, note]);
+    expect(copies).toEqual([]);
   });
 
   test("copies a key to where key_directory finds it", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { readOpendkim } from "../../../src/import/readers/opendkim.ts";
+import { elementsLookedAt } from "../../helpers/work.ts";
 import { hostWith } from "../fixtures.ts";
 
 function read(conf: string, tables: Readonly<Record<string, string>> = {}) {
@@ -239,6 +240,30 @@ green._domainkey.green.example green.example:20200516:/etc/opendkim/keys/green.e
     const found = read(text);
     expect(found.keys).toEqual(keys);
     if (says !== undefined) expect(found.notes.join("\n")).toContain(says);
+  });
+
+  test.each<[what: string, key: string, row: (at: number) => string, more?: string]>([
+    ["of one key", "k a.example:s:/k", (at) => `*@d${at}.example k`],
+    ["with a mailbox for one key", "k a.example:s:/k", (at) => `u${at}@a.example k`],
+    ["for everybody with one key", "k a.example:s:/k", () => "* k", "MultipleSignatures yes\n"],
+    ["for everybody with a key each", "k %:s:/k/%", () => "* k", "MultipleSignatures yes\n"],
+    ["for one sender", "k a.example:s:/k", () => "*@a.example k", "MultipleSignatures yes\n"],
+  ])("work for rows %s grows with their number, and not with its square", (_what, key, row, more = "") => {
+    let listed = 0;
+    const work = (count: number): number => {
+      const files = { "/kt": key, "/st": Array.from({ length: count }, (_, at) => `${row(at)}\n`).join("") };
+      const names = Array.from({ length: count }, (_, at) => `d${at}.example`);
+      const list = (): readonly string[] => {
+        listed++;
+        return names;
+      };
+      const source = { path: "opendkim.conf", text: `KeyTable /kt\nSigningTable refile:/st\n${more}` };
+      return elementsLookedAt(() => readOpendkim(source, hostWith(files, { list, exists: () => true })));
+    };
+    const [few, many] = [work(100), work(400)];
+    expect(many).toBeLessThanOrEqual(5 * few);
+    // Once for each reading.
+    expect(listed).toBeLessThanOrEqual(2);
   });
 
   test("the time for 100,000 rows grows with their number, and not with its square", () => {
