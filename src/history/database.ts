@@ -12,6 +12,7 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { CountedRow, PublishedPolicy } from "../dmarc/report-row.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
 import type { Entry, KindEntry, UntoldReason } from "./entry.ts";
+import { refuseForeignLink } from "./foreign-link.ts";
 import { readPolicy, readRow, readTexts } from "./stored.ts";
 
 /** Days of results that are kept beside today's. */
@@ -361,6 +362,7 @@ function cannotOpen(path: string, error: unknown): Error {
 
 /** Makes the file if there is none, readable for us only. SQLite would make it readable for everyone. */
 function prepareFile(path: string, mode: "create" | "existing"): void {
+  refuseForeignLink(path);
   // Looked at before it is opened: opening a device may have effects.
   const there = statSync(path, { throwIfNoEntry: false });
   if (there !== undefined && !there.isFile())

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { historyBlock } from "../dmarc/history.ts";
 import { fileTrouble } from "../process/exit.ts";
+import { refuseForeignLink } from "./foreign-link.ts";
 import type { History, HistoryHooks } from "./history.ts";
 import { WriteBehind } from "./write-behind.ts";
 
@@ -30,6 +31,7 @@ export function openHistoryFile(path: string, hooks: HistoryHooks): History {
 /** @throws {Error} if not all of it could be written; then nothing of it stays */
 async function append(path: string, text: string): Promise<void> {
   try {
+    refuseForeignLink(path);
     // Without O_NONBLOCK, a FIFO that nobody reads would keep a thread for good.
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NONBLOCK;
     await using file = await open(path, flags, MODE);

@@ -902,3 +902,39 @@ describe.skipIf(missing !== undefined)(`what cannot be imported is said, and not
     expect(parseConfig(readFileSync(place.config, "utf8"), "written").problems).toEqual([]);
   });
 });
+
+const HOSTILE = "a\x1b[31m\x9b2J\u202e";
+
+describe.each([
+  ["opendkim.conf", "SubDomains yes\nDomain a.example\nSelector s\nKeyFile @key\nMode sv\n", "the key s of a.example"],
+  ["opendmarc.conf", "RejectFailures true\nIgnoreHosts @key\n", "Cannot read"],
+  [
+    "openarc.conf",
+    "Mode sv\nDomain a.example\nSelector s\nKeyFile @key\nFinalReceiver yes\n",
+    "the key s of a.example",
+  ],
+])("postvouch import of a hostile %s", (name, conf, problem) => {
+  test.each([
+    ["/dev/zero", () => "/dev/zero"],
+    [
+      "a FIFO",
+      (dir: string) => {
+        expect(spawnSync("mkfifo", [`${dir}/fifo`]).status).toBe(0);
+        return `${dir}/fifo`;
+      },
+    ],
+    ["a name with escapes", (dir: string) => `${dir}/${HOSTILE}`],
+  ])("with %s for its files ends, names it, and sends nothing to the terminal", (_what, make) => {
+    using dir = scratch();
+    const [path, file] = [join(dir.path, name), make(dir.path)];
+    const more = `${HOSTILE} ${HOSTILE}\nUserID ${HOSTILE}\nSoftwareHeader ${HOSTILE}\nBogus\x1b]0;x\x07 y\n`;
+    writeFileSync(path, conf.replace("@key", file) + more);
+    const ran = postvouch(["import", "--dry-run", "--config", join(dir.path, "p.toml"), path]);
+    expect(ran.status).toBe(0);
+    const about = ran.stderr.split("\n").filter((line) => line.includes(problem));
+    expect(about.join("\n")).toContain(printable(file));
+    expect(ran.stderr).toContain("Bogus\\x1b]0;x\\x07 is no option of");
+    expect(ran.stderr).not.toMatch(NO_STACK);
+    expect(ran.stdout + ran.stderr).not.toMatch(/(?![\t\n])[\p{Cc}\p{Cf}]/u);
+  });
+});
