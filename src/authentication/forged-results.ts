@@ -10,6 +10,7 @@ import { lowerCase } from "../dns/name.ts";
 import type { HeaderField } from "../mail/header-field.ts";
 import type { FieldIndex } from "../milter/application.ts";
 import { claimedName } from "./claimed-name.ts";
+import { type Giver, giverOf } from "./handover.ts";
 
 const NAME = "Authentication-Results";
 const KEY = lowerCase(NAME);
@@ -32,9 +33,15 @@ export class ForgedResults {
   readonly #foreign: number[] = [];
   #count = 0;
   #areBelowReceived = false;
+  #areBelowStranger = false;
+  /** Who gave the message to this host, by the first Received: field that another program than one on this host has caused. */
+  #giver: Giver = "host";
   /** Number of the first ones that stand above the first Received: field. */
   #above = 0;
   #foreignAbove = 0;
+  /** Number of those above the field of `#giver`, and above the first one of a stranger. */
+  #aboveGiver = 0;
+  #aboveStranger = 0;
 
   constructor(names: ClaimedNames) {
     this.#names = names;
@@ -42,7 +49,7 @@ export class ForgedResults {
 
   /** Takes the next field of the header. */
   note({ key, value }: HeaderField): void {
-    if (key === "received") this.#areBelowReceived = true;
+    if (key === "received") this.#noteReceived(value);
     if (key !== KEY) return;
     this.#count += 1;
     const { ids, trustedIds } = this.#names;
@@ -50,6 +57,8 @@ export class ForgedResults {
     if (ids.some(claims)) {
       this.#indices.push(this.#count);
       if (!this.#areBelowReceived) this.#above += 1;
+      if (this.#giver === "host") this.#aboveGiver += 1;
+      if (!this.#areBelowStranger) this.#aboveStranger += 1;
     } else if (trustedIds.some(claims)) {
       this.#foreign.push(this.#count);
       if (!this.#areBelowReceived) this.#foreignAbove += 1;
@@ -63,11 +72,35 @@ export class ForgedResults {
   }
 
   /**
-   * Those below the first Received: field that claim to be ours. On the second pass this host has written that field, and all that stands above
-   * it. All of them if there is none.
+   * Those that this host has written on its first pass, if it is asked on the second one. They stand above the first Received:
+   * field, which this host has written, too. A content filter puts fields of its own above them; so the Received: fields of
+   * programs on this host do not count, if below them comes that of a client elsewhere.
    */
-  belowReceived(): FieldIndex[] {
-    return this.#indices.slice(this.#areBelowReceived ? this.#above : 0).map(toIndex);
+  ofFirstPass(): FieldIndex[] {
+    return this.#indices.slice(0, this.#ofFirstPass()).map(toIndex);
+  }
+
+  /** All others that claim to be ours. */
+  notOfFirstPass(): FieldIndex[] {
+    return this.#indices.slice(this.#ofFirstPass()).map(toIndex);
+  }
+
+  /** Those that claim to be ours below the Received: field of a client elsewhere: they came with the message. */
+  belowStranger(): FieldIndex[] {
+    return this.#indices.slice(this.#aboveStranger).map(toIndex);
+  }
+
+  #ofFirstPass(): number {
+    if (!this.#areBelowReceived) return 0;
+    return this.#giver === "stranger" ? this.#aboveGiver : this.#above;
+  }
+
+  #noteReceived(value: string): void {
+    this.#areBelowReceived = true;
+    if (this.#areBelowStranger) return;
+    const giver = giverOf(value);
+    if (this.#giver === "host") this.#giver = giver;
+    this.#areBelowStranger = giver === "stranger";
   }
 }
 
@@ -80,13 +113,10 @@ function toIndex(index: number): FieldIndex {
   return { name: NAME, index };
 }
 
-/**
- * The values of our fields above the first Received: field, the top one first. On the second pass this host has written them:
- * nothing that a stranger has sent can stand there.
- */
+/** The values of our fields of the first pass, the top one first: nothing that a stranger has sent is among them. */
 export function ownResults(fields: readonly HeaderField[], ids: readonly string[]): string[] {
-  const received = fields.findIndex(({ key }) => key === "received");
-  return fields
-    .slice(0, Math.max(received, 0))
-    .flatMap(({ key, value }) => (key === KEY && ids.some(claimedName(value)) ? [value] : []));
+  const forged = new ForgedResults({ ids, trustedIds: [], isRelayed: false });
+  for (const field of fields) forged.note(field);
+  const all = fields.filter(isResultsField);
+  return forged.ofFirstPass().flatMap(({ index }) => all[index - 1]?.value ?? []);
 }

@@ -10,7 +10,10 @@ import { ownResults } from "./forged-results.ts";
 import { Handled } from "./handled.ts";
 import { Seal, sealEdits, sealReport } from "./seal.ts";
 
-/** A message that only loses forged results; one of this host itself loses nothing. */
+/**
+ * A message that only loses forged results. One of this host itself loses those below the Received: field of a client elsewhere:
+ * before a content filter there is none above ours, and what a program has fetched from another host has all of its below one.
+ */
 export class Skipped extends Handled {
   eoh(): StepReply {
     if (this.forged().length > 0) return "continue";
@@ -24,12 +27,12 @@ export class Skipped extends Handled {
   }
 
   protected override forged(): FieldIndex[] {
-    return this.arrival.origin.isLoopback ? [] : super.forged();
+    return this.arrival.origin.isLoopback ? this.head.forged.belowStranger() : super.forged();
   }
 }
 
 /**
- * A message on the second pass. The fields above the first Received: were added by this host on the first pass and stay. No
+ * A message on the second pass. The results of the first pass stay, wherever a content filter has put fields above them. No
  * others that claim to be ours do. What failed DMARC is not sent on under our own name if the admin says so. All else is
  * sealed as it leaves, with the results of the first pass; what the message has brought is no result.
  */
@@ -71,7 +74,7 @@ export class Forwarded extends Handled {
   }
 
   protected override forged(): FieldIndex[] {
-    return this.head.forged.belowReceived();
+    return this.head.forged.notOfFirstPass();
   }
 
   /** Begins to seal, and to verify the chain if its verdict matters: for a seal, or for a message that is to be held. */

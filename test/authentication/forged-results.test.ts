@@ -111,7 +111,7 @@ describe("the indices", () => {
 
   test("without a Received: field are all: nobody knows who wrote them", () => {
     const forged = collect(["Authentication-Results: mx.example.org; dkim=pass", "From: x"]);
-    expect(forged.belowReceived().map(({ index }) => index)).toEqual([1]);
+    expect(forged.notOfFirstPass().map(({ index }) => index)).toEqual([1]);
   });
 
   test("below the first Received: field are those that came with the message", () => {
@@ -120,7 +120,22 @@ describe("the indices", () => {
       "Received: from x by mx.example.org",
       "Authentication-Results: mx.example.org; dkim=pass",
     ]);
-    expect(forged.belowReceived().map(({ index }) => index)).toEqual([2]);
+    expect(forged.notOfFirstPass().map(({ index }) => index)).toEqual([2]);
+  });
+
+  test.each([
+    ["from x (x [192.0.2.1])\r\n\tby mx.example.org", [1]],
+    ["from localhost (localhost [127.0.0.1])\r\n\tby mx.example.org", []],
+    ["from x ([192.0.2.1] [127.0.0.1]) by localhost", [1]],
+    ["from pop.example.net [IPv6:2001:db8::9] by localhost with POP3 (fetchmail-6.4)", [1]],
+    ["by mx.example.org (Postfix, from userid 1000)\r\n\tid 4fX0", []],
+  ])("below Received: %s, those that came from elsewhere are %j", (received, strangers) => {
+    const forged = collect([
+      `Received: ${received}`,
+      "Authentication-Results: mx.example.org; spf=pass",
+      "Authentication-Results: other.example; spf=pass",
+    ]);
+    expect(forged.belowStranger().map(({ index }) => index)).toEqual(strangers);
   });
 
   const RELAYED = [

@@ -18,6 +18,13 @@ const FROM = "From: Ann <ann@example.com>\r\nTo: bob@example.org\r\nSubject: a t
 const RECEIVED = "Received: from mail.example.net by mx.example.org; Thu, 26 Nov 2026 08:00:00 +0000\r\n";
 const OURS =
   "Authentication-Results: mx.example.org;\r\n\tspf=pass smtp.mailfrom=example.com;\r\n\tdmarc=pass (p=reject dis=none) header.from=example.com\r\n";
+/** What a content filter on this host and the service behind it put above our results. */
+const AMAVIS =
+  "Received: from mx.example.org ([127.0.0.1])\r\n\tby localhost (mx.example.org [127.0.0.1]) (amavisd-new, port 10024)\r\n\twith ESMTP id x1; Thu, 26 Nov 2026 08:00:01 +0000\r\n";
+const REINJECTED =
+  "Received: from localhost (localhost [IPv6:::1])\r\n\tby mx.example.org (Postfix) with ESMTP id 4fX1; Thu, 26 Nov 2026 08:00:02 +0000\r\n";
+const STRANGERS =
+  "Received: from [127.0.0.1] (mail.example.net [192.0.2.1])\r\n\tby mx.example.org (Postfix) with ESMTP id 4fX0; Thu, 26 Nov 2026 08:00:00 +0000\r\n";
 const PLANTED = "Authentication-Results: mx.example.org; dmarc=pass header.from=bank.example\r\n";
 
 interface Options extends Partial<Handling> {
@@ -47,6 +54,43 @@ describe("The second pass", () => {
   });
 
   test.each([
+    ["a filter that hands mail back", `${REINJECTED}${AMAVIS}`],
+    ["a filter that adds no field", REINJECTED],
+  ])("finds the results of the first pass below %s", async (_what, above) => {
+    const { message, decision } = await handle(`${above}${OURS}${STRANGERS}${PLANTED}${FROM}\r\nHi\r\n`);
+    expect(message).toContain(`\r\nARC-Authentication-Results: i=1;${OURS.slice(OURS.indexOf(":") + 1)}`);
+    expect((decision as Decision).edits?.remove).toEqual([{ name: "Authentication-Results", index: 2 }]);
+  });
+
+  test("holds what failed before a filter", async () => {
+    const failed =
+      "Authentication-Results: mx.example.org;\r\n\tdmarc=fail (p=reject dis=none) header.from=example.com policy.dmarc=reject\r\n";
+    const toml = '[dmarc]\nforward_failed = "hold"';
+    const { report } = await handle(`${REINJECTED}${AMAVIS}${failed}${STRANGERS}${FROM}\r\nHi\r\n`, { toml });
+    expect(report?.action).toBe("hold");
+  });
+
+  test.each([
+    [
+      "a field below that of a stranger who names loopback in HELO",
+      `${REINJECTED}${STRANGERS}${PLANTED}${FROM}\r\nHi\r\n`,
+    ],
+    [
+      "a field below one of fetchmail",
+      `${REINJECTED}Received: from pop.example.net [192.0.2.9]\r\n\tby localhost with POP3 (fetchmail-6.4)\r\n${PLANTED}${FROM}\r\nHi\r\n`,
+    ],
+    [
+      "a field below one of sendmail(1)",
+      `${REINJECTED}Received: by mx.example.org (Postfix, from userid 1000)\r\n\tid 4fX0\r\n${PLANTED}${FROM}\r\nHi\r\n`,
+    ],
+    [
+      "a field below one that names loopback behind by",
+      `${REINJECTED}Received: from x by localhost (localhost [127.0.0.1])\r\n${PLANTED}${FROM}\r\nHi\r\n`,
+    ],
+    [
+      "a field below one without an address that can be read",
+      `${REINJECTED}Received: from x (unknown [unknown] [127.0.0.1])\r\n\tby mx.example.org\r\n${PLANTED}${FROM}\r\nHi\r\n`,
+    ],
     ["a field below the first Received", `${RECEIVED}${PLANTED}${FROM}\r\nHi\r\n`],
     ["a field of a message without Received", `${PLANTED}${FROM}\r\nHi\r\n`],
     [
