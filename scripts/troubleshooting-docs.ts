@@ -37,6 +37,7 @@ SRS keeps SPF green for *your* domain. What the receiver does with the domain in
 | Mail that is delivered here has \`SRS0=\` in Return-Path, with the forward-only set-up | \`sender_canonical_maps\` of the classic set-up is still there |
 | Nothing is rewritten | The status page (http://127.0.0.1:9797/) says when Postfix last asked each map. If it asks: the sender's domain is an own domain, or the mail does not leave this host |
 | Mail has no \`Authentication-Results\` of ours, or is not signed | \`postvouch doctor\` says who asks the milter, and which keys wait for their records |
+| Forged mail from us that fetchmail or getmail has fetched is signed with our key | It came in by localhost:25 or sendmail(1), as mail of your own users does. Give it a service of its own ([milter.md](milter.md#fetched-mail)) |
 | SPF fails for all mail | The clients have private addresses (\`hidden_client\` in the log): a proxy or a container hides the real ones |
 | The daemon ends at once | Its last line names the cause. Exit code 78: the configuration (\`postvouch check-config\`), 69: a port is taken, 77: a permission |
 `;

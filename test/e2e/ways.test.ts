@@ -16,6 +16,7 @@ import type { MailHost } from "./lab/postfix-files.ts";
 import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
 import { NODE } from "./lab/runtime.ts";
+import { snippet } from "./lab/snippets.ts";
 
 const missing = requireLab("openssl");
 
@@ -55,6 +56,7 @@ function masterCf(directory: string): string {
     smtpd(PORTS.filtered, "n", "content_filter = scan:[127.0.0.1]:10025"),
     "scan unix - - n - - smtp -o smtp_bind_address=127.0.0.1\n",
     smtpd(10_025, "n", "content_filter =", "milter_macro_daemon_name = REINJECT"),
+    snippet("milter-fetched.master.cf"),
     smtpd(PORTS.second, "n", `smtpd_milters = ${MILTER}, ${EDITING}`),
     smtpd(PORTS.first, "n", `smtpd_milters = ${EDITING}, ${MILTER}`, "milter_macro_daemon_name = ORIGINATING"),
     smtpd(
@@ -172,6 +174,28 @@ describe.skipIf(missing !== undefined)(`The ways to the milter ${missing ?? ""}`
     expect(resultsOf(message)).toMatch(PASSED);
     expect(message.headers("Received")).toHaveLength(2);
     await postvouch.logged(/^info milter .*role=skip /m);
+  });
+
+  test("fetchmail: by port 25 a forged author is signed, by the service of its own not, and what is planted goes", async () => {
+    const messages: StoredMessage[] = [];
+    for (const port of [25, 10_027]) {
+      const tag = newTag();
+      const fetched = [
+        "Received: from pop.example.net [192.0.2.9]",
+        "\tby localhost with POP3 (fetchmail-6.4.37)",
+        "\tfor <carol@localhost> (single-drop); Thu, 26 Nov 2026 08:00:00 +0000",
+        "Received: from evil.example (localhost [127.0.0.1]) by pop.example.net; Thu, 26 Nov 2026 07:00:00 +0000",
+        PLANTED,
+        "From: <alice@dest.test>",
+      ];
+      const text = [...fetched, `Subject: ${tag}`, "", "hello", "."].join("\r\n");
+      const envelope = ["MAIL FROM:<x@evil.example>", "RCPT TO:<carol@dest.test>", "DATA", text, "QUIT"];
+      const replies = await receiver.smtp("127.0.0.1", port, "EHLO localhost", ...envelope);
+      expect(replies.at(-2)).toMatch(/^250 .*queued/);
+      messages.push(await receiver.arrived("carol", tag));
+    }
+    expect(messages.map((message) => message.headers("DKIM-Signature").length)).toEqual([1, 0]);
+    expect(messages.flatMap((message) => message.headers("Authentication-Results"))).toEqual([]);
   });
 
   test("a second milter that edits: our field stays, and its edits are in their places", async () => {
