@@ -39,6 +39,7 @@ export function settleMilter(
   for (const { key, value, from } of circumstances.keys.settings) add(key, value, from);
   verifyForDmarc(settling);
   nameResults(settling, circumstances.myhostname);
+  nameMalformed(settling);
   ignoreHosts(settling);
   listen(settling, circumstances.milterPorts);
   return settling.notes;
@@ -51,6 +52,17 @@ function verifyForDmarc({ settings, notes }: Settling): void {
   settings.delete("dkim.verify");
   settings.delete("arc.verify");
   notes.push(`dkim.verify: true, not false of ${dkim.from}: DMARC wants the results of DKIM`);
+}
+
+/** Writes the default where check-config asks for another value, so that the admin finds the line, and why it is so. */
+function nameMalformed({ settings, add }: Settling): void {
+  const reject = settings.get("dmarc.reject");
+  if (reject?.value !== true || settings.has("milter.malformed")) return;
+  add(
+    "milter.malformed",
+    "tag",
+    'as the filters had it. With it a second From: is a way round p=reject, of which check-config warns: "reject" is better',
+  );
 }
 
 /** Keeps the name of the results, and has forged ones of all other names removed. */

@@ -58,6 +58,14 @@ describe("several filters", () => {
     expect(plan([dkim("Mode s")]).config["dkim.verify"]).toBe(false);
   });
 
+  test("a way round DMARC that the filters left open is a line of the file, which says so", () => {
+    const { toml } = plan([dmarc("RejectFailures yes")]);
+    expect(toml).toMatch(/^# as the filters had it\. .*check-config warns: "reject" is better\nmalformed = "tag"$/m);
+    const closed = plan([dkim("RequiredHeaders yes"), dmarc("RejectFailures yes")]);
+    expect(closed.config["milter.malformed"]).toBe("reject");
+    expect(plan([dmarc("RejectFailures no")]).toml).not.toContain("malformed");
+  });
+
   test("one name stays, and forged results of the others are removed", () => {
     const found = [
       arc("AuthservID a.example\nMode v"),

@@ -44,6 +44,8 @@ interface Placing extends KeyPlace {
   readonly copies: Map<string, KeyCopy>;
   /** Files that were read, by their path: thousands of domains may have one. */
   readonly read: Map<string, ReadKey | string>;
+  /** The files of the keys that are in `tables`, or that the directory alone names. */
+  readonly files: Map<string, { readonly file: string; readonly isInTable: boolean }>;
   kept: number;
 }
 
@@ -75,6 +77,7 @@ export function placeKeys(found: readonly Findings[], place: KeyPlace): PlacedKe
     notes: [],
     copies: new Map(),
     read: new Map(),
+    files: new Map(),
     kept: 0,
   };
   const inDirectory = found.flatMap(({ signingKeys }) => signingKeys).filter((key) => placeSigner(key, placing));
@@ -87,6 +90,7 @@ export function placeKeys(found: readonly Findings[], place: KeyPlace): PlacedKe
       from: `copies: the key of ${first.domain} (${first.where})${more}`,
     });
   }
+  for (const { missedSenders } of found) for (const key of missedSenders) sayMissed(key, placing);
   for (const { sealingKey } of found) if (sealingKey !== undefined) placeSealer(sealingKey, placing);
   return { ...placing, notes: shortened(placing.notes), copies: [...placing.copies.values()] };
 }
@@ -103,9 +107,35 @@ function placeSigner(key: FoundKey, placing: Placing): boolean {
   const isUsual = from.length === 1 && from[0] === domain;
   const target = join(placing.directory, domain, `${selector}.${isUsual ? FOUND_THERE : NAMED}`);
   const file = placeKey(key, target, placing);
-  if (file === undefined || (file === target && isUsual)) return file !== undefined;
+  if (file === undefined) return false;
+  const isInTable = file !== target || !isUsual;
+  placing.files.set(nameOf(key), { file, isInTable });
+  if (!isInTable) return true;
   placing.tables.push({ values: { domain, selector, file, from }, from: originOf(key, file === target, where) });
   return false;
+}
+
+function nameOf({ domain, selector, source }: FoundKey): string {
+  return JSON.stringify([domain, selector, source]);
+}
+
+/** Says what to write for senders that never signed, if they are meant to. */
+function sayMissed(key: FoundKey, { files, notes }: Placing): void {
+  const { domain, selector, source, where } = key;
+  const placed = files.get(nameOf(key));
+  const names = `domain = "${domain}", selector = "${selector}"`;
+  for (const sender of key.from) {
+    // A key that the directory names signs for its own domain.
+    if (placed?.isInTable === false && sender === domain) continue;
+    const start = `${where}: If mail of ${sender} is to be signed,`;
+    const file = placed?.file ?? ("path" in source ? source.path : "");
+    const end = placed === undefined ? ", where file is one that the service can read" : "";
+    notes.push(
+      placed?.isInTable === true
+        ? `${start} add "${sender}" to from of the [[dkim.sign.keys]] with ${names}`
+        : `${start} add a [[dkim.sign.keys]] with ${names}, file = "${file}", from = ["${sender}"], each on a line of its own${end}`,
+    );
+  }
 }
 
 function placeSealer(key: Omit<FoundKey, "from">, placing: Placing): void {

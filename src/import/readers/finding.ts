@@ -67,6 +67,8 @@ export class Findings {
   trustsFrom = "";
   /** The keys that sign with DKIM. */
   readonly signingKeys: FoundKey[] = [];
+  /** Keys with senders that were probably meant, and never signed. */
+  readonly missedSenders: FoundKey[] = [];
   /** The key that seals with ARC. */
   sealingKey: Omit<FoundKey, "from"> | undefined;
   /** Where a filter listens, as its files say it. */

@@ -128,6 +128,10 @@ function addSenders(row: Row, hasPatterns: boolean, entry: Entry, claims: Claims
   const senders = readSenders(row.key, hasPatterns);
   if ("problem" in senders) {
     findings.note(row.where, `SigningTable: ${senders.problem}`);
+    if (senders.meant !== undefined) {
+      const key = keyFor(entry, senders.meant, options);
+      findings.missedSenders.push({ ...key, from: [senders.meant], where: row.where });
+    }
     return;
   }
   const isSingle = options.flag("MultipleSignatures") !== true;
@@ -195,9 +199,7 @@ function addKey(entry: Entry, pattern: string, where: string, { options, finding
     );
     return;
   }
-  const domain = (entry.domain === "%" ? pattern.slice(pattern.lastIndexOf("@") + 1) : entry.domain).toLowerCase();
-  const isPath = /^(?:\.{0,2}\/)/.test(entry.data);
-  const source: KeySource = isPath ? { path: options.at(entry.data.replaceAll("%", domain)) } : { text: entry.data };
+  const { domain, source } = keyFor(entry, pattern, options);
   const problem = problemOf(domain, entry.selector);
   if (problem !== undefined) {
     findings.note(entry.where, `${problem}; the key is left out`);
@@ -208,6 +210,19 @@ function addKey(entry: Entry, pattern: string, where: string, { options, finding
   if (known === undefined)
     keys.set(id, { domain, selector: entry.selector, source, from: new Set([pattern]), where: entry.where });
   else known.from.add(pattern);
+}
+
+/** The key that a row of KeyTable means for a sender. */
+function keyFor(
+  entry: Entry,
+  pattern: string,
+  options: MilterOptions,
+): Pick<FoundKey, "domain" | "selector" | "source"> {
+  const ofSender = pattern.slice(pattern.lastIndexOf("@") + 1).replace(/^\./, "");
+  const domain = (entry.domain === "%" ? ofSender : entry.domain).toLowerCase();
+  const isPath = /^(?:\.{0,2}\/)/.test(entry.data);
+  const source: KeySource = isPath ? { path: options.at(entry.data.replaceAll("%", domain)) } : { text: entry.data };
+  return { domain, selector: entry.selector, source };
 }
 
 function problemOf(domain: string, selector: string): string | undefined {

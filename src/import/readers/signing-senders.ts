@@ -5,7 +5,11 @@ import { asciiName } from "../../domains/name.ts";
 export type Senders =
   | { readonly patterns: readonly string[]; readonly remark?: string }
   | { readonly isEverybody: true }
-  | { readonly problem: string };
+  | {
+      readonly problem: string;
+      /** What the row was probably meant to say. */
+      readonly meant?: string;
+    };
 
 const EVERYBODY = { isEverybody: true } as const;
 
@@ -70,10 +74,9 @@ function noDomain(key: string): Senders {
 
 /** The usual mistake: wildcards in a table without them, and bare domains in one with them. */
 function neverMatched(key: string): Senders {
-  const meant = asciiName(key.replace(/^\*?@?\*?\.?/, ""));
-  const wish =
-    meant === undefined ? "" : `. If it is meant, add from = ["${key.includes("*.") ? "." : ""}${meant}"] to the key`;
-  return { problem: `"${key}" never matched a sender, so its mail was not signed; it is left out${wish}` };
+  const name = asciiName(key.replace(/^\*?@?\*?\.?/, ""));
+  const problem = `"${key}" never matched a sender, so its mail was not signed; it is left out`;
+  return name === undefined ? { problem } : { problem, meant: `${key.includes("*.") ? "." : ""}${name}` };
 }
 
 /** Which senders have been given to a row: as in OpenDKIM, those of the first row that matches them. */

@@ -24,10 +24,12 @@ interface Given {
   readonly key?: Partial<FoundKey>;
   readonly isReadable?: boolean;
   readonly seals?: true;
+  /** Senders that never signed. */
+  readonly missed?: Partial<FoundKey>;
 }
 
 /** Places one key of a.example. */
-function placed({ text = RSA, mode = 0o600, key = {}, isReadable = false, seals }: Given) {
+function placed({ text = RSA, mode = 0o600, key = {}, isReadable = false, seals, missed }: Given) {
   using dir = scratch();
   const path = join(dir.path, "k");
   writeFileSync(path, text);
@@ -43,6 +45,7 @@ function placed({ text = RSA, mode = 0o600, key = {}, isReadable = false, seals 
   const findings = new Findings();
   if (seals === true) findings.sealingKey = found;
   else findings.signingKeys.push(found);
+  if (missed !== undefined) findings.missedSenders.push({ ...found, where: "st:2", ...missed });
   const { tables, settings, notes, copies, kept } = placeKeys([findings], {
     directory: "/var/lib/x/dkim",
     at: (name) => name,
@@ -123,6 +126,33 @@ describe("placeKeys", () => {
     const file = "/var/lib/x/dkim/a.example/s.pem";
     expect(tables).toEqual([{ domain: "a.example", selector: "s", file, from: ["a.example", ".a.example"] }]);
     expect(settings).toEqual({});
+  });
+
+  test.each<[what: string, given: Given, notes: string[]]>([
+    [
+      "of a key in a table",
+      { isReadable: true, missed: { from: [".b.example"] } },
+      [
+        'st:2: If mail of .b.example is to be signed, add ".b.example" to from of the [[dkim.sign.keys]] with domain = "a.example", selector = "s"',
+      ],
+    ],
+    [
+      "of a key that the directory names",
+      { missed: { from: [".a.example"] } },
+      [
+        'st:2: If mail of .a.example is to be signed, add a [[dkim.sign.keys]] with domain = "a.example", selector = "s", file = "/var/lib/x/dkim/a.example/s.private", from = [".a.example"], each on a line of its own',
+      ],
+    ],
+    ["which sign by now", { missed: { from: ["a.example"] } }, []],
+    [
+      "of a key that nobody else has",
+      { missed: { from: ["b.example"], domain: "b.example", source: { path: "/k/b" } } },
+      [
+        'st:2: If mail of b.example is to be signed, add a [[dkim.sign.keys]] with domain = "b.example", selector = "s", file = "/k/b", from = ["b.example"], each on a line of its own, where file is one that the service can read',
+      ],
+    ],
+  ])("says what to write for senders that never signed, %s", (_what, given, notes) => {
+    expect(placed(given).notes).toEqual(notes);
   });
 
   test("copies a key that everybody can read, and says so", () => {
