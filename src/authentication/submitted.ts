@@ -1,10 +1,13 @@
-/** Signs a message of ours with DKIM. An internal client without a key has its signatures verified, and nothing decided. */
+/** Signs a message of ours with DKIM, unless it has a good signature of the same key. An internal client without a key has its signatures verified, and nothing decided. */
 import { BodyHashes } from "../dkim/body-hash.ts";
 import type { ConfiguredKey } from "../dkim/keys.ts";
 import { namesToSign, Signing } from "../dkim/sign.ts";
+import { isRefusal, readSignature } from "../dkim/signature.ts";
+import type { ShownSignature, SignatureVerdict } from "../dkim/verdict.ts";
 import { dkimResults } from "../dkim/verdict.ts";
 import { Verification } from "../dkim/verify.ts";
 import { readFrom } from "../dmarc/from.ts";
+import { lowerCase } from "../dns/name.ts";
 import { foldedResults, type MethodResult } from "../mail/authentication-results.ts";
 import { parseMailbox } from "../mail/mailbox.ts";
 import type { Decision, StepReply } from "../milter/application.ts";
@@ -16,6 +19,7 @@ export class Submitted extends Handled {
   #keys: readonly ConfiguredKey[] = [];
   #signing: Signing | undefined;
   #verification: Verification | undefined;
+  readonly #equal: { readonly key: ConfiguredKey; readonly shown: ShownSignature }[] = [];
   /** Why mail that has a key is not signed. */
   #problem: string | undefined;
 
@@ -27,9 +31,13 @@ export class Submitted extends Handled {
       const found = namesToSign(this.head.fields, sign);
       if (this.head.isExcessive) this.#problem = "the header is longer than this host reads";
       else if ("refusal" in found) this.#problem = found.refusal;
-      else this.#signing = new Signing(sign, this.head.fields, found.names, this.#keys, this.#body);
+      else {
+        this.#signing = new Signing(sign, this.head.fields, found.names, this.#keys, this.#body);
+        this.#findEqual(found.names);
+      }
     }
-    if (this.#signing === undefined && this.#problem === undefined && !origin.isLoopback && verifiesDkim) {
+    const isForeign = this.#signing === undefined && this.#problem === undefined && !origin.isLoopback && verifiesDkim;
+    if (isForeign || this.#equal.length > 0) {
       const header = {
         fields: this.head.fields,
         authorDomains: [this.#authorDomain],
@@ -57,16 +65,44 @@ export class Submitted extends Handled {
       this.report("tempfail", { authorDomain: this.#authorDomain, problem: this.#problem });
       return { reply: { code: 451, enhancedCode: "4.7.0", text: "Cannot sign this message now, try again later" } };
     }
-    const signatures = (await this.#signing?.finish(timeMs() / 1000)) ?? [];
-    const verdicts = await this.#verification?.finish();
-    const results = verdicts === undefined ? [] : dkimResults(verdicts);
-    this.#reportDone(results, this.#signing === undefined ? [] : this.#keys);
-    const insert = signatures.map(({ name, value }) => ({ name, value, position: 0 }));
+    const verdicts = (await this.#verification?.finish()) ?? [];
+    const isVerifiedOnly = this.#signing === undefined && this.#verification !== undefined;
+    const results = isVerifiedOnly ? dkimResults(verdicts) : [];
+    const all = (await this.#signing?.finish(timeMs() / 1000)) ?? [];
+    const keys = this.#keysToSign(verdicts);
+    this.#reportDone(results, this.#signing === undefined ? [] : keys);
+    const wanted = all.filter((_, at) => keys.includes(this.#keys[at] as ConfiguredKey));
+    const insert = wanted.map(({ name, value }) => ({ name, value, position: 0 }));
     if (results.length > 0) {
       const value = foldedResults(settings.authservId, results);
       insert.unshift({ name: "Authentication-Results", value, position: 0 });
     }
     return { reply: "continue", edits: { remove, insert } };
+  }
+
+  /**
+   * Finds signatures of our keys that would be worth as much as ours, if they are good. Whoever has brought the message may have
+   * the same key: `postvouch dmarc report` has.
+   */
+  #findEqual(names: readonly string[]): void {
+    const nowSeconds = this.arrival.parts.timeMs() / 1000;
+    for (const field of this.head.fields) {
+      if (field.key !== "dkim-signature") continue;
+      const { shown, read } = readSignature(field, nowSeconds);
+      if (isRefusal(read) || read.bodyLimit !== undefined || !covers(read.signedNames, names)) continue;
+      const key = this.#keys.find((one) => isOf(shown, one));
+      if (key !== undefined) this.#equal.push({ key, shown });
+    }
+  }
+
+  /** The keys of which the message has no good signature yet. */
+  #keysToSign(verdicts: readonly SignatureVerdict[]): readonly ConfiguredKey[] {
+    const isGood = (shown: ShownSignature): boolean =>
+      verdicts.some(
+        (one) =>
+          one.result === "pass" && !one.isTesting && one.signature === shown.signature && one.domain === shown.domain,
+      );
+    return this.#keys.filter((key) => !this.#equal.some((one) => one.key === key && isGood(one.shown)));
   }
 
   #reportDone(results: readonly MethodResult[], signed: readonly ConfiguredKey[]): void {
@@ -97,4 +133,20 @@ export class Submitted extends Handled {
     const id = /<([^<>\s]{1,255})>[^<>]*$/.exec(this.head.valuesOf("list-id").at(-1) ?? "")?.[1];
     return id?.slice(id.indexOf(".") + 1);
   }
+}
+
+function isOf({ domain, selector, algorithm }: ShownSignature, key: ConfiguredKey): boolean {
+  const isName = lowerCase(domain) === lowerCase(key.domain) && lowerCase(selector) === lowerCase(key.selector);
+  return isName && algorithm === key.algorithm;
+}
+
+/** Tells if a signature is about all fields that we would sign, each as many times: also those that nobody may add. */
+function covers(signed: readonly string[], wanted: readonly string[]): boolean {
+  const counts = new Map<string, number>();
+  for (const name of signed) counts.set(lowerCase(name), (counts.get(lowerCase(name)) ?? 0) + 1);
+  return wanted.every((name) => {
+    const left = counts.get(lowerCase(name)) ?? 0;
+    counts.set(lowerCase(name), left - 1);
+    return left > 0;
+  });
 }
