@@ -1,4 +1,5 @@
 /** Finds content filters (FILTER_README, SMTPD_PROXY_README) and the services at which they hand mail back. */
+import { filterDestinations } from "../postfix/filter-actions.ts";
 import { splitItems } from "../postfix/match-list.ts";
 import type { Service } from "../postfix/services.ts";
 import type { Facts, PostfixFacts } from "./facts.ts";
@@ -29,7 +30,7 @@ export function filtersOf(service: Service, postfix: PostfixFacts, { host }: Pic
       ? []
       : CHECKS.flatMap((name) => splitItems(postfix.value(name)))),
   ];
-  const queued = [of("content_filter"), ...tables.flatMap((table) => filterActions(table, host.read))];
+  const queued = [of("content_filter"), ...tables.flatMap((table) => filterDestinations(table, host.read))];
   return [
     ...queued.filter(Boolean).map((text): Filter => ({ kind: "queue", text })),
     ...[of("smtpd_proxy_filter")].filter(Boolean).map((text): Filter => ({ kind: "proxy", text })),
@@ -80,14 +81,4 @@ function isMarked({ overrides }: Service): boolean {
   return ["smtpd_client_restrictions", "smtpd_relay_restrictions", "smtpd_recipient_restrictions"].some((name) =>
     /^permit_mynetworks[,\s]+reject$/.test(overrides.get(name) ?? ""),
   );
-}
-
-/** The destinations of FILTER in a table of main.cf, or in its file. Only texts can be seen. */
-function filterActions(table: string, read: Facts["host"]["read"]): string[] {
-  const path = /^(?:proxy:)?\w+:(\/\S+)$/.exec(table)?.[1];
-  const text = path === undefined ? table : (read(path) ?? "");
-  return text.split("\n").flatMap((line) => {
-    const destination = line.startsWith("#") ? undefined : /(?:^|[\s:{])FILTER\s+([^\s}]+)/i.exec(line)?.[1];
-    return destination === undefined ? [] : [destination];
-  });
 }

@@ -32,3 +32,15 @@ function mustBeRegular(found: Stats, maxBytes: number): void {
   if (!found.isFile()) throw new Error("not a regular file");
   if (found.size > maxBytes) throw new Error(`over ${maxBytes} bytes`);
 }
+
+/** Longest file that is read whole to look for something in it. */
+const MAX_TEXT_BYTES = 16 * 1024 * 1024;
+
+/** The bytes of a file as latin1; `undefined` if it cannot be read, is not regular or is over 16 MiB long. */
+export function readText(path: string): string | undefined {
+  try {
+    return readRegularFile(path, MAX_TEXT_BYTES).bytes.toString("latin1");
+  } catch {
+    return undefined;
+  }
+}

@@ -1,8 +1,9 @@
 /** Finds the milters in main.cf and master.cf whose work ours does: by the process, by their files, by their usual places. */
-import { readFileSync } from "node:fs";
+
 import { join } from "node:path";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { ownerOf } from "../../net/port-owner.ts";
+import { readText } from "../../setup/regular-file.ts";
 import {
   type Filter,
   type FilterProgram,
@@ -79,18 +80,10 @@ function configured(places: readonly string[], known: readonly Known[]): FilterP
 }
 
 function readFiles(program: FilterProgram, etc: string): Known {
-  const texts = (names: readonly string[]): string[] => names.flatMap((name) => read(join(etc, name)) ?? []);
+  const texts = (names: readonly string[]): string[] => names.flatMap((name) => readText(join(etc, name)) ?? []);
   const { options: optionFiles, defaults } = FILES[program];
   const [text] = texts(optionFiles);
   const options = text === undefined ? undefined : optionsIn(text);
   const sockets = [...(options?.get("socket") ?? "").split(",", 1), ...texts(defaults).flatMap(socketsIn)];
   return { program, options, places: sockets.flatMap((socket) => placeOfSocket(socket.trim()) ?? []) };
-}
-
-function read(path: string): string | undefined {
-  try {
-    return readFileSync(path, "latin1");
-  } catch {
-    return undefined;
-  }
 }

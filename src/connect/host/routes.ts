@@ -1,8 +1,9 @@
 /** Finds the domains that Postfix receives mail for, and the entries of transport_maps for domains of strangers. */
-import { readFileSync } from "node:fs";
+
 import { type MatchItem, parseMatchLine, parseMatchList } from "../../postfix/match-list.ts";
 import type { AskTable } from "../../postfix/postmap.ts";
 import { BIG_RECEIVERS, domainOfKey, isDefaultRoute, MAX_KEYS } from "../../postfix/transport-map.ts";
+import { readText } from "../../setup/regular-file.ts";
 import { entriesOf } from "../entries.ts";
 import type { PostfixFacts } from "../postfix-facts.ts";
 import { STRANGER } from "./probe.ts";
@@ -57,12 +58,8 @@ function withParents(domain: string): string[] {
 }
 
 function namesInFile(path: string): Set<string> {
-  try {
-    const lines = readFileSync(path, "latin1").split("\n");
-    return new Set(lines.flatMap(parseMatchLine).map(({ text }) => text.toLowerCase()));
-  } catch {
-    return new Set();
-  }
+  const lines = (readText(path) ?? "").split("\n");
+  return new Set(lines.flatMap(parseMatchLine).map(({ text }) => text.toLowerCase()));
 }
 
 /** What goes past sender_dependent_default_transport_maps. */

@@ -1,18 +1,7 @@
 /** Reads files, as far as this user may. */
 import { lstatSync, statSync } from "node:fs";
-import { readRegularFile } from "../../setup/regular-file.ts";
+import { readText } from "../../setup/regular-file.ts";
 import type { ConfigText, FileFacts } from "../facts.ts";
-
-const MAX_FILE_BYTES = 16 * 1024 * 1024;
-
-/** The bytes of a file as latin1; `undefined` if it cannot be read. */
-export function readText(path: string): string | undefined {
-  try {
-    return readRegularFile(path, MAX_FILE_BYTES).bytes.toString("latin1");
-  } catch {
-    return undefined;
-  }
-}
 
 /** The first of several files that can be read. */
 export function readFirst(paths: readonly string[]): ConfigText | undefined {

@@ -1,8 +1,10 @@
 /** Facts about this host: files, users, processes, our unit. */
+
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { ownerOf } from "../../net/port-owner.ts";
+import { readText } from "../../setup/regular-file.ts";
 import type { Account, HostFacts } from "../facts.ts";
-import { fileFacts, readText } from "./files.ts";
+import { fileFacts } from "./files.ts";
 import { readUnit, unitTrouble } from "./unit.ts";
 
 /** Never rejects. */

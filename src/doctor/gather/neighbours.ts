@@ -1,7 +1,8 @@
 /** Reads the configuration of the programs beside us. */
+import { readText } from "../../setup/regular-file.ts";
 import { parseSecrets } from "../../srs/secrets.ts";
 import type { Known, NeighbourFacts } from "../facts.ts";
-import { isThere, readFirst, readText } from "./files.ts";
+import { isThere, readFirst } from "./files.ts";
 
 /** Paths of files. The defaults are those of Debian, then of Red Hat. */
 export interface NeighbourPlaces {

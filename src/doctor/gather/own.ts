@@ -1,12 +1,13 @@
 /** Reads our own domains from all sources. */
+
 import { parseDomainFile } from "../../domains/entries.ts";
 import { asciiName } from "../../domains/name.ts";
 import { createOwnDomainSources } from "../../domains/sources.ts";
 import { listTable } from "../../postfix/postmap.ts";
 import type { PostfixCommand } from "../../postfix/run.ts";
+import { readText } from "../../setup/regular-file.ts";
 import { ownDomainSettings, type Setup } from "../../setup/setup.ts";
 import type { Known, OwnFacts, PostfixFacts } from "../facts.ts";
-import { readText } from "./files.ts";
 
 /** Largest number of domains that are listed. */
 const MAX_LISTED = 1_000;

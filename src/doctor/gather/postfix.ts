@@ -1,4 +1,5 @@
 /** Reads Postfix's configuration. Never edits it. */
+
 import { parseDomainFile } from "../../domains/entries.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../domains/sources.ts";
 import { isDomainName, normalizeName } from "../../mail/names.ts";
@@ -8,8 +9,8 @@ import { listTable, lookUp } from "../../postfix/postmap.ts";
 import { type PostfixCommand, runPostfix } from "../../postfix/run.ts";
 import { readServices } from "../../postfix/services.ts";
 import { errorText } from "../../process/exit.ts";
+import { readText } from "../../setup/regular-file.ts";
 import type { Known, PostfixFacts } from "../facts.ts";
-import { readText } from "./files.ts";
 
 /** The parameters that list the domains for which Postfix receives mail. */
 const CLASSES = ["mydestination", "virtual_alias_domains", "virtual_mailbox_domains", "relay_domains"] as const;

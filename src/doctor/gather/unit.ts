@@ -1,8 +1,9 @@
 /** Reads our systemd unit, from its files; and its state, from systemd. */
+
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { readText } from "./files.ts";
+import { readText } from "../../setup/regular-file.ts";
 
 /** Directories of systemd.unit(5), the one that rules first. */
 const DIRECTORIES = [
