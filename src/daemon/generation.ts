@@ -268,7 +268,13 @@ async function prepareListeners(setup: Setup, { listeners, inherited, accept }: 
   const wanted = LISTENER_KEYS.flatMap((name) =>
     config[name].map((endpoint): Wanted => {
       const { service } = LISTENERS[name];
-      return { name, endpoint, accept: accept[service], isStatus: service === "status" };
+      return {
+        name,
+        endpoint,
+        accept: accept[service],
+        isStatus: service === "status",
+        hasBodies: service === "milter",
+      };
     }),
   );
   try {

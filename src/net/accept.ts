@@ -8,10 +8,22 @@
  */
 import { type Server, Socket, type SocketConstructorOpts } from "node:net";
 
-const BUFFER_BYTES = 65_536;
+/** Largest read of a service with bodies: a packet of a milter has as much. */
+const BODY_READ_BYTES = 65_536;
+
+/**
+ * Largest read of a service that has requests alone. One of Postfix has a tenth. What a peer sends ahead waits in the
+ * kernel until its turn: as text of ours it would outlive two collections of the young generation, and twenty such peers
+ * would have the old one collected four times a second.
+ */
+export const REQUEST_READ_BYTES = 8_192;
+
+/** How a service is read: in requests, with bodies, or as Node.js reads. */
+export type Reading = "requests" | "bodies" | "node";
 
 /** The buffer for all reads. The bytes become text before the next read of any connection. */
-const shared = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+const shared = Buffer.allocUnsafeSlow(BODY_READ_BYTES);
+const BUFFERS = { requests: shared.subarray(0, REQUEST_READ_BYTES), bodies: shared };
 
 /** The part of a connection's libuv handle that we use. */
 interface ClientHandle {
@@ -28,9 +40,9 @@ interface ServerHandle {
 /** A server that listens, and holds its connections unread until `serve` is called. */
 export interface HeldServer {
   /**
-   * Hands over all waiting and future connections. `isText` is called for each: true for a service that wants latin1.
+   * Hands over all waiting and future connections. `reading` is called for each. All but those for "node" give latin1.
    */
-  serve(onConnection: (socket: Socket) => void, isText: () => boolean): void;
+  serve(onConnection: (socket: Socket) => void, reading: () => Reading): void;
   /** Closes the server and the waiting connections. */
   refuse(): void;
 }
@@ -41,9 +53,9 @@ export function holdConnections(server: Server): HeldServer {
   const hold = (socket: Socket): void => void held.push(socket);
   server.on("connection", hold);
   return {
-    serve(onConnection, isText) {
+    serve(onConnection, reading) {
       server.off("connection", hold);
-      acceptShared(server, onConnection, isText);
+      acceptShared(server, onConnection, reading);
       for (const socket of held) server.emit("connection", socket);
     },
     refuse() {
@@ -55,28 +67,30 @@ export function holdConnections(server: Server): HeldServer {
 }
 
 /**
- * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay, as latin1 text if
- * `isText` returns true. The server does not count text connections and does not wait for them.
+ * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay. The server does not
+ * count the connections that it reads, and does not wait for them.
  */
-function acceptShared(server: Server, onConnection: (socket: Socket) => void, isText: () => boolean): void {
+function acceptShared(server: Server, onConnection: (socket: Socket) => void, reading: () => Reading): void {
   server.on("connection", (socket) => {
-    onConnection(isText() ? socket.setEncoding("latin1") : socket);
+    onConnection(reading() === "node" ? socket : socket.setEncoding("latin1"));
     socket.resume();
   });
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
   handle.onconnection = function accept(status, client) {
-    if (status === 0 && typeof client?.useUserBuffer === "function" && isText()) onConnection(toSocket(client));
-    else usual.call(this, status, client);
+    const how = reading();
+    if (status === 0 && typeof client?.useUserBuffer === "function" && how !== "node") {
+      onConnection(toSocket(client, BUFFERS[how]));
+    } else usual.call(this, status, client);
   };
 }
 
-function toSocket(handle: ClientHandle): Socket {
+function toSocket(handle: ClientHandle, buffer: Buffer): Socket {
   const onread = {
-    buffer: shared,
+    buffer,
     callback(bytes: number): boolean {
-      socket.emit("data", shared.toString("latin1", 0, bytes));
+      socket.emit("data", buffer.toString("latin1", 0, bytes));
       return true;
     },
   };

@@ -1,5 +1,6 @@
 /** Connects a socket with a session, for every protocol. The only place that catches protocol and internal errors. */
 import type { Socket } from "node:net";
+import { REQUEST_READ_BYTES } from "./accept.ts";
 import { Backlog } from "./backlog.ts";
 import type { BufferBudget, Holder } from "./buffer-budget.ts";
 import { Outbox, type Sender } from "./outbox.ts";
@@ -46,8 +47,8 @@ const MAX_IN_A_ROW = 16;
 const SILENT_REQUEST = 1 / 16;
 
 /**
- * A read of more characters waits for a turn in the backlog: only bodies for a milter are as long, and libuv would read 64
- * KiB 32 times before any other connection is served.
+ * A read of more characters waits for a turn in the backlog, as does one that fills the buffer for requests: the peer has
+ * sent more, and libuv would read 32 times before any other connection is served.
  */
 const MAX_CHARS_IN_A_ROW = 16_384;
 
@@ -92,7 +93,7 @@ export class Connection implements Sender, Holder {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
         this.#left = MAX_IN_A_ROW;
-        const isLong = chunk.length > MAX_CHARS_IN_A_ROW;
+        const isLong = chunk.length > MAX_CHARS_IN_A_ROW || chunk.length === REQUEST_READ_BYTES;
         if (isLong || (this.#session.takesTurns === true && !backlog.mayBegin())) this.#waitForTurn(isLong);
         else {
           this.#pump();

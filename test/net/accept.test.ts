@@ -1,7 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { holdConnections } from "../../src/net/accept.ts";
+import { holdConnections, REQUEST_READ_BYTES, type Reading } from "../../src/net/accept.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -9,11 +9,14 @@ afterEach(() => {
 });
 
 /** A server with shared reads, and the way to connect to it. */
-async function serve(onSocket: (socket: Socket) => void): Promise<() => Promise<Socket>> {
+async function serve(
+  onSocket: (socket: Socket) => void,
+  reading: Reading = "requests",
+): Promise<() => Promise<Socket>> {
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
-  holdConnections(server).serve(onSocket, () => true);
+  holdConnections(server).serve(onSocket, () => reading);
   const { port } = server.address() as AddressInfo;
   return async () => {
     const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -52,7 +55,7 @@ describe("A server's connections", () => {
     const taken: Socket[] = [];
     holdConnections(server).serve(
       (socket) => taken.push(socket),
-      () => true,
+      () => "requests",
     );
     const socket = new Socket();
     server.emit("connection", socket);
@@ -68,7 +71,7 @@ describe("A server's connections", () => {
     const handle = { onconnection: (...all: unknown[]) => left.push(all) };
     holdConnections(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server).serve(
       () => left.push("taken"),
-      () => true,
+      () => "requests",
     );
     handle.onconnection(...given);
     expect(left).toEqual([given]);
@@ -90,6 +93,23 @@ describe("A server's connections", () => {
       client.end();
       expect(await text(client)).toBe(letter.repeat(50_000));
     }
+  });
+
+  test.each([
+    { reading: "requests", most: REQUEST_READ_BYTES },
+    { reading: "bodies", most: 65_536 },
+  ] as const)("reads $reading in pieces of at most $most bytes", async ({ reading, most }) => {
+    const sent = 400_000;
+    let [received, longest] = [0, 0];
+    const open = await serve((socket) => {
+      socket.on("data", (text: string) => {
+        received += text.length;
+        longest = Math.max(longest, text.length);
+      });
+    }, reading);
+    (await open()).end("a".repeat(sent));
+    await expect.poll(() => received).toBe(sent);
+    expect(longest).toBe(most);
   });
 
   test("tells every byte as one character", async () => {

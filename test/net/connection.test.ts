@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
+import { REQUEST_READ_BYTES } from "../../src/net/accept.ts";
 import { Listeners } from "../../src/net/listeners.ts";
 import { type Service, stateless } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
@@ -99,8 +100,7 @@ describe("A connection", () => {
     peer.socket.end("a\n".repeat(requests));
     await until(() => server.sockets[0]?.isPaused() === true);
     const [socket] = server.sockets;
-    const packetBytes = 65_536;
-    expect(socket?.writableLength).toBeLessThanOrEqual((packetBytes / "a\n".length) * answer.length);
+    expect(socket?.writableLength).toBeLessThanOrEqual((REQUEST_READ_BYTES / "a\n".length) * answer.length);
     expect(answered).toBeLessThan(requests);
     peer.socket.resume();
     await peer.closed;
