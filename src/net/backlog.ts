@@ -11,10 +11,18 @@ export interface Worker {
  * one does.
  */
 export class Backlog {
+  readonly #pauseMs: number;
+  #longerMs = 0;
+  #isScheduled = false;
   #first: Worker[] = [];
   #next: Worker[] = [];
   /** True until the end of a turn in which somebody did a part without waiting. */
   #isTaken = false;
+
+  /** @param pauseMs before each turn, so that the workers do not take all time that there is; 0 for none */
+  constructor(pauseMs = 0) {
+    this.#pauseMs = pauseMs;
+  }
 
   /**
    * Tells if a worker may do its part at once, without a turn: nobody waits for one, and nobody else was allowed to in this
@@ -30,20 +38,33 @@ export class Backlog {
   }
 
   add(worker: Worker): void {
-    if (this.#first.length === 0 && this.#next.length === 0) this.#schedule();
     this.#next.push(worker);
+    if (!this.#isScheduled) this.#schedule();
+  }
+
+  /** Makes the pause before the next turn longer. Called by a worker in its turn. */
+  rest(ms: number): void {
+    this.#longerMs = ms;
   }
 
   #schedule(): void {
-    setImmediate(() => {
-      if (this.#first.length === 0) {
-        this.#first = this.#next.reverse();
-        this.#next = [];
-      }
-      const worker = this.#first.pop();
-      const isMore = this.#first.length > 0 || this.#next.length > 0;
-      if (isMore) this.#schedule();
-      worker?.takeTurn();
-    });
+    this.#isScheduled = true;
+    const ms = this.#pauseMs + this.#longerMs;
+    this.#longerMs = 0;
+    if (ms > 0) setTimeout(() => this.#serveNext(), ms);
+    else setImmediate(() => this.#serveNext());
+  }
+
+  #serveNext(): void {
+    if (this.#first.length === 0) {
+      this.#first = this.#next.reverse();
+      this.#next = [];
+    }
+    try {
+      this.#first.pop()?.takeTurn();
+    } finally {
+      this.#isScheduled = false;
+      if (this.#first.length > 0 || this.#next.length > 0) this.#schedule();
+    }
   }
 }
