@@ -11,15 +11,32 @@ const MAX_WAITING_BYTES = 65_536;
 /** Ends a request: those that we answer have no body. */
 const HEADER_END = "\r\n\r\n";
 
-const backlog = new Backlog();
+/** Pause before each piece in milliseconds. A request takes a millisecond, and mail comes first. */
+const PAUSE_MS = 4;
 
-/** Takes over the `data` listener of node:http, which has just got the socket. */
-export function feedInTurns(socket: Socket): void {
-  const [parse] = socket.listeners("data");
-  if (parse === undefined) return;
-  const feed = new Feed(socket, (piece) => parse.call(socket, piece));
-  socket.removeAllListeners("data");
-  socket.on("data", (bytes: Buffer) => feed.take(bytes));
+/** The turns of the connections of one server. */
+export function createTurns(): Backlog {
+  return new Backlog(PAUSE_MS);
+}
+
+/**
+ * Feeds a new connection to node:http.
+ *
+ * @param connect hands the socket to node:http. Called at the first piece, because that costs more than the connection itself,
+ * and many peers ask for nothing
+ */
+export function feedInTurns(socket: Socket, turns: Backlog, connect: () => void): void {
+  const feed = new Feed(socket, turns, connect);
+  socket.on("data", feed.onData);
+  socket.on("end", feed.onEnd);
+  // A reset by the peer is normal, and "close" always follows.
+  socket.on("error", () => {});
+}
+
+/** The listeners of node:http that we call in its place. */
+interface Parser {
+  parse(piece: Buffer): void;
+  end(): void;
 }
 
 /**
@@ -29,15 +46,19 @@ export function feedInTurns(socket: Socket): void {
  */
 class Feed implements Worker {
   readonly #socket: Socket;
-  readonly #parse: (piece: Buffer) => void;
+  readonly #turns: Backlog;
+  readonly #connect: () => void;
+  #parser: Parser | undefined;
   #bytes: Buffer = NOTHING;
+  #ended = false;
 
-  constructor(socket: Socket, parse: (piece: Buffer) => void) {
+  constructor(socket: Socket, turns: Backlog, connect: () => void) {
     this.#socket = socket;
-    this.#parse = parse;
+    this.#turns = turns;
+    this.#connect = connect;
   }
 
-  take(bytes: Buffer): void {
+  readonly onData = (bytes: Buffer): void => {
     if (this.#bytes.length > 0) {
       // node:http resumes the socket behind each request.
       if (this.#bytes.length < MAX_WAITING_BYTES) this.#bytes = Buffer.concat([this.#bytes, bytes]);
@@ -46,8 +67,16 @@ class Feed implements Worker {
     }
     this.#bytes = bytes;
     this.#socket.pause();
-    backlog.add(this);
-  }
+    this.#turns.add(this);
+  };
+
+  /** The peer has closed its half. A paused socket tells of it too, so bytes may still wait for their turn. */
+  readonly onEnd = (): void => {
+    this.#ended = true;
+    if (this.#bytes.length > 0) return;
+    if (this.#parser === undefined) this.#socket.destroy();
+    else this.#parser.end();
+  };
 
   takeTurn(): void {
     if (this.#socket.destroyed) return;
@@ -55,10 +84,31 @@ class Feed implements Worker {
     const length = end < 0 ? PIECE_BYTES : end + HEADER_END.length;
     const piece = this.#bytes.subarray(0, length);
     this.#bytes = this.#bytes.subarray(length);
-    this.#parse(piece);
-    if (this.#bytes.length === 0) this.#socket.resume();
-    else if (end < 0) backlog.add(this);
+    this.#parser ??= this.#takeOver();
+    this.#parser.parse(piece);
+    if (this.#bytes.length === 0) {
+      this.#socket.resume();
+      if (this.#ended) this.#parser.end();
+    } else if (end < 0) this.#turns.add(this);
     else this.#socket.destroySoon();
+  }
+
+  /** Hands the socket to node:http, and takes its listeners away. */
+  #takeOver(): Parser {
+    const socket = this.#socket;
+    socket.off("data", this.onData).off("end", this.onEnd);
+    this.#connect();
+    const [parsers, enders] = [socket.listeners("data"), socket.listeners("end")];
+    socket.removeAllListeners("data").removeAllListeners("end");
+    socket.on("data", this.onData).on("end", this.onEnd);
+    return {
+      parse(piece) {
+        for (const listener of parsers) listener.call(socket, piece);
+      },
+      end() {
+        for (const listener of enders) listener.call(socket);
+      },
+    };
   }
 }
 

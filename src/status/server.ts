@@ -2,7 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { spaced } from "../collections/spaced.ts";
-import { feedInTurns } from "./feed.ts";
+import { createTurns, feedInTurns } from "./feed.ts";
 import { isOurHost } from "./host.ts";
 import { statusPage } from "./page.ts";
 import { type ExplainSpf, readQuestion, SpfForm } from "./spf-form.ts";
@@ -69,6 +69,7 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       setTimeout(() => socket.destroy(), afterMs),
     );
   };
+  const turns = createTurns();
   const answering = new WeakSet<Socket>();
   // Those that have not asked yet, and those between two requests, the longest first.
   const [unasked, idle] = [new Set<Socket>(), new Set<Socket>()];
@@ -119,12 +120,13 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
   });
   // The deadlines above replace these, which would close a connection between two scrapes.
   server.keepAliveTimeout = 0;
+  // nc and other simple clients close their half behind the request. Node.js would hang up on them.
+  Object.assign(server, { httpAllowHalfOpen: true });
   return (socket) => {
     if (makeRoom()) {
       unasked.add(socket);
       end(socket, REQUEST_MS);
-      server.emit("connection", socket);
-      feedInTurns(socket);
+      feedInTurns(socket, turns, () => server.emit("connection", socket));
     } else socket.destroy();
     return { drain: () => socket.destroySoon(), closed: () => forget(socket) };
   };

@@ -77,7 +77,7 @@ describe("The status server", () => {
   });
 
   test("keeps a scraper's connection for the next scrape a minute later, not for two", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"], shouldAdvanceTime: true });
     const { open } = await start();
     const socket = await open();
     const closed = once(socket, "close");
@@ -89,7 +89,7 @@ describe("The status server", () => {
   });
 
   test("ends a connection that does not take its answer after ten seconds", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"], shouldAdvanceTime: true });
     const { open, scrape } = await start("#".repeat(32_000_000));
     const socket = await open();
     socket.pause().write(REQUEST);
@@ -123,6 +123,22 @@ describe("The status server", () => {
     await closed;
     expect(parsed).toBe(1);
     expect(await ask(patient, REQUEST.replace("Host", `X-Long: ${"a".repeat(5_000)}\r\nHost`))).toContain("200 OK");
+  });
+
+  test("answers a peer that closes its half behind the request, and hangs up on one that asks for nothing", async () => {
+    const { open } = await start();
+    const [asking, verbose, silent, resetting] = [await open(), await open(), await open(), await open()];
+    const answers = ["", ""];
+    for (const [at, socket] of [asking, verbose].entries()) {
+      socket.setEncoding("latin1").on("data", (text: string) => (answers[at] += text));
+    }
+    const closed = [asking, verbose, silent].map((socket) => once(socket, "close"));
+    asking.end(REQUEST);
+    verbose.end(REQUEST.replace("Host", `X-Long: ${"a".repeat(5_000)}\r\nHost`));
+    silent.resume().end();
+    resetting.resetAndDestroy();
+    await Promise.all(closed);
+    for (const answer of answers) expect(answer).toContain("a_metric 1");
   });
 
   test("refuses a request with a body, and says so", async () => {
