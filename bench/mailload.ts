@@ -25,6 +25,10 @@ export interface Load {
   readonly warmupSeconds: number;
   /** `all`: a peer that is a process per connection gets every core, and so does the load. */
   readonly cores?: "all";
+  /**
+   * Lets it go first: its waits for a processor are no waits for the server. Without the right to, it goes like the others.
+   */
+  readonly isFirst?: boolean;
   /** The server's process. */
   readonly pid?: number;
   /** Further options of mailload. */
@@ -49,6 +53,7 @@ export async function runLoad(mailload: string, load: Load): Promise<Report> {
   const core = load.connections === 1 ? SERVER_CORE : LOAD_CORE;
   const command = [
     ...(load.cores === "all" ? [] : ["taskset", "-c", String(core)]),
+    ...(load.isFirst === true ? ["nice", "-n", "-10"] : []),
     ...[mailload, "--json", "--mode", load.protocol, "--connections", String(load.connections)],
     ...["--duration", String(load.seconds), "--warmup", String(load.warmupSeconds)],
     ...(load.pid === undefined ? [] : ["--server-pid", String(load.pid)]),

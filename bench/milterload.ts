@@ -12,7 +12,7 @@ export interface MilterLoad {
   readonly pid: number;
   /** `all`: the server and the load have every core. */
   readonly cores?: "all";
-  /** Lets others go first. */
+  /** Lets all others go first. */
   readonly isBehind?: boolean;
   /** Further options of milterload. */
   readonly options: readonly string[];
@@ -41,7 +41,7 @@ interface JsonReport {
 export async function runMilterLoad(milterload: string, load: MilterLoad): Promise<MilterReport> {
   const command = [
     ...(load.cores === "all" ? [] : ["taskset", "-c", String(LOAD_CORE)]),
-    ...(load.isBehind === true ? ["nice", "-n", "10"] : []),
+    ...(load.isBehind === true ? ["chrt", "-i", "0"] : []),
     ...[milterload, "--server-pid", String(load.pid), ...load.options, load.target, load.message],
   ];
   const child = spawn(command[0] ?? "", command.slice(1), { stdio: ["ignore", "pipe", "inherit"] });

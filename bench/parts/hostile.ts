@@ -121,6 +121,7 @@ function wellBehaved(bench: Bench, ours: Postvouch, seconds: number): Promise<[R
     connections: 4,
     seconds,
     warmupSeconds: 0,
+    isFirst: true,
     options: ["--rate", String(rate), "--timeout", "30", ...options],
     pid: ours.child.pid,
   });
@@ -141,7 +142,7 @@ export async function startAttack(
 ): Promise<AsyncDisposable> {
   const target = targetOf(ours, listener);
   const program = join(import.meta.dirname, "..", "attacker.ts");
-  const command = ["-c", String(LOAD_CORE), "nice", "-n", "19", process.execPath, program, attack, listener, target];
+  const command = ["-c", String(LOAD_CORE), "chrt", "-i", "0", process.execPath, program, attack, listener, target];
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
   const exited = once(child, "exit");
   const underWay = once(child, "message", { signal: AbortSignal.timeout(UNDER_WAY_MS) });

@@ -9,6 +9,7 @@ import type { Packet } from "../milter/packet.ts";
 import { createMilterService } from "../milter/service.ts";
 import type { Session } from "../net/session.ts";
 import { join } from "../process/builtins.ts";
+import { expectMessages } from "../process/heap.ts";
 import type { Logger } from "../process/log.ts";
 import { createCheckParts } from "../setup/mail-checks.ts";
 import { SEEN_KEYS_FILE } from "../setup/seen-keys.ts";
@@ -48,6 +49,7 @@ interface Parts {
 
 export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthentication {
   const { resolver, checker, metrics, logger, activity, timeMs, transactions, record, hold } = parts;
+  expectMessages();
   const seenFile = join(setup.stateDir, SEEN_KEYS_FILE);
   const keys = new WatchedKeys({ config: setup.config, seenFile, resolver, logger });
   const observe = messageObserver(metrics, logger, activity);

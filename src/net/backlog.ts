@@ -12,6 +12,7 @@ export interface Worker {
  */
 export class Backlog {
   readonly #pauseMs: number;
+  readonly #beforeTurn: () => void;
   #longerMs = 0;
   #isScheduled = false;
   #first: Worker[] = [];
@@ -19,9 +20,13 @@ export class Backlog {
   /** True until the end of a turn in which somebody did a part without waiting. */
   #isTaken = false;
 
-  /** @param pauseMs before each turn, so that the workers do not take all time that there is; 0 for none */
-  constructor(pauseMs = 0) {
+  /**
+   * @param pauseMs before each turn, so that the workers do not take all time that there is; 0 for none
+   * @param beforeTurn called before each turn
+   */
+  constructor(pauseMs = 0, beforeTurn = (): void => {}) {
     this.#pauseMs = pauseMs;
+    this.#beforeTurn = beforeTurn;
   }
 
   /**
@@ -60,6 +65,7 @@ export class Backlog {
       this.#first = this.#next.reverse();
       this.#next = [];
     }
+    this.#beforeTurn();
     try {
       this.#first.pop()?.takeTurn();
     } finally {

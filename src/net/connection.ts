@@ -62,8 +62,12 @@ const outbox = new Outbox();
  */
 const REQUEST_TURNS = { backlog: new Backlog(1), maxRequests: 64, halfRequestPauseMs: 3 };
 
-/** The turns of milters, with the packets of their messages. */
-const MESSAGE_TURNS = { backlog: new Backlog(), maxRequests: MAX_IN_A_ROW, halfRequestPauseMs: 0 };
+/** The turns of milters, with the packets of their messages. One may take a millisecond: no finished answer waits for it. */
+const MESSAGE_TURNS = {
+  backlog: new Backlog(0, () => outbox.flush()),
+  maxRequests: MAX_IN_A_ROW,
+  halfRequestPauseMs: 0,
+};
 
 /**
  * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next

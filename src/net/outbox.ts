@@ -23,11 +23,12 @@ export class Outbox {
   defers(sender: Sender): boolean {
     if (this.#last === sender) return false;
     this.#last = sender;
-    if (this.#due.push(sender) === 1) setImmediate(() => this.#flush());
+    if (this.#due.push(sender) === 1) setImmediate(() => this.flush());
     return true;
   }
 
-  #flush(): void {
+  /** Sends them now, because long work follows in this turn. */
+  flush(): void {
     for (const sender of this.#due.splice(0)) sender.flush();
   }
 }

@@ -130,6 +130,7 @@ function wellBehaved(bench: Bench, ours: Postvouch, seconds: number, warmupSecon
     seconds,
     warmupSeconds,
     cores: "all",
+    isFirst: true,
     options: ["--rate", String(rate), "--timeout", "30", ...options],
   });
   const message = `instance=milter${++runs}.%u`;
