@@ -17,7 +17,7 @@ export class Backlog {
   #isScheduled = false;
   #first: Worker[] = [];
   #next: Worker[] = [];
-  /** True until the end of a turn in which somebody did a part without waiting. */
+  /** True until the end of a turn of the event loop in which somebody did a part without waiting: it was that turn's. */
   #isTaken = false;
 
   /**
@@ -30,15 +30,13 @@ export class Backlog {
   }
 
   /**
-   * Tells if a worker may do its part at once, without a turn: nobody waits for one, and nobody else was allowed to in this
-   * turn of the event loop.
+   * Tells if a worker may do its part at once, in place of the next turn: nobody waits for one, and nobody else was allowed to
+   * in this turn of the event loop.
    */
   mayBegin(): boolean {
     if (this.#isTaken || this.#first.length > 0 || this.#next.length > 0) return false;
     this.#isTaken = true;
-    setImmediate(() => {
-      this.#isTaken = false;
-    });
+    if (!this.#isScheduled) this.#schedule();
     return true;
   }
 
@@ -67,8 +65,9 @@ export class Backlog {
     }
     this.#beforeTurn();
     try {
-      this.#first.pop()?.takeTurn();
+      if (!this.#isTaken) this.#first.pop()?.takeTurn();
     } finally {
+      this.#isTaken = false;
       this.#isScheduled = false;
       if (this.#first.length > 0 || this.#next.length > 0) this.#schedule();
     }

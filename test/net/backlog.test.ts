@@ -73,3 +73,18 @@ test("A worker that fails stops no other", () => {
   vi.advanceTimersToNextTimer();
   expect(served).toEqual(["next"]);
 });
+
+test("A worker that begins at once takes the place of the next turn", () => {
+  const backlog = new Backlog();
+  expect([backlog.mayBegin(), backlog.mayBegin()]).toEqual([true, false]);
+  const done = work(backlog, { a: 1 });
+  vi.advanceTimersToNextTimer();
+  expect(done).toEqual([]);
+  expect(backlog.mayBegin()).toBe(false);
+  vi.advanceTimersToNextTimer();
+  expect(done).toEqual(["a"]);
+  expect(backlog.mayBegin()).toBe(true);
+  vi.advanceTimersToNextTimer();
+  expect(vi.getTimerCount()).toBe(0);
+  expect(backlog.mayBegin()).toBe(true);
+});
