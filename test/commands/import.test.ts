@@ -22,6 +22,7 @@ import { printable } from "../../src/commands/output.ts";
 import { parseConfig } from "../../src/config/parse.ts";
 import { Failure } from "../../src/process/exit.ts";
 import { postvouch, postvouchAsync, type Ran, scratch } from "../helpers/daemon.ts";
+import { settle } from "../helpers/postfix-config.ts";
 import { requirePrograms, skipReason } from "../helpers/requires.ts";
 
 /** A configuration that sets something. */
@@ -113,6 +114,7 @@ function host(
     write(name, content) {
       mkdirSync(dirname(join(root, name)), { recursive: true });
       writeFileSync(join(root, name), content);
+      settle(join(root, name));
     },
     run: (...args) => runHere(config, args),
     written: () => (existsSync(out) ? readdirSync(out, { recursive: true, encoding: "utf8" }).sort() : []),

@@ -6,6 +6,7 @@ import { type AddressInfo, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { freePorts, postvouch, postvouchAsync, type Ran, RunningDaemon, scratch } from "../helpers/daemon.ts";
+import { settleConfig } from "../helpers/postfix-config.ts";
 import { missingRoot, type PostfixServer, startPostfix } from "../helpers/postfix-server.ts";
 import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
@@ -84,8 +85,10 @@ describe.skipIf(missing !== undefined)(
     });
 
     const mainCf = (): string => readFileSync(join(postfix.configDir, "main.cf"), "latin1");
-    const run = (config: string, ...args: readonly string[]): Promise<Ran> =>
-      postvouchAsync(["setup", "--config", config, ...args], { MAIL_CONFIG: postfix.configDir });
+    const run = (config: string, ...args: readonly string[]): Promise<Ran> => {
+      settleConfig(postfix.configDir);
+      return postvouchAsync(["setup", "--config", config, ...args], { MAIL_CONFIG: postfix.configDir });
+    };
 
     test.each([
       { what: "OpenDKIM", reply: OPENDKIM, says: "another milter than ours answers" },

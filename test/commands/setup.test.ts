@@ -16,6 +16,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { PART_NAMES } from "../../src/connect/parts.ts";
 import { freePorts, postvouch, type Ran, RunningDaemon, scratch } from "../helpers/daemon.ts";
+import { settleConfig } from "../helpers/postfix-config.ts";
 import { missingRoot, type PostfixServer, startPostfix } from "../helpers/postfix-server.ts";
 import { requirePrograms, runProgram } from "../helpers/requires.ts";
 
@@ -112,8 +113,10 @@ ${more}`;
   }
 
   const env = (): Record<string, string> => ({ MAIL_CONFIG: postfix.configDir });
-  const run = (...args: readonly string[]): Ran =>
-    postvouch(["setup", "--config", config, ...args], { env: env(), timeoutMs: SETUP_MS });
+  const run = (...args: readonly string[]): Ran => {
+    settleConfig(postfix.configDir);
+    return postvouch(["setup", "--config", config, ...args], { env: env(), timeoutMs: SETUP_MS });
+  };
 
   /** In the queue directory, since postfix-script runs there. */
   const tell = (word: string): void => writeFileSync(join(postfix.configDir, "queue", word), "");

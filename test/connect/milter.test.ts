@@ -4,9 +4,9 @@ import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Traces } from "../../src/connect/host/filters.ts";
 import { snippet } from "../e2e/lab/snippets.ts";
-import { postfixConfig, temporaryDirectory } from "../helpers/postfix-config.ts";
+import { postfixConfig, settleConfig, temporaryDirectory } from "../helpers/postfix-config.ts";
 import { requirePrograms } from "../helpers/requires.ts";
-import { apply, everything, isChange, letAge, put, putInAndOut, readBack, undo } from "./planning.ts";
+import { apply, everything, isChange, put, putInAndOut, readBack, undo } from "./planning.ts";
 
 const missing = requirePrograms("postconf");
 
@@ -37,7 +37,7 @@ describe.skipIf(missing !== undefined)(`setup of the milter ${missing ?? ""}`, {
     files.write("master.cf", `${SUBMISSION}${snippet("milter.master.cf")}`);
     ours.write("master.cf", SUBMISSION);
     appendFileSync(join(files.path, "main.cf"), snippet("milter.main.cf"));
-    letAge(files.path);
+    settleConfig(files.path);
     await put(apply(ours.path, ["milter"], '[milter]\nlisten = ["127.0.0.1:8891"]\n'));
     expect(readBack(ours.path)).toEqual(readBack(files.path));
   });

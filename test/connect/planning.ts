@@ -1,5 +1,5 @@
 /** Runs setup on configuration directories of tests, without a daemon and without a running Postfix. */
-import { readdirSync, readFileSync, utimesSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { parseConfig } from "../../src/config/parse.ts";
@@ -8,7 +8,7 @@ import { FILE_NAMES } from "../../src/connect/host/files.ts";
 import type { Traces } from "../../src/connect/host/filters.ts";
 import { replaceFiles } from "../../src/connect/host/transaction.ts";
 import type { PartName } from "../../src/connect/parts.ts";
-import { postfixConfig } from "../helpers/postfix-config.ts";
+import { postfixConfig, settleConfig } from "../helpers/postfix-config.ts";
 import { runProgram } from "../helpers/requires.ts";
 
 const PACKAGE = join(import.meta.dirname, "../..");
@@ -36,13 +36,8 @@ export async function put(planned: Promise<Change>): Promise<Change> {
   const change = await planned;
   const { parts, before, made, silentMilters } = change;
   await replaceFiles(change, parts.length === 0 ? undefined : { parts, before, made, silentMilters }, async () => {});
-  letAge(change.configDir);
+  settleConfig(change.configDir);
   return change;
-}
-
-/** Postfix waits two seconds before it believes a file of the last second. */
-export function letAge(configDir: string): void {
-  for (const name of ["main.cf", "master.cf"]) utimesSync(join(configDir, name), 1_000_000_000, 1_000_000_000);
 }
 
 export function isChange({ now, made }: Change): boolean {

@@ -8,10 +8,10 @@ import { beginReplacing, endReplacing } from "../../src/connect/host/record.ts";
 import { commit, prepare, replacements } from "../../src/connect/host/replace.ts";
 import { recover, replaceFiles, takingBack } from "../../src/connect/host/transaction.ts";
 import { EXIT, Failure } from "../../src/process/exit.ts";
-import { postfixConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
+import { postfixConfig, settleConfig, type TemporaryDirectory } from "../helpers/postfix-config.ts";
 import { missingRoot } from "../helpers/postfix-server.ts";
 import { requirePrograms, runProgram, skipReason } from "../helpers/requires.ts";
-import { apply, everything, letAge, put, undo } from "./planning.ts";
+import { apply, everything, put, undo } from "./planning.ts";
 
 const missing = requirePrograms("postconf", "mount") ?? missingRoot();
 const noDisk = missing ?? missingMount();
@@ -145,7 +145,7 @@ describe.skipIf(missing !== undefined)(`replacing Postfix's files ${missing ?? "
       const first = { ...change, made };
       const between = { ...change, made };
       await replaceFiles(first, between, async () => {});
-      letAge(disk.path);
+      settleConfig(disk.path);
       if (isFull) disk.fillUp();
       const second = { ...change, now: made, record: between };
       const fail = async (): Promise<void> => {

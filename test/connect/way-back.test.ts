@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { PartName } from "../../src/connect/parts.ts";
 import { snippet } from "../e2e/lab/snippets.ts";
-import { postfixConfig } from "../helpers/postfix-config.ts";
+import { postfixConfig, settleConfig } from "../helpers/postfix-config.ts";
 import { requirePrograms, runProgram } from "../helpers/requires.ts";
-import { apply, everything, isChange, letAge, put, readBack, undo } from "./planning.ts";
+import { apply, everything, isChange, put, readBack, undo } from "./planning.ts";
 
 const missing = requirePrograms("postconf");
 
@@ -19,7 +19,7 @@ const text = (directory: string, name: string): string => readFileSync(join(dire
 
 function edit(directory: string, ...settings: readonly string[]): void {
   runProgram("postconf", ["-c", directory, "-e", ...settings]);
-  letAge(directory);
+  settleConfig(directory);
 }
 
 describe.skipIf(missing !== undefined)(`setup's bytes ${missing ?? ""}`, { timeout: 30_000 }, () => {
@@ -55,7 +55,7 @@ describe.skipIf(missing !== undefined)(`setup's bytes ${missing ?? ""}`, { timeo
     appendFileSync(join(files.path, "main.cf"), shown);
     const isForwardOnly = (row.parts as readonly PartName[]).includes("forward-only");
     if (isForwardOnly) appendFileSync(join(files.path, "master.cf"), snippet("forward-only.master.cf"));
-    letAge(files.path);
+    settleConfig(files.path);
     await put(apply(ours.path, row.parts, "toml" in row ? row.toml : ""));
     expect(readBack(ours.path)).toEqual(readBack(files.path));
     if (!isForwardOnly) return;
@@ -86,7 +86,7 @@ describe.skipIf(missing !== undefined)(`setup's bytes ${missing ?? ""}`, { timeo
     using files = postfixConfig("");
     appendFileSync(join(files.path, "main.cf"), row.mainCf, "latin1");
     appendFileSync(join(files.path, "master.cf"), row.masterCf, "latin1");
-    letAge(files.path);
+    settleConfig(files.path);
     const before = everything(files.path);
     await put(apply(files.path, ["classic", "policy"]));
     await put(apply(files.path, ["forward-only"]));
@@ -206,7 +206,7 @@ smtpd_banner = hello
     files.write("master.cf", "policyd-spf unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd-spf\n");
     await put(apply(files.path, ["policy"]));
     runProgram("postconf", ["-c", files.path, "-MX", "policyd-spf/unix"]);
-    letAge(files.path);
+    settleConfig(files.path);
     await expect(undo(files.path)).rejects.toThrow(
       "would name unix:private/policyd-spf again, and master.cf has no such",
     );

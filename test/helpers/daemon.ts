@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { settle } from "./postfix-config.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.js");
 
@@ -17,6 +18,7 @@ export function scratch(): Disposable & {
     path,
     write(name, text, mode = 0o600) {
       writeFileSync(join(path, name), text, { mode });
+      if (name.endsWith(".cf")) settle(join(path, name));
       return join(path, name);
     },
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),

@@ -1,5 +1,5 @@
 /** A Postfix configuration directory for tests. */
-import { chmodSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,6 +7,17 @@ export interface TemporaryDirectory extends Disposable {
   readonly path: string;
   /** Writes a file in it and gives its path. */
   write(name: string, text: string | Buffer): string;
+}
+
+/** Has Postfix believe files at once: it reads one of the last second again and again, lest it is still being written. */
+export function settle(...files: readonly string[]): void {
+  const longAgoSeconds = 1_000_000_000;
+  for (const file of files) if (existsSync(file)) utimesSync(file, longAgoSeconds, longAgoSeconds);
+}
+
+/** The same for main.cf and master.cf in a directory. */
+export function settleConfig(directory: string): void {
+  settle(join(directory, "main.cf"), join(directory, "master.cf"));
 }
 
 /** A directory that goes when its scope ends. Readable by all, for programs that give up their rights. */
@@ -18,8 +29,7 @@ export function temporaryDirectory(): TemporaryDirectory {
     write(name, text) {
       const file = join(path, name);
       writeFileSync(file, text);
-      // Postfix reads a file of the last second again and again, lest it is still being written.
-      utimesSync(file, 1_000_000_000, 1_000_000_000);
+      settle(file);
       return file;
     },
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),

@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { settleConfig } from "../../helpers/postfix-config.ts";
 import { type CommandOptions, run, runOrLeave } from "./command.ts";
 import { eventually } from "./eventually.ts";
 import { type Message, messageText, newTag, readMaildir, type StoredMessage } from "./mail.ts";
@@ -50,6 +51,7 @@ export class Postfix {
 
   /** Runs a program on this host. */
   run(argv: readonly string[], options: CommandOptions = {}): Promise<string> {
+    settleConfig(this.configDir);
     return run(this.#network.on(this.name, argv), options);
   }
 
@@ -60,6 +62,7 @@ export class Postfix {
 
   /** Ends it, also at the end of a test that failed. */
   stop(): void {
+    settleConfig(this.configDir);
     runOrLeave(this.#network.on(this.name, ["postfix", "-c", this.configDir, "stop"]));
   }
 
