@@ -18,8 +18,8 @@ const BODY_READ_BYTES = 65_536;
  */
 export const REQUEST_READ_BYTES = 8_192;
 
-/** How a service is read: in requests, with bodies, or as Node.js reads. */
-export type Reading = "requests" | "bodies" | "node";
+/** What is read: requests alone, or bodies too. */
+export type Reading = "requests" | "bodies";
 
 /** The buffer for all reads. The bytes become text before the next read of any connection. */
 const shared = Buffer.allocUnsafeSlow(BODY_READ_BYTES);
@@ -40,7 +40,7 @@ interface ServerHandle {
 /** A server that listens, and holds its connections unread until `serve` is called. */
 export interface HeldServer {
   /**
-   * Hands over all waiting and future connections. `reading` is called for each. All but those for "node" give latin1.
+   * Hands over all waiting and future connections, which give latin1. `reading` is called for each.
    */
   serve(onConnection: (socket: Socket) => void, reading: () => Reading): void;
   /** Closes the server and the waiting connections. */
@@ -72,17 +72,15 @@ export function holdConnections(server: Server): HeldServer {
  */
 function acceptShared(server: Server, onConnection: (socket: Socket) => void, reading: () => Reading): void {
   server.on("connection", (socket) => {
-    onConnection(reading() === "node" ? socket : socket.setEncoding("latin1"));
+    onConnection(socket.setEncoding("latin1"));
     socket.resume();
   });
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
   handle.onconnection = function accept(status, client) {
-    const how = reading();
-    if (status === 0 && typeof client?.useUserBuffer === "function" && how !== "node") {
-      onConnection(toSocket(client, BUFFERS[how]));
-    } else usual.call(this, status, client);
+    if (status === 0 && typeof client?.useUserBuffer === "function") onConnection(toSocket(client, BUFFERS[reading()]));
+    else usual.call(this, status, client);
   };
 }
 

@@ -1,7 +1,7 @@
 /** The set of open endpoints. It changes as a whole on a reload, and is drained at the end. */
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
-import { type HeldServer, holdConnections, type Reading } from "./accept.ts";
+import { type HeldServer, holdConnections } from "./accept.ts";
 import { Connection, type ServeContext } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
@@ -17,10 +17,7 @@ export interface Wanted {
   readonly endpoint: Endpoint;
   /** Serves a new connection. */
   accept(socket: Socket): Accepted;
-  /**
-   * True for HTTP: it gets sockets as Node makes them, and closes after the others, so that /readyz can report the
-   * stop.
-   */
+  /** True for HTTP: it closes after the others, so that /readyz can report the stop. */
   readonly isStatus?: boolean;
   /** True for a milter, whose packets have bodies: they are read in larger pieces. */
   readonly hasBodies?: boolean;
@@ -227,7 +224,7 @@ export class Listeners {
     const open: Open = { wanted, server, isServed, connections: new TransientMap(), onLastClosed: undefined };
     held.serve(
       (socket) => this.#take(open, socket),
-      () => readingOf(open.wanted),
+      () => (open.wanted.hasBodies === true ? "bodies" : "requests"),
     );
     return open;
   }
@@ -253,11 +250,6 @@ export class Listeners {
     }
     return taken;
   }
-}
-
-function readingOf({ isStatus, hasBodies }: Wanted): Reading {
-  if (isStatus === true) return "node";
-  return hasBodies === true ? "bodies" : "requests";
 }
 
 async function drainAll(open: readonly Open[]): Promise<void> {

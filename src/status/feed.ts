@@ -1,12 +1,12 @@
-/** Hands the bytes of a connection to node:http in pieces, in turns with other connections. */
+/** Hands what a connection sends to node:http in pieces, in turns with other connections. */
 import type { Socket } from "node:net";
 import { Backlog, type Worker } from "../net/backlog.ts";
 
-/** Largest piece in bytes. Most requests of scrapers are shorter. */
-const PIECE_BYTES = 1024;
+/** Largest piece in bytes, of latin1. Most requests of scrapers are shorter. */
+const PIECE_CHARS = 1024;
 
 /** Bytes that may wait: more than the longest header that node:http accepts. */
-const MAX_WAITING_BYTES = 65_536;
+const MAX_WAITING_CHARS = 20_000;
 
 /** Ends a request: those that we answer have no body. */
 const HEADER_END = "\r\n\r\n";
@@ -49,7 +49,7 @@ class Feed implements Worker {
   readonly #turns: Backlog;
   readonly #connect: () => void;
   #parser: Parser | undefined;
-  #bytes: Buffer = NOTHING;
+  #text = "";
   #ended = false;
 
   constructor(socket: Socket, turns: Backlog, connect: () => void) {
@@ -58,35 +58,34 @@ class Feed implements Worker {
     this.#connect = connect;
   }
 
-  readonly onData = (bytes: Buffer): void => {
-    if (this.#bytes.length > 0) {
-      // node:http resumes the socket behind each request.
-      if (this.#bytes.length < MAX_WAITING_BYTES) this.#bytes = Buffer.concat([this.#bytes, bytes]);
-      else this.#socket.destroy();
+  readonly onData = (text: string): void => {
+    if (this.#text.length > MAX_WAITING_CHARS) {
+      this.#socket.destroy();
       return;
     }
-    this.#bytes = bytes;
+    if (this.#text === "") this.#turns.add(this);
+    // node:http resumes the socket behind each request, so that more may come.
+    this.#text += text;
     this.#socket.pause();
-    this.#turns.add(this);
   };
 
   /** The peer has closed its half. A paused socket tells of it too, so bytes may still wait for their turn. */
   readonly onEnd = (): void => {
     this.#ended = true;
-    if (this.#bytes.length > 0) return;
+    if (this.#text !== "") return;
     if (this.#parser === undefined) this.#socket.destroy();
     else this.#parser.end();
   };
 
   takeTurn(): void {
     if (this.#socket.destroyed) return;
-    const end = this.#bytes.subarray(0, PIECE_BYTES).indexOf(HEADER_END, 0, "latin1");
-    const length = end < 0 ? PIECE_BYTES : end + HEADER_END.length;
-    const piece = this.#bytes.subarray(0, length);
-    this.#bytes = this.#bytes.subarray(length);
+    const end = this.#text.slice(0, PIECE_CHARS).indexOf(HEADER_END);
+    const length = end < 0 ? PIECE_CHARS : end + HEADER_END.length;
+    const piece = this.#text.slice(0, length);
+    this.#text = this.#text.slice(length);
     this.#parser ??= this.#takeOver();
-    this.#parser.parse(piece);
-    if (this.#bytes.length === 0) {
+    this.#parser.parse(Buffer.from(piece, "latin1"));
+    if (this.#text === "") {
       this.#socket.resume();
       if (this.#ended) this.#parser.end();
     } else if (end < 0) this.#turns.add(this);
@@ -111,5 +110,3 @@ class Feed implements Worker {
     };
   }
 }
-
-const NOTHING = Buffer.alloc(0);

@@ -57,7 +57,7 @@ interface StatusConnection {
 }
 
 /**
- * Serves sockets that were accepted elsewhere. Deadlines are kept here, because http.Server keeps them only for
+ * Serves sockets that were accepted elsewhere and give latin1. Deadlines are kept here, because http.Server keeps them only for
  * connections that it accepts itself.
  */
 export function createStatusServer(status: Status): (socket: Socket) => StatusConnection {

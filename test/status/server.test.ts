@@ -29,7 +29,7 @@ async function start(
     hostname: () => "mx.example.org",
   });
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
-    const connection = accept(socket);
+    const connection = accept(socket.setEncoding("latin1"));
     socket.on("close", () => connection.closed());
     socket.resume();
   });
