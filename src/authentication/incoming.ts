@@ -42,13 +42,13 @@ export class Incoming extends Handled {
     return true;
   }
 
-  async eom(): Promise<Decision> {
+  protected async decide(): Promise<Decision> {
     const checked = await this.#checks.finish();
     const reverse = this.arrival.isRelayed ? undefined : iprev(this.arrival.smtp);
-    return await this.#decide(checked, reverse === undefined ? checked.results : [...checked.results, reverse]);
+    return await this.#act(checked, reverse === undefined ? checked.results : [...checked.results, reverse]);
   }
 
-  async #decide({ arc, dmarc }: CheckResults, results: readonly MethodResult[]): Promise<Decision> {
+  async #act({ arc, dmarc }: CheckResults, results: readonly MethodResult[]): Promise<Decision> {
     const { settings } = this.arrival.parts;
     const wanted: MailAction = dmarc?.disposition.action ?? "accept";
     const action = settings.isReport ? "accept" : wanted;

@@ -21,7 +21,7 @@ export class Skipped extends Handled {
     return "accept";
   }
 
-  eom(): Decision {
+  protected decide(): Decision {
     this.report("accept", {});
     return { reply: "continue", edits: { remove: this.forged() } };
   }
@@ -57,7 +57,7 @@ export class Forwarded extends Handled {
     return true;
   }
 
-  async eom(): Promise<Decision> {
+  protected async decide(): Promise<Decision> {
     this.#body.end();
     const chain = await this.#verification?.finish();
     const wanted = this.#action(chain);

@@ -57,7 +57,7 @@ export class Submitted extends Handled {
     return true;
   }
 
-  async eom(): Promise<Decision> {
+  protected async decide(): Promise<Decision> {
     const { timeMs, settings } = this.arrival.parts;
     this.#body.end();
     const remove = this.forged();
