@@ -25,8 +25,12 @@ export type Reading = "requests" | "bodies";
 const shared = Buffer.allocUnsafeSlow(BODY_READ_BYTES);
 const BUFFERS = { requests: shared.subarray(0, REQUEST_READ_BYTES), bodies: shared };
 
+/** Turns of the event loop that a connection may wait until it is taken. It is closed if there are more before it. */
+const MAX_TURNS = 512;
+
 /** The part of a connection's libuv handle that we use. */
 interface ClientHandle {
+  close(): void;
   readonly useUserBuffer: unknown;
   /** Exists for TCP only. */
   readonly setNoDelay?: (enable: boolean) => void;
@@ -37,12 +41,23 @@ interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
+/** What becomes of connections. */
+interface Host {
+  /** Tells if there is room for one more. If not, it is closed, which costs a tenth of what a socket costs. */
+  hasRoom(): boolean;
+  take(socket: Socket): void;
+  /**
+   * Connections that are taken in a turn of the event loop. libuv accepts all that wait, and a hundred would delay everything
+   * else by ten milliseconds.
+   */
+  atOnce(): number;
+  reading(): Reading;
+}
+
 /** A server that listens, and holds its connections unread until `serve` is called. */
 export interface HeldServer {
-  /**
-   * Hands over all waiting and future connections, which give latin1. `reading` is called for each.
-   */
-  serve(onConnection: (socket: Socket) => void, reading: () => Reading): void;
+  /** Hands over all waiting and future connections, which give latin1. */
+  serve(host: Host): void;
   /** Closes the server and the waiting connections. */
   refuse(): void;
 }
@@ -53,9 +68,9 @@ export function holdConnections(server: Server): HeldServer {
   const hold = (socket: Socket): void => void held.push(socket);
   server.on("connection", hold);
   return {
-    serve(onConnection, reading) {
+    serve(host) {
       server.off("connection", hold);
-      acceptShared(server, onConnection, reading);
+      acceptShared(server, host);
       for (const socket of held) server.emit("connection", socket);
     },
     refuse() {
@@ -67,20 +82,48 @@ export function holdConnections(server: Server): HeldServer {
 }
 
 /**
- * Hands every connection of `server` to `onConnection`: half-open allowed, without Nagle's delay. The server does not
- * count the connections that it reads, and does not wait for them.
+ * Hands every connection of `server` to the host: half-open allowed, without Nagle's delay. The server does not count the
+ * connections, and does not wait for them.
  */
-function acceptShared(server: Server, onConnection: (socket: Socket) => void, reading: () => Reading): void {
+function acceptShared(server: Server, host: Host): void {
   server.on("connection", (socket) => {
-    onConnection(socket.setEncoding("latin1"));
+    if (!host.hasRoom()) {
+      socket.destroy();
+      return;
+    }
+    host.take(socket.setEncoding("latin1"));
     socket.resume();
   });
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
+  const take = takeInTurns(host);
   handle.onconnection = function accept(status, client) {
-    if (status === 0 && typeof client?.useUserBuffer === "function") onConnection(toSocket(client, BUFFERS[reading()]));
+    if (status === 0 && typeof client?.useUserBuffer === "function") take(client);
     else usual.call(this, status, client);
+  };
+}
+
+/** Takes the first few at once in a turn of the event loop, and as many of the others in each that follows. */
+function takeInTurns(host: Host): (client: ClientHandle) => void {
+  const waiting: ClientHandle[] = [];
+  let taken = 0;
+  const take = (client: ClientHandle): void => {
+    taken++;
+    if (host.hasRoom()) host.take(toSocket(client, BUFFERS[host.reading()]));
+    else client.close();
+  };
+  const nextTurn = (): void => {
+    taken = 0;
+    const now = waiting.splice(0, host.atOnce());
+    if (now.length > 0) setImmediate(nextTurn);
+    now.forEach(take);
+  };
+  return (client) => {
+    if (taken === 0) setImmediate(nextTurn);
+    if (waiting.length >= host.atOnce() * MAX_TURNS) client.close();
+    else if (taken >= host.atOnce()) waiting.push(client);
+    else take(client);
   };
 }
 

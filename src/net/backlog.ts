@@ -2,6 +2,8 @@
 
 /** A worker with more work than it may do at once. */
 export interface Worker {
+  /** True if there is nothing left to do, as for a connection that has closed. It gets no turn. */
+  readonly isGone: boolean;
   /** Does a limited part of the work, and adds itself again if more is left. */
   takeTurn(): void;
 }
@@ -59,17 +61,24 @@ export class Backlog {
   }
 
   #serveNext(): void {
-    if (this.#first.length === 0) {
-      this.#first = this.#next.reverse();
-      this.#next = [];
-    }
     this.#beforeTurn();
     try {
-      if (!this.#isTaken) this.#first.pop()?.takeTurn();
+      if (!this.#isTaken) this.#takeNext()?.takeTurn();
     } finally {
       this.#isTaken = false;
       this.#isScheduled = false;
       if (this.#first.length > 0 || this.#next.length > 0) this.#schedule();
+    }
+  }
+
+  #takeNext(): Worker | undefined {
+    for (;;) {
+      if (this.#first.length === 0) {
+        this.#first = this.#next.reverse();
+        this.#next = [];
+      }
+      const worker = this.#first.pop();
+      if (worker?.isGone !== true) return worker;
     }
   }
 }

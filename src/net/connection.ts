@@ -146,6 +146,10 @@ export class Connection implements Sender, Holder {
     this.#session.close();
   }
 
+  get isGone(): boolean {
+    return this.#socket.destroyed;
+  }
+
   get isBusy(): boolean {
     return this.#waiting;
   }

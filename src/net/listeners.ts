@@ -75,7 +75,7 @@ interface Open {
   /** The service. A reload may put another one on the same endpoint. */
   wanted: Wanted;
   readonly server: Server;
-  /** False while nobody wants a socket of systemd's: its connections are closed at once. */
+  /** False while nobody wants a socket of systemd's, and at the end: new connections are closed at once. */
   isServed: boolean;
   readonly connections: TransientMap<Socket, Served>;
   /** Called when the last connection has closed. */
@@ -94,6 +94,9 @@ interface Served {
   /** The name of the endpoint when the connection was accepted. */
   readonly name: string;
 }
+
+/** Connections of an endpoint that are taken in a turn of the event loop, but for those of status: those are one. */
+const MAX_AT_ONCE = 8;
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
@@ -174,19 +177,17 @@ export class Listeners {
     return [...this.#open.values(), ...this.#spare.values(), ...this.#closing];
   }
 
+  #hasRoom({ isServed, wanted }: Open): boolean {
+    const { maxConnections, onRefused } = this.#options;
+    if (!isServed) return false;
+    if (wanted.isStatus === true || this.#connectionCount < maxConnections) return true;
+    onRefused(wanted.name);
+    return false;
+  }
+
   #take(open: Open, socket: Socket): void {
     const { wanted, connections } = open;
-    const { maxConnections, onRefused } = this.#options;
-    if (!open.isServed) {
-      socket.destroy();
-      return;
-    }
     const isCounted = wanted.isStatus !== true;
-    if (isCounted && this.#connectionCount >= maxConnections) {
-      socket.destroy();
-      onRefused(wanted.name);
-      return;
-    }
     if (isCounted) this.#connectionCount++;
     const connection = wanted.accept(socket);
     connections.set(socket, { connection, name: wanted.name });
@@ -222,10 +223,12 @@ export class Listeners {
 
   #serve({ wanted, server, held }: Opened, isServed: boolean): Open {
     const open: Open = { wanted, server, isServed, connections: new TransientMap(), onLastClosed: undefined };
-    held.serve(
-      (socket) => this.#take(open, socket),
-      () => (open.wanted.hasBodies === true ? "bodies" : "requests"),
-    );
+    held.serve({
+      hasRoom: () => this.#hasRoom(open),
+      take: (socket) => this.#take(open, socket),
+      atOnce: () => (open.wanted.isStatus === true ? 1 : MAX_AT_ONCE),
+      reading: () => (open.wanted.hasBodies === true ? "bodies" : "requests"),
+    });
     return open;
   }
 
@@ -253,6 +256,7 @@ export class Listeners {
 }
 
 async function drainAll(open: readonly Open[]): Promise<void> {
+  for (const one of open) one.isServed = false;
   const closed = open.map((one) => Promise.all([serverClosed(one), lastClosed(one)]));
   for (const { connections } of open) for (const { connection } of connections.values()) connection.drain();
   await Promise.all(closed);

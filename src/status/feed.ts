@@ -77,8 +77,11 @@ class Feed implements Worker {
     else this.#parser.end();
   };
 
+  get isGone(): boolean {
+    return this.#socket.destroyed;
+  }
+
   takeTurn(): void {
-    if (this.#socket.destroyed) return;
     const end = this.#text.slice(0, PIECE_CHARS).indexOf(HEADER_END);
     const length = end < 0 ? PIECE_CHARS : end + HEADER_END.length;
     const piece = this.#text.slice(0, length);

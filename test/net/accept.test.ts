@@ -16,7 +16,7 @@ async function serve(
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
-  holdConnections(server).serve(onSocket, () => reading);
+  holdConnections(server).serve({ hasRoom: () => true, take: onSocket, atOnce: () => 8, reading: () => reading });
   const { port } = server.address() as AddressInfo;
   return async () => {
     const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -53,10 +53,12 @@ describe("A server's connections", () => {
   ])("takes them as Node gives them of a server with %s", (_name, insides) => {
     const server = Object.assign(new EventEmitter(), insides) as unknown as Server;
     const taken: Socket[] = [];
-    holdConnections(server).serve(
-      (socket) => taken.push(socket),
-      () => "requests",
-    );
+    holdConnections(server).serve({
+      hasRoom: () => true,
+      atOnce: () => 8,
+      take: (socket) => void taken.push(socket),
+      reading: () => "requests",
+    });
     const socket = new Socket();
     server.emit("connection", socket);
     expect(taken).toEqual([socket]);
@@ -69,12 +71,52 @@ describe("A server's connections", () => {
   ])("leaves %s to Node", (_name, ...given) => {
     const left: unknown[] = [];
     const handle = { onconnection: (...all: unknown[]) => left.push(all) };
-    holdConnections(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server).serve(
-      () => left.push("taken"),
-      () => "requests",
-    );
+    holdConnections(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server).serve({
+      hasRoom: () => true,
+      atOnce: () => 8,
+      take: () => void left.push("taken"),
+      reading: () => "requests",
+    });
     handle.onconnection(...given);
     expect(left).toEqual([given]);
+  });
+
+  test("takes eight connections in a turn of the event loop, and all in the end", async () => {
+    let [taken, inTurn, most] = [0, 0, 0];
+    const open = await serve((socket) => {
+      taken++;
+      if (inTurn++ === 0) {
+        setImmediate(() => {
+          most = Math.max(most, inTurn);
+          inTurn = 0;
+        });
+      }
+      shout(socket);
+    });
+    const clients = await Promise.all(Array.from({ length: 100 }, open));
+    await expect.poll(() => taken).toBe(100);
+    expect(most).toBeLessThanOrEqual(16);
+    expect(await Promise.all(clients.map((client) => ask(client, "a")))).toEqual(clients.map(() => "A"));
+  });
+
+  test("closes connections for which there is no room", async () => {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    servers.push(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const taken: Socket[] = [];
+    holdConnections(server).serve({
+      hasRoom: () => taken.length < 2,
+      atOnce: () => 8,
+      take: (socket) => void taken.push(socket),
+      reading: () => "requests",
+    });
+    const { port } = server.address() as AddressInfo;
+    const clients = Array.from({ length: 5 }, () => connect({ port, host: "127.0.0.1" }).resume());
+    let closed = 0;
+    for (const client of clients) client.on("error", () => {}).on("close", () => closed++);
+    await expect.poll(() => closed).toBe(3);
+    expect(taken).toHaveLength(2);
+    for (const socket of taken) socket.destroy();
   });
 
   test("does not mix up what several connections send at once", async () => {

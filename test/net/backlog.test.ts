@@ -10,6 +10,7 @@ function work(backlog: Backlog, workers: Readonly<Record<string, number>>): stri
   for (const [letter, turns] of Object.entries(workers)) {
     let left = turns;
     const worker = {
+      isGone: false,
       takeTurn(): void {
         done.push(letter);
         if (--left > 0) backlog.add(worker);
@@ -46,6 +47,7 @@ test("A worker can make the pause behind its turn longer", () => {
   const atMs: number[] = [];
   let ms = 0;
   const worker = {
+    isGone: false,
     takeTurn(): void {
       atMs.push(ms);
       if (atMs.length === 1) backlog.rest(3);
@@ -64,11 +66,12 @@ test("A worker that fails stops no other", () => {
   const backlog = new Backlog();
   const served: string[] = [];
   backlog.add({
+    isGone: false,
     takeTurn() {
       throw new Error("broken");
     },
   });
-  backlog.add({ takeTurn: () => void served.push("next") });
+  backlog.add({ isGone: false, takeTurn: () => void served.push("next") });
   expect(() => vi.advanceTimersToNextTimer()).toThrow("broken");
   vi.advanceTimersToNextTimer();
   expect(served).toEqual(["next"]);
@@ -87,4 +90,14 @@ test("A worker that begins at once takes the place of the next turn", () => {
   vi.advanceTimersToNextTimer();
   expect(vi.getTimerCount()).toBe(0);
   expect(backlog.mayBegin()).toBe(true);
+});
+
+test("Workers that are gone get no turn", () => {
+  const backlog = new Backlog(1);
+  const served: number[] = [];
+  for (let i = 0; i < 1000; i++) backlog.add({ isGone: i < 999, takeTurn: () => void served.push(i) });
+  vi.advanceTimersByTime(1);
+  expect(served).toEqual([999]);
+  vi.advanceTimersByTime(1);
+  expect(vi.getTimerCount()).toBe(0);
 });
