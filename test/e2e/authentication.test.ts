@@ -1,6 +1,6 @@
 /** Tests the milter behind real Postfix servers: one that signs, and one that checks. */
 import { generateKeyPairSync } from "node:crypto";
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { dest, fwd, origin } from "./lab/hosts.ts";
@@ -9,6 +9,7 @@ import { newTag, type StoredMessage } from "./lab/mail.ts";
 import { blocks, commandsOf } from "./lab/pages.ts";
 import type { Postvouch } from "./lab/postvouch.ts";
 import { LAB_TEST, requireLab } from "./lab/requires.ts";
+import { PACKAGE } from "./lab/runtime.ts";
 import { setup } from "./lab/setup.ts";
 
 const missing = requireLab();
@@ -24,6 +25,8 @@ const RECORDS = [
   '_dmarc.nospf.test. TXT "v=DMARC1; p=none"',
   "nospf.test. A 10.77.0.99",
 ];
+
+const MILTER_PAGE = readFileSync(join(PACKAGE, "docs/milter.md"), "utf8");
 
 /** What docs/milter.md tells to write. */
 const [TOML = ""] = blocks("milter.md", "## Ten lines", "toml", {});
@@ -99,6 +102,19 @@ describe.skipIf(missing !== undefined)(`mail authentication behind a real Postfi
     expect(results).toMatch(/; dkim=pass \(2048-bit key\) header\.d=origin\.test .*header\.s=s1 header\.a=rsa-sha256/);
     expect(results).toMatch(/; dmarc=pass \(p=reject dis=none\) header\.from=origin\.test; /);
     expect(results).toMatch(/; iprev=\w+ .*policy\.iprev=10\.77\.0\.10$/);
+  });
+
+  test("forged results are removed up to 500, and a message with more of them is refused, in the words of the page", async () => {
+    const [reply = ""] = /`(550 5\.7\.1 Too many [^`]*)`/.exec(MILTER_PAGE)?.slice(1) ?? [];
+    const forged = "Authentication-Results: mail.dest.test; dmarc=pass header.from=nospf.test";
+    const header = (count: number): string[] => [
+      ...Array.from({ length: count }, () => forged),
+      "From: bob@nospf.test",
+    ];
+    const [tag] = await deliver("origin", "bob@nospf.test", header(500));
+    expect(resultsOf(await lab.host("dest").arrived("alice", tag))).not.toContain("dmarc=pass");
+    const [, refused] = await deliver("origin", "bob@nospf.test", header(501));
+    expect(refused).toBe(reply);
   });
 
   test.each([
