@@ -17,9 +17,9 @@ import { type HeaderField, type Message, splitMessage } from "../mail/header-fie
 import { parseAddress } from "../mail/ip.ts";
 import { readFileSync } from "../process/builtins.ts";
 import { EXIT, Failure, fileTrouble, usageError } from "../process/exit.ts";
+import { readRegularFile } from "../process/regular-file.ts";
 import { readKeyFiles } from "../setup/dkim-keys.ts";
 import { createCheckParts } from "../setup/mail-checks.ts";
-import { readRegularFile } from "../setup/regular-file.ts";
 import { readSetup, type Setup } from "../setup/setup.ts";
 import { createChecker } from "../setup/spf-checker.ts";
 import { authorKeys } from "./author-keys.ts";

@@ -1,6 +1,5 @@
 /** Signs a message while it comes in (RFC 6376 section 5), with any number of keys. */
 import { createHash, type KeyObject, sign } from "node:crypto";
-import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 import { atOnce } from "../collections/at-once.ts";
 import { lowerCase } from "../dns/name.ts";
@@ -36,7 +35,7 @@ const signAside = promisify(sign);
  * RSA takes a third of a millisecond: it happens in a thread. One processor is left to everything else: with four threads on
  * two processors, lookups waited longer for the main one than it saves.
  */
-const signInThread = atOnce(Math.max(1, availableParallelism() - 1), (bytes: Buffer, key: KeyObject) =>
+const signInThread = atOnce(Math.max(1, navigator.hardwareConcurrency - 1), (bytes: Buffer, key: KeyObject) =>
   signAside("sha256", bytes, key),
 );
 

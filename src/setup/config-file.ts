@@ -1,7 +1,7 @@
 /** Reads and parses the configuration file, and collects its problems. */
 import { type ParsedConfig, parseConfig } from "../config/parse.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readRegularFile } from "../process/regular-file.ts";
 
 /** The configuration file without `--config`. It need not exist. */
 export const DEFAULT_CONFIG_FILE = "/etc/postvouch/postvouch.toml";

@@ -6,8 +6,8 @@ import { type PrivateKey, readPrivateKey } from "../dkim/private-key.ts";
 import { isDomainName } from "../mail/names.ts";
 import { join, readdirSync, statSync } from "../process/builtins.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
+import { readRegularFile } from "../process/regular-file.ts";
 import { isOpenToAll, MAX_KEY_FILE_BYTES } from "./key-file.ts";
-import { readRegularFile } from "./regular-file.ts";
 
 /** A key and the file that it was read from. */
 export interface KeyFile extends ConfiguredKey {

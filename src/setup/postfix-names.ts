@@ -2,7 +2,7 @@
 
 import { isDomainName, normalizeName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
-import { readRegularFile } from "./regular-file.ts";
+import { readRegularFile } from "../process/regular-file.ts";
 
 const PARAMETERS = [
   "myhostname",

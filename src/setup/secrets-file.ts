@@ -1,8 +1,8 @@
 /** The file of SRS secrets: read with all that is wrong with it. */
 import { lstatSync, readlinkSync } from "../process/builtins.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
+import { readRegularFile } from "../process/regular-file.ts";
 import { parseSecrets } from "../srs/secrets.ts";
-import { readRegularFile } from "./regular-file.ts";
 
 /** Permission bits of others. With one of them set, every user of the machine can read or change the secrets. */
 const OTHERS = 0o006;

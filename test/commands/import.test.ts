@@ -114,7 +114,7 @@ function host(
     write(name, content) {
       mkdirSync(dirname(join(root, name)), { recursive: true });
       writeFileSync(join(root, name), content);
-      settle(join(root, name));
+      if (name.endsWith(".cf")) settle(join(root, name));
     },
     run: (...args) => runHere(config, args),
     written: () => (existsSync(out) ? readdirSync(out, { recursive: true, encoding: "utf8" }).sort() : []),

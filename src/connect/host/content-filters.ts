@@ -1,6 +1,6 @@
 /** Finds the content filters of a Postfix: those of content_filter, and FILTER actions of access(5) and header_checks(5). */
 import { filterDestinations } from "../../postfix/filter-actions.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 
 /** Parameters whose tables have actions; a class of restrictions has a name of its own. */
 const WITH_ACTIONS = /_(?:restrictions|checks)$/;

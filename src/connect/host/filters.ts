@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { ownerOf } from "../../net/port-owner.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import {
   type Filter,
   type FilterProgram,

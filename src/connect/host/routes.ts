@@ -3,7 +3,7 @@
 import { type MatchItem, parseMatchLine, parseMatchList } from "../../postfix/match-list.ts";
 import type { AskTable } from "../../postfix/postmap.ts";
 import { BIG_RECEIVERS, domainOfKey, isDefaultRoute, MAX_KEYS } from "../../postfix/transport-map.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import { entriesOf } from "../entries.ts";
 import type { PostfixFacts } from "../postfix-facts.ts";
 import { STRANGER } from "./probe.ts";

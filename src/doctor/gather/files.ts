@@ -1,6 +1,6 @@
 /** Reads files, as far as this user may. */
 import { lstatSync, statSync } from "node:fs";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import type { ConfigText, FileFacts } from "../facts.ts";
 
 /** The first of several files that can be read. */

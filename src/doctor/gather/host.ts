@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { ownerOf } from "../../net/port-owner.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import type { Account, HostFacts } from "../facts.ts";
 import { fileFacts } from "./files.ts";
 import { readUnit, unitTrouble } from "./unit.ts";

@@ -1,5 +1,5 @@
 /** Reads the configuration of the programs beside us. */
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import { parseSecrets } from "../../srs/secrets.ts";
 import type { Known, NeighbourFacts } from "../facts.ts";
 import { isThere, readFirst } from "./files.ts";

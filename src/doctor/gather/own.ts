@@ -5,7 +5,7 @@ import { asciiName } from "../../domains/name.ts";
 import { createOwnDomainSources } from "../../domains/sources.ts";
 import { listTable } from "../../postfix/postmap.ts";
 import type { PostfixCommand } from "../../postfix/run.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import { ownDomainSettings, type Setup } from "../../setup/setup.ts";
 import type { Known, OwnFacts, PostfixFacts } from "../facts.ts";
 

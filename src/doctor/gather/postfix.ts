@@ -9,7 +9,7 @@ import { listTable, lookUp } from "../../postfix/postmap.ts";
 import { type PostfixCommand, runPostfix } from "../../postfix/run.ts";
 import { readServices } from "../../postfix/services.ts";
 import { errorText } from "../../process/exit.ts";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 import type { Known, PostfixFacts } from "../facts.ts";
 
 /** The parameters that list the domains for which Postfix receives mail. */

@@ -3,7 +3,7 @@
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { readText } from "../../setup/regular-file.ts";
+import { readText } from "../../process/regular-file.ts";
 
 /** Directories of systemd.unit(5), the one that rules first. */
 const DIRECTORIES = [

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import type { PostfixCommand } from "../../postfix/run.ts";
 import { EXIT, errorCode, Failure, fileTrouble } from "../../process/exit.ts";
-import { readRegularFile } from "../../setup/regular-file.ts";
+import { readRegularFile } from "../../process/regular-file.ts";
 import type { Host, Source } from "../readers/finding.ts";
 import { READERS, type Reader } from "../readers/table.ts";
 import { type PostfixFacts, readPostfix } from "./postfix.ts";

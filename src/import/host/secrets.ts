@@ -2,7 +2,7 @@
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT, errorCode, Failure, fileTrouble } from "../../process/exit.ts";
-import { readRegularFile } from "../../setup/regular-file.ts";
+import { readRegularFile } from "../../process/regular-file.ts";
 import { readSecretsFile } from "../../setup/secrets-file.ts";
 import { parseSecrets } from "../../srs/secrets.ts";
 

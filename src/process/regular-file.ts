@@ -1,6 +1,6 @@
 /** Reads files that must be regular: a FIFO would block the event loop, and /dev/zero has no end. */
 import type { Stats } from "node:fs";
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "../process/builtins.ts";
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync } from "./builtins.ts";
 
 export interface RegularFile {
   readonly bytes: Buffer;
