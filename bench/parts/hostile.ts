@@ -7,10 +7,11 @@ import { ATTACKS, type AttackName, type HostileProtocol } from "../attacker.ts";
 import { type Load, type Report, runLoad } from "../mailload.ts";
 import { median } from "../measurements.ts";
 import { LOAD_CORE } from "../processes.ts";
-import { milliseconds, type PartResult } from "../results.ts";
+import { milliseconds, type PartResult, type Table } from "../results.ts";
 import { startDns } from "../servers/dns.ts";
+import { NODE_ECHO, startEchos } from "../servers/echo.ts";
 import { POSTVOUCH, type Postvouch, startPostvouch } from "../servers/postvouch.ts";
-import type { Bench } from "../subjects.ts";
+import type { Bench, Subject } from "../subjects.ts";
 
 const LISTENERS: readonly HostileProtocol[] = ["tcp", "socketmap", "policy", "http"];
 
@@ -19,6 +20,14 @@ const ONLY: Partial<Readonly<Record<AttackName, HostileProtocol>>> = {
   "netstrings of 2^64, 20 peers": "socketmap",
   "netstrings of 10 GB, 20 peers": "socketmap",
 };
+
+/** Attacks that cost a server of Node.js something for each connection, whatever it does. */
+const OF_CONNECTIONS: readonly AttackName[] = [
+  "10,000 idle",
+  "2,000 connects a second",
+  "half-closed in mid-request, 500 a second",
+  "RST after a request, 1,000 a second",
+];
 
 /** What the well-behaved clients notice, and what it costs the daemon. */
 interface Row {
@@ -36,12 +45,15 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
     .flatMap((attack) =>
       LISTENERS.filter((listener) => (ONLY[attack] ?? listener) === listener).map((listener) => ({ attack, listener })),
     );
+  const floored = OF_CONNECTIONS.filter((attack) => attack.includes(bench.only));
   const rounds: { readonly alone: Row; readonly under: readonly Row[] }[] = [];
+  const floors: Floor[] = [];
   for (let round = 1; round <= bench.effort.rounds; round++) {
     const alone = await underAttack(bench, undefined, "tcp");
     const under: Row[] = [];
     for (const { attack, listener } of pairs) under.push(await underAttack(bench, attack, listener));
     rounds.push({ alone, under });
+    if (floored.length > 0) floors.push(await floor(bench, floored));
   }
   const table = pairs.map(({ attack, listener }, index) => {
     const compared = rounds.flatMap(({ alone, under }) => {
@@ -54,7 +66,10 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
   const alone = ["alone", "", ...figures(rounds.map((round) => round.alone))];
   const rows = table.map(({ attack, listener, rows: under, ratio }) => [attack, listener, ...figures(under, ratio)]);
   return {
-    tables: [{ title: "Well-behaved clients beside attackers: medians", columns, rows: [alone, ...rows] }],
+    tables: [
+      { title: "Well-behaved clients beside attackers: medians", columns, rows: [alone, ...rows] },
+      ...(floored.length > 0 ? [floorTable(floored, floors)] : []),
+    ],
     goals: [
       {
         what: "p99 beside any attacker, against p99 alone",
@@ -78,6 +93,45 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
   }
 }
 
+/** The p99 of clients of an echo server of Node.js, in microseconds: alone, and beside each attack on it. */
+interface Floor {
+  readonly alone: number;
+  readonly under: readonly number[];
+}
+
+async function floor(bench: Bench, attacks: readonly AttackName[]): Promise<Floor> {
+  const alone = await echoUnderAttack(bench, undefined);
+  const under: number[] = [];
+  for (const attack of attacks) under.push(await echoUnderAttack(bench, attack));
+  return { alone, under };
+}
+
+function floorTable(attacks: readonly AttackName[], floors: readonly Floor[]): Table {
+  const of = (value: (one: Floor) => number | undefined): number => middle(floors.flatMap((one) => value(one) ?? []));
+  const rows = attacks.map((attack, at) => {
+    const times = of(({ alone, under }) => (under[at] ?? Number.NaN) / alone);
+    return [attack, milliseconds(of(({ under }) => under[at])), times.toFixed(1)];
+  });
+  return {
+    title: "The same clients of an echo server of Node.js: medians",
+    columns: ["attack", "lookups, p99 ms", "x alone"],
+    rows: [["alone", milliseconds(of(({ alone }) => alone)), "1.0"], ...rows],
+  };
+}
+
+async function echoUnderAttack(bench: Bench, attack: AttackName | undefined): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const echo = (await startEchos(bench, stack, ["tcp"])).find(({ name }) => name === NODE_ECHO);
+  if (echo === undefined) throw new Error("Cannot measure the floor: no echo server");
+  const ask = (seconds: number): Promise<Report> => runLoad(bench.built.mailload, lookupLoad(echo, seconds));
+  await ask(bench.effort.warmupSeconds);
+  if (attack !== undefined) stack.use(await startAttack(attack, "tcp", echo.targets.forward ?? ""));
+  await ask(bench.effort.warmupSeconds);
+  const { p99Us } = await ask(bench.effort.seconds);
+  bench.say(`hostile: ${attack ?? "alone"} on ${NODE_ECHO}: p99 ${p99Us} us`);
+  return p99Us;
+}
+
 /** The larger of both ratios to the same round without an attack. */
 function ratioOf({ alone, row }: { readonly alone: Row; readonly row: Row }): number {
   return Math.max(row.lookups.p99Us / alone.lookups.p99Us, row.policy.p99Us / alone.policy.p99Us);
@@ -95,7 +149,7 @@ async function underAttack(bench: Bench, attack: AttackName | undefined, listene
   const ours = await startPostvouch(bench, stack, daemon);
   await wellBehaved(bench, ours, bench.effort.warmupSeconds);
   ours.tcp.tidy?.();
-  if (attack !== undefined) stack.use(await startAttack(attack, listener, ours));
+  if (attack !== undefined) stack.use(await startAttack(attack, listener, targetOf(ours, listener)));
   // V8 compiles what the attack makes hot, beside the daemon on its core, for a third of a second.
   await wellBehaved(bench, ours, bench.effort.warmupSeconds);
   ours.tcp.tidy?.();
@@ -108,14 +162,29 @@ async function underAttack(bench: Bench, attack: AttackName | undefined, listene
   return { lookups, policy, logBytes };
 }
 
-function targetOf(ours: Postvouch, listener: HostileProtocol): string {
+export function targetOf(ours: Postvouch, listener: HostileProtocol): string {
   if (listener === "http") return ours.metrics;
   return ours[listener].targets[listener === "policy" ? "policy" : "forward"] ?? "";
 }
 
 /** Clients that ask a little all the time, as a mail server does: what they wait is what the daemon lets them wait. */
 function wellBehaved(bench: Bench, ours: Postvouch, seconds: number): Promise<[Report, Report]> {
-  const load = (subject: Postvouch["tcp"], rate: number, options: readonly string[]): Load => ({
+  const message = `instance=hostile${++runs}.%u`;
+  return Promise.all([
+    runLoad(bench.built.mailload, lookupLoad(ours.tcp, seconds, ["--expect", "200 "])),
+    runLoad(
+      bench.built.mailload,
+      load(ours.policy, seconds, 100, ["--keys", "100", "--domains", "10", "--attr", message]),
+    ),
+  ]);
+}
+
+function lookupLoad(subject: Subject, seconds: number, options: readonly string[] = []): Load {
+  return load(subject, seconds, 400, options);
+}
+
+function load(subject: Subject, seconds: number, rate: number, options: readonly string[]): Load {
+  return {
     protocol: subject.protocol,
     target: subject.targets.forward ?? subject.targets.policy ?? "",
     connections: 4,
@@ -123,13 +192,8 @@ function wellBehaved(bench: Bench, ours: Postvouch, seconds: number): Promise<[R
     warmupSeconds: 0,
     isFirst: true,
     options: ["--rate", String(rate), "--timeout", "30", ...options],
-    pid: ours.child.pid,
-  });
-  const message = `instance=hostile${++runs}.%u`;
-  return Promise.all([
-    runLoad(bench.built.mailload, load(ours.tcp, 400, ["--expect", "200 "])),
-    runLoad(bench.built.mailload, load(ours.policy, 100, ["--keys", "100", "--domains", "10", "--attr", message])),
-  ]);
+    ...(subject.pid === undefined ? {} : { pid: subject.pid }),
+  };
 }
 
 let runs = 0;
@@ -138,9 +202,8 @@ let runs = 0;
 export async function startAttack(
   attack: AttackName,
   listener: HostileProtocol,
-  ours: Postvouch,
+  target: string,
 ): Promise<AsyncDisposable> {
-  const target = targetOf(ours, listener);
   const program = join(import.meta.dirname, "..", "attacker.ts");
   const command = ["-c", String(LOAD_CORE), "chrt", "-i", "0", process.execPath, program, attack, listener, target];
   const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit", "ipc"] });

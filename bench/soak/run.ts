@@ -12,7 +12,7 @@ import { build } from "../build.ts";
 import { describeMachine } from "../machine.ts";
 import { type Load, type Report, runLoad } from "../mailload.ts";
 import { isInside, rerunInside } from "../namespace.ts";
-import { startAttack } from "../parts/hostile.ts";
+import { startAttack, targetOf } from "../parts/hostile.ts";
 import { startDns } from "../servers/dns.ts";
 import { POSTVOUCH, type Postvouch, startPostvouch } from "../servers/postvouch.ts";
 import type { Bench } from "../subjects.ts";
@@ -109,7 +109,7 @@ const LISTENERS = ["tcp", "socketmap", "policy", "http"] as const;
 async function attack(ours: Postvouch, slice: number): Promise<AsyncDisposable> {
   const round = Math.floor(slice / ATTACKED);
   const listener = LISTENERS[round % LISTENERS.length] ?? "tcp";
-  return startAttack(ATTACKS[round % ATTACKS.length] ?? ATTACKS[0], listener, ours);
+  return startAttack(ATTACKS[round % ATTACKS.length] ?? ATTACKS[0], listener, targetOf(ours, listener));
 }
 
 async function sample(ours: Postvouch, reports: readonly Report[], minute: number): Promise<Sample> {

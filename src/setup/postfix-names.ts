@@ -1,5 +1,4 @@
 /** Reads from main.cf the names of this host, and the senders that Postfix itself makes up. */
-
 import { isDomainName, normalizeName } from "../mail/names.ts";
 import { readParameters } from "../postfix/postconf.ts";
 import { readRegularFile } from "../process/regular-file.ts";

@@ -1,5 +1,4 @@
 /** Finds the milters in main.cf and master.cf whose work ours does: by the process, by their files, by their usual places. */
-
 import { join } from "node:path";
 import type { Endpoint } from "../../net/endpoint.ts";
 import { ownerOf } from "../../net/port-owner.ts";

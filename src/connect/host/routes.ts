@@ -1,5 +1,4 @@
 /** Finds the domains that Postfix receives mail for, and the entries of transport_maps for domains of strangers. */
-
 import { type MatchItem, parseMatchLine, parseMatchList } from "../../postfix/match-list.ts";
 import type { AskTable } from "../../postfix/postmap.ts";
 import { BIG_RECEIVERS, domainOfKey, isDefaultRoute, MAX_KEYS } from "../../postfix/transport-map.ts";

@@ -1,5 +1,4 @@
 /** Facts about this host: files, users, processes, our unit. */
-
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { ownerOf } from "../../net/port-owner.ts";
 import { readText } from "../../process/regular-file.ts";

@@ -1,5 +1,4 @@
 /** Reads our own domains from all sources. */
-
 import { parseDomainFile } from "../../domains/entries.ts";
 import { asciiName } from "../../domains/name.ts";
 import { createOwnDomainSources } from "../../domains/sources.ts";

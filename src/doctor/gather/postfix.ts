@@ -1,5 +1,4 @@
 /** Reads Postfix's configuration. Never edits it. */
-
 import { parseDomainFile } from "../../domains/entries.ts";
 import { createOwnDomainSources, type OwnDomainSources } from "../../domains/sources.ts";
 import { isDomainName, normalizeName } from "../../mail/names.ts";

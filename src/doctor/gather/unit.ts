@@ -1,5 +1,4 @@
 /** Reads our systemd unit, from its files; and its state, from systemd. */
-
 import { execFile } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
