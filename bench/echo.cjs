@@ -1,16 +1,17 @@
 /**
  * Node's floor: a fixed answer for each request, on plain net.Socket. What a Node server can do at most.
  *
- *     node echo.cjs VARIANT tcp|socketmap|policy PORT|/unix/path
+ *     node echo.cjs VARIANT tcp|socketmap|policy PORT|/unix/path [BUSY]
  *
  * `buf` and `str` write a Buffer or a latin1 string; `onread` also reads into one shared buffer, which needs an
- * undocumented option on the server's side and is here only to show what that would be worth.
+ * undocumented option on the server's side and is here only to show what that would be worth. With BUSY it works for so many
+ * milliseconds in each turn of the event loop: the floor of a server that always has something to do.
  */
 "use strict";
 const net = require("node:net");
 const { rmSync } = require("node:fs");
 
-const [variant, mode, where] = process.argv.slice(2);
+const [variant, mode, where, busyMs] = process.argv.slice(2);
 
 const ANSWERS = {
   tcp: "200 SRS0=vmyz=2W=example.com=test@example.com\n",
@@ -62,6 +63,13 @@ function serveOnread(accepted) {
   socket.resume();
   socket.read(0);
 }
+
+function work() {
+  const endMs = performance.now() + Number(busyMs);
+  while (performance.now() < endMs);
+  setImmediate(work);
+}
+if (busyMs !== undefined) work();
 
 const shared = Buffer.allocUnsafeSlow(65_536);
 const isOnread = variant === "onread";

@@ -43,6 +43,20 @@ export async function startRelays(bench: Bench, stack: AsyncDisposableStack, dns
   return subjects;
 }
 
+/**
+ * A server of Node.js on every core that always has something to do.
+ *
+ * @param busyMs work in each turn of the event loop, beside the answers; none without
+ */
+export async function startBusyEcho(bench: Bench, stack: AsyncDisposableStack, busyMs?: number): Promise<Subject> {
+  const [port = 0] = await freePorts(1);
+  const target = `127.0.0.1:${port}`;
+  const busy = busyMs === undefined ? [] : [String(busyMs)];
+  const command = [process.execPath, bench.built.nodeEcho, "str", "tcp", String(port), ...busy];
+  const child = await stack.use(new Child(NODE_ECHO, undefined, command)).listening(target);
+  return { name: NODE_ECHO, protocol: "tcp", targets: { forward: target }, pid: child.pid, isFloor: true };
+}
+
 type Protocol = Subject["protocol"];
 
 function startC(bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string) {

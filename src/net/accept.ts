@@ -25,7 +25,7 @@ export type Reading = "requests" | "bodies";
 const shared = Buffer.allocUnsafeSlow(BODY_READ_BYTES);
 const BUFFERS = { requests: shared.subarray(0, REQUEST_READ_BYTES), bodies: shared };
 
-/** Turns of the event loop that a connection may wait until it is taken. It is closed if there are more before it. */
+/** Pauses that a connection may wait until it is taken. It is closed if there are more before it. */
 const MAX_TURNS = 512;
 
 /** The part of a connection's libuv handle that we use. */
@@ -41,16 +41,21 @@ interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
+/**
+ * Connections that are taken at once, and the pause in milliseconds before as many more; 0: the next turn of the event loop.
+ * libuv accepts all that wait, and a hundred would delay everything else by ten milliseconds.
+ */
+export interface Pace {
+  readonly atOnce: number;
+  readonly pauseMs: number;
+}
+
 /** What becomes of connections. */
 interface Host {
   /** Tells if there is room for one more. If not, it is closed, which costs a tenth of what a socket costs. */
   hasRoom(): boolean;
   take(socket: Socket): void;
-  /**
-   * Connections that are taken in a turn of the event loop. libuv accepts all that wait, and a hundred would delay everything
-   * else by ten milliseconds.
-   */
-  atOnce(): number;
+  pace(): Pace;
   reading(): Reading;
 }
 
@@ -104,7 +109,7 @@ function acceptShared(server: Server, host: Host): void {
   };
 }
 
-/** Takes the first few at once in a turn of the event loop, and as many of the others in each that follows. */
+/** Takes the first few at once, and as many of the others after each pause. */
 function takeInTurns(host: Host): (client: ClientHandle) => void {
   const waiting: ClientHandle[] = [];
   let taken = 0;
@@ -113,16 +118,22 @@ function takeInTurns(host: Host): (client: ClientHandle) => void {
     if (host.hasRoom()) host.take(toSocket(client, BUFFERS[host.reading()]));
     else client.close();
   };
+  const pause = (pauseMs: number): void => {
+    if (pauseMs > 0) setTimeout(nextTurn, pauseMs);
+    else setImmediate(nextTurn);
+  };
   const nextTurn = (): void => {
+    const { atOnce, pauseMs } = host.pace();
     taken = 0;
-    const now = waiting.splice(0, host.atOnce());
-    if (now.length > 0) setImmediate(nextTurn);
+    const now = waiting.splice(0, atOnce);
+    if (now.length > 0) pause(pauseMs);
     now.forEach(take);
   };
   return (client) => {
-    if (taken === 0) setImmediate(nextTurn);
-    if (waiting.length >= host.atOnce() * MAX_TURNS) client.close();
-    else if (taken >= host.atOnce()) waiting.push(client);
+    const { atOnce, pauseMs } = host.pace();
+    if (taken === 0) pause(pauseMs);
+    if (waiting.length >= atOnce * MAX_TURNS) client.close();
+    else if (taken >= atOnce) waiting.push(client);
     else take(client);
   };
 }

@@ -1,7 +1,7 @@
 /** The set of open endpoints. It changes as a whole on a reload, and is drained at the end. */
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
-import { type HeldServer, holdConnections } from "./accept.ts";
+import { type HeldServer, holdConnections, type Pace } from "./accept.ts";
 import { Connection, type ServeContext } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
@@ -95,8 +95,10 @@ interface Served {
   readonly name: string;
 }
 
-/** Connections of an endpoint that are taken in a turn of the event loop, but for those of status: those are one. */
-const MAX_AT_ONCE = 8;
+/** A fleet of smtpd may connect at once. */
+const MAIL_PACE: Pace = { atOnce: 8, pauseMs: 0 };
+/** Scrapers are few, and mail comes first. */
+const STATUS_PACE: Pace = { atOnce: 1, pauseMs: 4 };
 
 export class Listeners {
   readonly #open = new Map<string, Open>();
@@ -226,7 +228,7 @@ export class Listeners {
     held.serve({
       hasRoom: () => this.#hasRoom(open),
       take: (socket) => this.#take(open, socket),
-      atOnce: () => (open.wanted.isStatus === true ? 1 : MAX_AT_ONCE),
+      pace: () => (open.wanted.isStatus === true ? STATUS_PACE : MAIL_PACE),
       reading: () => (open.wanted.hasBodies === true ? "bodies" : "requests"),
     });
     return open;

@@ -16,7 +16,12 @@ async function serve(
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
   servers.push(server);
   await once(server.listen(0, "127.0.0.1"), "listening");
-  holdConnections(server).serve({ hasRoom: () => true, take: onSocket, atOnce: () => 8, reading: () => reading });
+  holdConnections(server).serve({
+    hasRoom: () => true,
+    take: onSocket,
+    pace: () => ({ atOnce: 8, pauseMs: 0 }),
+    reading: () => reading,
+  });
   const { port } = server.address() as AddressInfo;
   return async () => {
     const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
@@ -55,7 +60,7 @@ describe("A server's connections", () => {
     const taken: Socket[] = [];
     holdConnections(server).serve({
       hasRoom: () => true,
-      atOnce: () => 8,
+      pace: () => ({ atOnce: 8, pauseMs: 0 }),
       take: (socket) => void taken.push(socket),
       reading: () => "requests",
     });
@@ -73,7 +78,7 @@ describe("A server's connections", () => {
     const handle = { onconnection: (...all: unknown[]) => left.push(all) };
     holdConnections(Object.assign(new EventEmitter(), { _handle: handle }) as unknown as Server).serve({
       hasRoom: () => true,
-      atOnce: () => 8,
+      pace: () => ({ atOnce: 8, pauseMs: 0 }),
       take: () => void left.push("taken"),
       reading: () => "requests",
     });
@@ -99,6 +104,37 @@ describe("A server's connections", () => {
     expect(await Promise.all(clients.map((client) => ask(client, "a")))).toEqual(clients.map(() => "A"));
   });
 
+  test("takes one in each pause, and closes those that would wait too long", async () => {
+    const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
+    servers.push(server);
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const takenMs: number[] = [];
+    const pauseMs = 5;
+    holdConnections(server).serve({
+      hasRoom: () => true,
+      take: (socket) => {
+        takenMs.push(performance.now());
+        socket.destroy();
+      },
+      pace: () => ({ atOnce: 1, pauseMs }),
+      reading: () => "requests",
+    });
+    const { port } = server.address() as AddressInfo;
+    const count = 700;
+    let closed = 0;
+    for (let i = 0; i < count; i++) {
+      connect({ port, host: "127.0.0.1" })
+        .on("error", () => {})
+        .on("close", () => closed++)
+        .resume();
+    }
+    // The first one, the 512 that may wait, and those that came while they were taken stay open for their turns.
+    await expect.poll(() => closed, { timeout: 10_000 }).toBeGreaterThan(100);
+    expect(takenMs.length).toBeLessThan(200);
+    const apart = takenMs.slice(1).map((ms, at) => ms - (takenMs[at] ?? 0));
+    expect(Math.min(...apart)).toBeGreaterThan(pauseMs / 2);
+  });
+
   test("closes connections for which there is no room", async () => {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true });
     servers.push(server);
@@ -106,7 +142,7 @@ describe("A server's connections", () => {
     const taken: Socket[] = [];
     holdConnections(server).serve({
       hasRoom: () => taken.length < 2,
-      atOnce: () => 8,
+      pace: () => ({ atOnce: 8, pauseMs: 0 }),
       take: (socket) => void taken.push(socket),
       reading: () => "requests",
     });

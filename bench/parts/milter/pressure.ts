@@ -8,9 +8,10 @@ import { type MilterReport, runMilterLoad } from "../../milterload.ts";
 import { freePorts } from "../../processes.ts";
 import { milliseconds, type PartResult } from "../../results.ts";
 import { startDns } from "../../servers/dns.ts";
+import { startBusyEcho } from "../../servers/echo.ts";
 import { writeKey } from "../../servers/milters.ts";
 import { POSTVOUCH, type Postvouch, type PostvouchOptions, startPostvouch } from "../../servers/postvouch.ts";
-import type { Bench } from "../../subjects.ts";
+import type { Bench, Subject } from "../../subjects.ts";
 
 const MANY = 100;
 
@@ -49,6 +50,7 @@ export async function saturation(bench: Bench): Promise<PartResult> {
     ["beside 20 sessions that are signed", ["--expect", "bh=", "--client", "127.0.0.1", "--helo", "localhost"]],
   ];
   const rounds: Looked[][] = [];
+  const floors: { readonly idleUs: number; readonly busyUs: number }[] = [];
   for (let round = 1; round <= bench.effort.rounds; round++) {
     const looked: Looked[] = [];
     for (const [name, options] of loads) {
@@ -56,6 +58,7 @@ export async function saturation(bench: Bench): Promise<PartResult> {
       bench.say(`${round}/${bench.effort.rounds} lookups ${name}: ${JSON.stringify(looked.at(-1))}`);
     }
     rounds.push(looked);
+    floors.push({ idleUs: await echoLookups(bench), busyUs: await echoLookups(bench, STEP_MS) });
   }
   const middle = (at: number, value: (looked: Looked) => number): number =>
     median(rounds.flatMap((round) => (round[at] === undefined ? [] : [value(round[at])]))) ?? 0;
@@ -74,6 +77,18 @@ export async function saturation(bench: Bench): Promise<PartResult> {
           middle(at, ({ turnMs }) => turnMs).toFixed(1),
         ]),
       },
+      {
+        title: "The same lookups of an echo server of Node.js: medians",
+        columns: ["", "lookups, p99 ms", "x alone"],
+        rows: [
+          ["alone", milliseconds(median(floors.map(({ idleUs }) => idleUs)) ?? 0), "1.0"],
+          [
+            `busy all the time, ${STEP_MS} ms in a turn of the event loop`,
+            milliseconds(median(floors.map(({ busyUs }) => busyUs)) ?? 0),
+            (median(floors.map(({ idleUs, busyUs }) => busyUs / idleUs)) ?? 0).toFixed(1),
+          ],
+        ],
+      },
     ],
     goals: [1, 2].map((at) => ({
       what: `p99 of lookups ${loads[at]?.[0]}, against alone`,
@@ -82,6 +97,19 @@ export async function saturation(bench: Bench): Promise<PartResult> {
       got: ratio(at),
     })),
   };
+}
+
+/** About what a message of 5 kB takes. */
+const STEP_MS = 0.5;
+
+/** The p99 of lookups of a server that does nothing else, or is always busy: in microseconds. */
+async function echoLookups(bench: Bench, busyMs?: number): Promise<number> {
+  await using stack = new AsyncDisposableStack();
+  const echo = await startBusyEcho(bench, stack, busyMs);
+  const { seconds, warmupSeconds } = bench.effort;
+  const { p99Us } = await runLoad(bench.built.mailload, lookupLoad(echo, 400, seconds, warmupSeconds, []));
+  bench.say(`lookups of an echo server, ${busyMs ?? 0} ms of work in a turn: ${p99Us} us`);
+  return p99Us;
 }
 
 interface Looked {
@@ -123,7 +151,23 @@ async function lookups(bench: Bench, milterOptions: readonly string[] | undefine
 
 /** Clients that ask a little all the time, as a mail server does. */
 function wellBehaved(bench: Bench, ours: Postvouch, seconds: number, warmupSeconds = 0): Promise<[Report, Report]> {
-  const load = (subject: Postvouch["tcp"], rate: number, options: readonly string[]): Load => ({
+  const load = (subject: Subject, rate: number, options: readonly string[]): Load =>
+    lookupLoad(subject, rate, seconds, warmupSeconds, options);
+  const message = `instance=milter${++runs}.%u`;
+  return Promise.all([
+    runLoad(bench.built.mailload, load(ours.tcp, 400, ["--expect", "200 "])),
+    runLoad(bench.built.mailload, load(ours.policy, 100, ["--keys", "100", "--domains", "10", "--attr", message])),
+  ]);
+}
+
+function lookupLoad(
+  subject: Subject,
+  rate: number,
+  seconds: number,
+  warmupSeconds: number,
+  options: readonly string[],
+): Load {
+  return {
     protocol: subject.protocol,
     target: subject.targets.forward ?? subject.targets.policy ?? "",
     connections: 4,
@@ -132,12 +176,7 @@ function wellBehaved(bench: Bench, ours: Postvouch, seconds: number, warmupSecon
     cores: "all",
     isFirst: true,
     options: ["--rate", String(rate), "--timeout", "30", ...options],
-  });
-  const message = `instance=milter${++runs}.%u`;
-  return Promise.all([
-    runLoad(bench.built.mailload, load(ours.tcp, 400, ["--expect", "200 "])),
-    runLoad(bench.built.mailload, load(ours.policy, 100, ["--keys", "100", "--domains", "10", "--attr", message])),
-  ]);
+  };
 }
 
 let runs = 0;
