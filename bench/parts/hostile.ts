@@ -4,14 +4,15 @@ import { once } from "node:events";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { ATTACKS, type AttackName, type HostileProtocol } from "../attacker.ts";
-import { type Load, type Report, runLoad } from "../mailload.ts";
+import type { Report } from "../mailload.ts";
 import { median } from "../measurements.ts";
 import { LOAD_CORE } from "../processes.ts";
 import { milliseconds, type PartResult, type Table } from "../results.ts";
 import { startDns } from "../servers/dns.ts";
 import { NODE_ECHO, startEchos } from "../servers/echo.ts";
 import { POSTVOUCH, type Postvouch, startPostvouch } from "../servers/postvouch.ts";
-import type { Bench, Subject } from "../subjects.ts";
+import type { Bench } from "../subjects.ts";
+import { lookUp, type Span, wellBehaved } from "../well-behaved.ts";
 
 const LISTENERS: readonly HostileProtocol[] = ["tcp", "socketmap", "policy", "http"];
 
@@ -123,7 +124,7 @@ async function echoUnderAttack(bench: Bench, attack: AttackName | undefined): Pr
   await using stack = new AsyncDisposableStack();
   const echo = (await startEchos(bench, stack, ["tcp"])).find(({ name }) => name === NODE_ECHO);
   if (echo === undefined) throw new Error("Cannot measure the floor: no echo server");
-  const ask = (seconds: number): Promise<Report> => runLoad(bench.built.mailload, lookupLoad(echo, seconds));
+  const ask = (seconds: number): Promise<Report> => lookUp(bench, echo, span(seconds));
   await ask(bench.effort.warmupSeconds);
   if (attack !== undefined) stack.use(await startAttack(attack, "tcp", echo.targets.forward ?? ""));
   await ask(bench.effort.warmupSeconds);
@@ -147,13 +148,13 @@ async function underAttack(bench: Bench, attack: AttackName | undefined, listene
   const dnsPort = await startDns(bench, stack);
   const daemon = { name: POSTVOUCH, daemon: bench.built.daemon, ownDomains: [], dnsPort };
   const ours = await startPostvouch(bench, stack, daemon);
-  await wellBehaved(bench, ours, bench.effort.warmupSeconds);
+  await wellBehaved(bench, ours, span(bench.effort.warmupSeconds));
   ours.tcp.tidy?.();
   if (attack !== undefined) stack.use(await startAttack(attack, listener, targetOf(ours, listener)));
   // V8 compiles what the attack makes hot, beside the daemon on its core, for a third of a second.
-  await wellBehaved(bench, ours, bench.effort.warmupSeconds);
+  await wellBehaved(bench, ours, span(bench.effort.warmupSeconds));
   ours.tcp.tidy?.();
-  const [lookups, policy] = await wellBehaved(bench, ours, bench.effort.seconds);
+  const [lookups, policy] = await wellBehaved(bench, ours, span(bench.effort.seconds));
   const logBytes = statSync(join(bench.directory, POSTVOUCH, "log")).size;
   ours.tcp.tidy?.();
   bench.say(
@@ -162,41 +163,15 @@ async function underAttack(bench: Bench, attack: AttackName | undefined, listene
   return { lookups, policy, logBytes };
 }
 
+/** Warmed up by a run of their own. */
+function span(seconds: number): Span {
+  return { seconds, warmupSeconds: 0 };
+}
+
 export function targetOf(ours: Postvouch, listener: HostileProtocol): string {
   if (listener === "http") return ours.metrics;
   return ours[listener].targets[listener === "policy" ? "policy" : "forward"] ?? "";
 }
-
-/** Clients that ask a little all the time, as a mail server does: what they wait is what the daemon lets them wait. */
-function wellBehaved(bench: Bench, ours: Postvouch, seconds: number): Promise<[Report, Report]> {
-  const message = `instance=hostile${++runs}.%u`;
-  return Promise.all([
-    runLoad(bench.built.mailload, lookupLoad(ours.tcp, seconds, ["--expect", "200 "])),
-    runLoad(
-      bench.built.mailload,
-      load(ours.policy, seconds, 100, ["--keys", "100", "--domains", "10", "--attr", message]),
-    ),
-  ]);
-}
-
-function lookupLoad(subject: Subject, seconds: number, options: readonly string[] = []): Load {
-  return load(subject, seconds, 400, options);
-}
-
-function load(subject: Subject, seconds: number, rate: number, options: readonly string[]): Load {
-  return {
-    protocol: subject.protocol,
-    target: subject.targets.forward ?? subject.targets.policy ?? "",
-    connections: 4,
-    seconds,
-    warmupSeconds: 0,
-    isFirst: true,
-    options: ["--rate", String(rate), "--timeout", "30", ...options],
-    ...(subject.pid === undefined ? {} : { pid: subject.pid }),
-  };
-}
-
-let runs = 0;
 
 /** On the core of the load, behind it: the clients that are measured come first. */
 export async function startAttack(

@@ -50,11 +50,9 @@ export async function startRelays(bench: Bench, stack: AsyncDisposableStack, dns
  */
 export async function startBusyEcho(bench: Bench, stack: AsyncDisposableStack, busyMs?: number): Promise<Subject> {
   const [port = 0] = await freePorts(1);
-  const target = `127.0.0.1:${port}`;
   const busy = busyMs === undefined ? [] : [String(busyMs)];
   const command = [process.execPath, bench.built.nodeEcho, "str", "tcp", String(port), ...busy];
-  const child = await stack.use(new Child(NODE_ECHO, undefined, command)).listening(target);
-  return { name: NODE_ECHO, protocol: "tcp", targets: { forward: target }, pid: child.pid, isFloor: true };
+  return start(stack, NODE_ECHO, "tcp", String(port), command, "all");
 }
 
 type Protocol = Subject["protocol"];
@@ -73,9 +71,10 @@ async function start(
   protocol: Protocol,
   where: string,
   command: readonly string[],
+  cores?: "all",
 ): Promise<Subject> {
   const target: Target = where.startsWith("/") ? `unix:${where}` : `127.0.0.1:${where}`;
-  const child = await stack.use(new Child(name, SERVER_CORE, command)).listening(target);
+  const child = await stack.use(new Child(name, cores === "all" ? undefined : SERVER_CORE, command)).listening(target);
   const targets = protocol === "policy" ? { policy: target } : { forward: target, reverse: target };
   return { name, protocol, targets, pid: child.pid, isFloor: true };
 }

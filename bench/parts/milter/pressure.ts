@@ -1,7 +1,6 @@
 /** What large and many messages do to the daemon's memory and to its other services. */
 
 import { longestTurn, peakPssMiB, pssMiB, type Turn } from "../../daemon-health.ts";
-import { type Load, type Report, runLoad } from "../../mailload.ts";
 import { median } from "../../measurements.ts";
 import { DOMAIN, RECORDS, SELECTORS, type Size, writeMessage } from "../../milter-messages.ts";
 import { type MilterReport, runMilterLoad } from "../../milterload.ts";
@@ -11,7 +10,8 @@ import { startDns } from "../../servers/dns.ts";
 import { startBusyEcho } from "../../servers/echo.ts";
 import { writeKey } from "../../servers/milters.ts";
 import { POSTVOUCH, type Postvouch, type PostvouchOptions, startPostvouch } from "../../servers/postvouch.ts";
-import type { Bench, Subject } from "../../subjects.ts";
+import type { Bench } from "../../subjects.ts";
+import { lookUp, wellBehaved } from "../../well-behaved.ts";
 
 const MANY = 100;
 
@@ -107,7 +107,7 @@ async function echoLookups(bench: Bench, busyMs?: number): Promise<number> {
   await using stack = new AsyncDisposableStack();
   const echo = await startBusyEcho(bench, stack, busyMs);
   const { seconds, warmupSeconds } = bench.effort;
-  const { p99Us } = await runLoad(bench.built.mailload, lookupLoad(echo, 400, seconds, warmupSeconds, []));
+  const { p99Us } = await lookUp(bench, echo, { seconds, warmupSeconds, cores: "all" });
   bench.say(`lookups of an echo server, ${busyMs ?? 0} ms of work in a turn: ${p99Us} us`);
   return p99Us;
 }
@@ -133,7 +133,7 @@ async function lookups(bench: Bench, milterOptions: readonly string[] | undefine
   const [probePort = 0] = await freePorts(1);
   const ours = await start(bench, stack, sign, { cores: "all", probePort });
   const { seconds, warmupSeconds } = bench.effort;
-  await wellBehaved(bench, ours, warmupSeconds);
+  await wellBehaved(bench, ours, { seconds: warmupSeconds, warmupSeconds: 0, cores: "all" });
   await longestTurn(probePort);
   const [warm, during] = [warmupSeconds, seconds + 1].map(String);
   const isSigned = milterOptions?.includes("127.0.0.1") !== true;
@@ -144,42 +144,14 @@ async function lookups(bench: Bench, milterOptions: readonly string[] | undefine
           isSigned,
           isBehind: true,
         });
-  const [tcp, policy] = await wellBehaved(bench, ours, seconds, milterOptions === undefined ? 0 : warmupSeconds);
+  const [tcp, policy] = await wellBehaved(bench, ours, {
+    seconds,
+    warmupSeconds: milterOptions === undefined ? 0 : warmupSeconds,
+    cores: "all",
+  });
   const { cpuMs: turnMs } = await longestTurn(probePort);
   return { tcpUs: tcp.p99Us, policyUs: policy.p99Us, turnMs, perSecond: (await load)?.perSecond ?? 0 };
 }
-
-/** Clients that ask a little all the time, as a mail server does. */
-function wellBehaved(bench: Bench, ours: Postvouch, seconds: number, warmupSeconds = 0): Promise<[Report, Report]> {
-  const load = (subject: Subject, rate: number, options: readonly string[]): Load =>
-    lookupLoad(subject, rate, seconds, warmupSeconds, options);
-  const message = `instance=milter${++runs}.%u`;
-  return Promise.all([
-    runLoad(bench.built.mailload, load(ours.tcp, 400, ["--expect", "200 "])),
-    runLoad(bench.built.mailload, load(ours.policy, 100, ["--keys", "100", "--domains", "10", "--attr", message])),
-  ]);
-}
-
-function lookupLoad(
-  subject: Subject,
-  rate: number,
-  seconds: number,
-  warmupSeconds: number,
-  options: readonly string[],
-): Load {
-  return {
-    protocol: subject.protocol,
-    target: subject.targets.forward ?? subject.targets.policy ?? "",
-    connections: 4,
-    seconds,
-    warmupSeconds,
-    cores: "all",
-    isFirst: true,
-    options: ["--rate", String(rate), "--timeout", "30", ...options],
-  };
-}
-
-let runs = 0;
 
 /** Memory with the milter off and on: idle, and with a hundred connections. */
 export async function milterMemory(bench: Bench): Promise<PartResult> {
