@@ -2,6 +2,7 @@ import { EventEmitter, once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { holdConnections, REQUEST_READ_BYTES, type Reading } from "../../src/net/accept.ts";
+import { TurnCounter } from "./echo.ts";
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -87,20 +88,16 @@ describe("A server's connections", () => {
   });
 
   test("takes eight connections in a turn of the event loop, and all in the end", async () => {
-    let [taken, inTurn, most] = [0, 0, 0];
+    const turns = new TurnCounter();
+    let taken = 0;
     const open = await serve((socket) => {
       taken++;
-      if (inTurn++ === 0) {
-        setImmediate(() => {
-          most = Math.max(most, inTurn);
-          inTurn = 0;
-        });
-      }
+      turns.count();
       shout(socket);
     });
     const clients = await Promise.all(Array.from({ length: 100 }, open));
     await expect.poll(() => taken).toBe(100);
-    expect(most).toBeLessThanOrEqual(16);
+    expect(turns.most).toBeLessThanOrEqual(16);
     expect(await Promise.all(clients.map((client) => ask(client, "a")))).toEqual(clients.map(() => "A"));
   });
 

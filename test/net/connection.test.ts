@@ -4,7 +4,7 @@ import { Listeners } from "../../src/net/listeners.ts";
 import { type Service, stateless } from "../../src/net/session.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
-import { type Answer, apply, LineDecoder, LineServer, UNLIMITED, until } from "./echo.ts";
+import { type Answer, apply, LineDecoder, LineServer, TurnCounter, UNLIMITED, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
 afterEach(async () => {
@@ -111,20 +111,15 @@ describe("A connection", () => {
     { name: "answered at once", answer: () => "x\n" },
     { name: "answered in a microtask", answer: () => Promise.resolve("x\n") },
   ])("whose requests are $name has some of them answered in a turn of the event loop, not all", async ({ answer }) => {
-    let [answers, most] = [0, 0];
+    const answers = new TurnCounter();
     const { connect } = await serve((line) => {
-      if (answers++ === 0) {
-        setImmediate(() => {
-          most = Math.max(most, answers);
-          answers = 0;
-        });
-      }
+      answers.count();
       return answer(line);
     });
     const peer = connect();
     peer.socket.write("a\n".repeat(500));
-    await until(() => peer.received.length === 1_000 && answers === 0);
-    expect(most).toBeLessThanOrEqual(64);
+    await until(() => peer.received.length === 1_000 && answers.isQuiet);
+    expect(answers.most).toBeLessThanOrEqual(64);
   });
 
   test.each([
@@ -136,15 +131,11 @@ describe("A connection", () => {
       atMost: 2,
     },
   ])("is one of many that are served, $what", async ({ takesTurns, atLeast, atMost }) => {
-    let [inTurn, most, served] = [0, 0, 0];
+    const answers = new TurnCounter();
+    let served = 0;
     const answer = (): string => {
       served++;
-      if (inTurn++ === 0) {
-        setImmediate(() => {
-          most = Math.max(most, inTurn);
-          inTurn = 0;
-        });
-      }
+      answers.count();
       return "x\n";
     };
     const { open } = stateless({ protocol: "policy", createDecoder: () => new LineDecoder(), answer });
@@ -152,30 +143,26 @@ describe("A connection", () => {
     const peers = Array.from({ length: 20 }, connect);
     await until(() => server.sockets.length === peers.length);
     for (const peer of peers) peer.socket.write("a\n");
-    await until(() => peers.every(({ received }) => received === "x\n") && inTurn === 0);
+    await until(() => peers.every(({ received }) => received === "x\n") && answers.isQuiet);
     expect(served).toBe(peers.length);
-    expect(most).toBeGreaterThanOrEqual(atLeast);
-    expect(most).toBeLessThanOrEqual(atMost);
+    expect(answers.most).toBeGreaterThanOrEqual(atLeast);
+    expect(answers.most).toBeLessThanOrEqual(atMost);
   });
 
   test("whose requests need no answer has more of them taken in a turn, but not all", async () => {
-    let [taken, inTurn, most] = [0, 0, 0];
+    const requests = new TurnCounter();
+    let taken = 0;
     const answer = (): string => {
       taken++;
-      if (inTurn++ === 0) {
-        setImmediate(() => {
-          most = Math.max(most, inTurn);
-          inTurn = 0;
-        });
-      }
+      requests.count();
       return "";
     };
     const { open } = stateless({ protocol: "milter", createDecoder: () => new LineDecoder(), answer });
     const { connect } = await serve({ protocol: "milter", open: () => Object.assign(open(), { takesTurns: true }) });
     connect().socket.write("a\n".repeat(5_000));
-    await until(() => taken === 5_000 && inTurn === 0);
-    expect(most).toBeGreaterThanOrEqual(256);
-    expect(most).toBeLessThanOrEqual(512);
+    await until(() => taken === 5_000 && requests.isQuiet);
+    expect(requests.most).toBeGreaterThanOrEqual(256);
+    expect(requests.most).toBeLessThanOrEqual(512);
   });
 
   test.each<{ name: string; answer: Answer }>([

@@ -76,3 +76,23 @@ export async function apply(listeners: Listeners, wanted: readonly Wanted[]): Pr
 
 /** For listeners without a bound. */
 export const UNLIMITED = { maxConnections: Number.POSITIVE_INFINITY, onRefused: () => {} };
+
+/** Counts what happens in a turn of the event loop. */
+export class TurnCounter {
+  /** The most in one turn that has ended. */
+  most = 0;
+  #inTurn = 0;
+
+  /** False while something was counted whose turn has not ended. */
+  get isQuiet(): boolean {
+    return this.#inTurn === 0;
+  }
+
+  count(): void {
+    if (this.#inTurn++ > 0) return;
+    setImmediate(() => {
+      this.most = Math.max(this.most, this.#inTurn);
+      this.#inTurn = 0;
+    });
+  }
+}
