@@ -12,11 +12,11 @@ import { type Server, Socket, type SocketConstructorOpts } from "node:net";
 const BODY_READ_BYTES = 65_536;
 
 /**
- * Largest read of a service that has requests alone. One of Postfix has a tenth. What a peer sends ahead waits in the
+ * Largest read of a service that has requests alone. One of Postfix has a fifth. What a peer sends ahead waits in the
  * kernel until its turn: as text of ours it would outlive two collections of the young generation, and twenty such peers
- * would have the old one collected four times a second.
+ * would have the old one collected four times a second. Thousands that each begin a long request have one read each at once.
  */
-export const REQUEST_READ_BYTES = 8_192;
+export const REQUEST_READ_BYTES = 4_096;
 
 /** What is read: requests alone, or bodies too. */
 export type Reading = "requests" | "bodies";
