@@ -139,11 +139,15 @@ export class Connection implements Sender, Holder {
     }, QUIET_MS);
   }
 
-  /** Called when the socket has closed. */
+  /**
+   * Called when the socket has closed. Nothing stays on it: each stream of Node.js 24 has a closure in V8's old generation, which
+   * keeps the stream until that is collected, and all that hangs on it would be copied there.
+   */
   closed(): void {
     clearInterval(this.#awaiting);
     if (this.#heldBytes > 0) this.#context.budget.hold(this, 0);
     this.#session.close();
+    this.#socket.removeAllListeners();
   }
 
   get isGone(): boolean {

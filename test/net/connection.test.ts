@@ -42,6 +42,10 @@ class Held {
   give(text: string): void {
     this.#answer.resolve(text);
   }
+
+  fail(error: Error): void {
+    this.#answer.reject(error);
+  }
 }
 
 describe("A connection", () => {
@@ -105,6 +109,24 @@ describe("A connection", () => {
     peer.socket.resume();
     await peer.closed;
     expect(peer.received.length).toBe(requests * answer.length);
+  });
+
+  test("leaves nothing on its socket, even if an answer comes or fails when the client has gone", async () => {
+    const slow = new Held();
+    const { server, connect } = await serve((line) => (line === "slow" ? slow.wait() : `${line}!\n`));
+    const answered = connect();
+    expect(await answered.ask("a\n")).toBe("a!\n");
+    const awaiting = connect();
+    awaiting.socket.write("slow\n");
+    await until(() => slow.isAwaited);
+    expect(server.sockets.map((socket) => socket.listenerCount("data"))).toEqual([1, 1]);
+    answered.socket.end();
+    awaiting.socket.resetAndDestroy();
+    await until(() => server.sockets.every((socket) => socket.closed));
+    expect(server.sockets.flatMap((socket) => socket.eventNames())).toEqual([]);
+    slow.fail(new Error("too late"));
+    await until(() => server.problems.length > 0);
+    expect(server.problems).toEqual(["policy: Error: too late"]);
   });
 
   test.each<{ name: string; answer: Answer }>([
