@@ -3,20 +3,14 @@
  * end, and says through its channel when the attack is under way. See parts/hostile.ts.
  */
 import { connect, type Socket } from "node:net";
-import { POLICY_REQUEST } from "./policy-request.ts";
+import { type HostileProtocol, REQUESTS } from "./requests.ts";
 
-export type HostileProtocol = "tcp" | "socketmap" | "policy" | "http";
-
-/** What a peer sends: whole requests, ones that never end, and ones with nothing in them. */
-const BYTES: Readonly<Record<HostileProtocol, { request: string; half: string; empty: string }>> = {
-  tcp: { request: "get user@example.net\n", half: `get ${"a".repeat(4000)}`, empty: "\n" },
-  socketmap: { request: "24:forward user@example.net,", half: `9990:forward ${"a".repeat(9900)}`, empty: "0:," },
-  policy: { request: POLICY_REQUEST, half: `sender=${"a".repeat(60_000)}`, empty: "\n" },
-  http: {
-    request: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
-    half: `GET /metrics HTTP/1.1\r\nX: ${"a".repeat(15_000)}`,
-    empty: "\r\n",
-  },
+/** What a peer sends beside whole requests: ones that never end, and ones with nothing in them. */
+const BYTES: Readonly<Record<HostileProtocol, { half: string; empty: string }>> = {
+  tcp: { half: `get ${"a".repeat(4000)}`, empty: "\n" },
+  socketmap: { half: `9990:forward ${"a".repeat(9900)}`, empty: "0:," },
+  policy: { half: `sender=${"a".repeat(60_000)}`, empty: "\n" },
+  http: { half: `GET /metrics HTTP/1.1\r\nX: ${"a".repeat(15_000)}`, empty: "\r\n" },
 };
 
 const PACKET_LINES = 65_536;
@@ -32,7 +26,7 @@ export const ATTACKS = {
   "one byte a second, 200 peers": (victim) =>
     hold(victim, 200, (socket) => {
       let at = 0;
-      const { request } = BYTES[victim.protocol];
+      const request = REQUESTS[victim.protocol];
       const timer = setInterval(() => socket.write(request[at++ % request.length] ?? ""), 1000);
       socket.on("close", () => clearInterval(timer));
     }),
@@ -56,10 +50,10 @@ export const ATTACKS = {
       flood(socket, "a".repeat(65_536));
     }),
   "half-closed in mid-request, 500 a second": (victim) =>
-    repeat(500, () => open(victim, (socket) => socket.end(BYTES[victim.protocol].request.slice(0, -2)))),
+    repeat(500, () => open(victim, (socket) => socket.end(REQUESTS[victim.protocol].slice(0, -2)))),
   "RST after a request, 1,000 a second": (victim) =>
     repeat(1000, () =>
-      open(victim, (socket) => socket.write(BYTES[victim.protocol].request, () => socket.resetAndDestroy())),
+      open(victim, (socket) => socket.write(REQUESTS[victim.protocol], () => socket.resetAndDestroy())),
     ),
   "8,000 half requests": (victim) =>
     hold(victim, 8000, (socket) => void socket.write(BYTES[victim.protocol].half, "latin1")),
@@ -68,7 +62,7 @@ export const ATTACKS = {
 export type AttackName = keyof typeof ATTACKS;
 
 function requests({ protocol }: Victim, count: number): string {
-  return BYTES[protocol].request.repeat(count);
+  return REQUESTS[protocol].repeat(count);
 }
 
 /** From ever new addresses of the loopback network, or the ports of one would be used up. */

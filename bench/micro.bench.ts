@@ -21,7 +21,7 @@ import { forwardTable, reverseTable, type SrsTables } from "../src/srs/table.ts"
 import { Activity } from "../src/status/activity.ts";
 import { TcpTableDecoder } from "../src/tcptable/protocol.ts";
 import { tcpTableService } from "../src/tcptable/service.ts";
-import { POLICY_REQUEST } from "./policy-request.ts";
+import { POLICY_REQUEST } from "./requests.ts";
 
 /** Calls for each sample: most parts take less time than the clock. */
 const CALLS = 1000;

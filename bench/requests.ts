@@ -32,3 +32,14 @@ compatibility_level=3.6
 mail_version=3.7.11
 
 `;
+
+/** Protocols that strangers could speak, if they reached a listener. */
+export type HostileProtocol = "tcp" | "socketmap" | "policy" | "http";
+
+/** One request of each protocol, with an answer. */
+export const REQUESTS: Readonly<Record<HostileProtocol, string>> = {
+  tcp: "get user@example.net\n",
+  socketmap: "24:forward user@example.net,",
+  policy: POLICY_REQUEST,
+  http: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+};
