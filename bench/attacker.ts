@@ -3,10 +3,10 @@
  * end, and says through its channel when the attack is under way. See parts/hostile.ts.
  */
 import { connect, type Socket } from "node:net";
-import { type HostileProtocol, REQUESTS } from "./requests.ts";
+import { type ListenerProtocol, REQUESTS } from "./requests.ts";
 
 /** What a peer sends beside whole requests: ones that never end, and ones with nothing in them. */
-const BYTES: Readonly<Record<HostileProtocol, { half: string; empty: string }>> = {
+const BYTES: Readonly<Record<ListenerProtocol, { half: string; empty: string }>> = {
   tcp: { half: `get ${"a".repeat(4000)}`, empty: "\n" },
   socketmap: { half: `9990:forward ${"a".repeat(9900)}`, empty: "0:," },
   policy: { half: `sender=${"a".repeat(60_000)}`, empty: "\n" },
@@ -16,7 +16,7 @@ const BYTES: Readonly<Record<HostileProtocol, { half: string; empty: string }>> 
 const PACKET_LINES = 65_536;
 
 interface Victim {
-  readonly protocol: HostileProtocol;
+  readonly protocol: ListenerProtocol;
   readonly host: string;
   readonly port: number;
 }
@@ -68,7 +68,7 @@ function requests({ protocol }: Victim, count: number): string {
 /** From ever new addresses of the loopback network, or the ports of one would be used up. */
 function open({ host, port }: Victim, onConnect: (socket: Socket) => void): Socket {
   const any = (): number => 1 + Math.floor(254 * Math.random());
-  const socket = connect({ host, port, localAddress: `127.${any()}.${any()}.${any()}`, allowHalfOpen: true });
+  const socket = connect({ host, port, localAddress: `127.${any()}.${any()}.${any()}` });
   socket.on("error", () => {});
   socket.once("connect", () => onConnect(socket));
   return socket;
@@ -115,6 +115,6 @@ async function repeat(perSecond: number, act: () => void): Promise<void> {
 if (import.meta.main) {
   const [attack = "", protocol = "", target = ""] = process.argv.slice(2);
   const [host = "", port = ""] = target.split(":");
-  await ATTACKS[attack as AttackName]({ protocol: protocol as HostileProtocol, host, port: Number(port) });
+  await ATTACKS[attack as AttackName]({ protocol: protocol as ListenerProtocol, host, port: Number(port) });
   process.send?.("under way");
 }

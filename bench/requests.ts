@@ -1,3 +1,5 @@
+/** What clients of each listener ask. */
+
 /** A request as smtpd of Postfix 3.7 sends it at RCPT TO, with values of the usual lengths. */
 export const POLICY_REQUEST = `request=smtpd_access_policy
 protocol_state=RCPT
@@ -33,11 +35,11 @@ mail_version=3.7.11
 
 `;
 
-/** Protocols that strangers could speak, if they reached a listener. */
-export type HostileProtocol = "tcp" | "socketmap" | "policy" | "http";
+/** The protocols of our listeners, without the milter's. */
+export type ListenerProtocol = "tcp" | "socketmap" | "policy" | "http";
 
 /** One request of each protocol, with an answer. */
-export const REQUESTS: Readonly<Record<HostileProtocol, string>> = {
+export const REQUESTS: Readonly<Record<ListenerProtocol, string>> = {
   tcp: "get user@example.net\n",
   socketmap: "24:forward user@example.net,",
   policy: POLICY_REQUEST,

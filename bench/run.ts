@@ -24,6 +24,7 @@ import { srsPart } from "./parts/srs.ts";
 import { startPart } from "./parts/start.ts";
 import { type PartResult, toMarkdown } from "./results.ts";
 import type { Bench, Effort } from "./subjects.ts";
+import { positiveNumber, UsageError } from "./usage-error.ts";
 
 const PARTS: Readonly<Record<string, (bench: Bench) => Promise<PartResult>>> = {
   srs: srsPart,
@@ -61,8 +62,15 @@ if (unknown !== undefined) {
   process.exit(64);
 }
 const exitCode = isInside() ? undefined : rerunInside(process.argv.slice(1));
-if (exitCode === undefined) await run();
+if (exitCode === undefined) await run().catch(explain);
 else process.exitCode = exitCode;
+
+/** Prints what was wrong with the arguments. @throws any other error */
+function explain(error: unknown): void {
+  if (!(error instanceof UsageError)) throw error;
+  console.error(error.message);
+  process.exitCode = 64;
+}
 
 async function run(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), "postvouch-bench-"));
@@ -93,8 +101,8 @@ function createBench(directory: string): Bench {
     also: new Map((values.also ?? []).map((entry) => splitAt(entry, "="))),
     effort: {
       ...effort,
-      rounds: Number(values.rounds ?? effort.rounds),
-      seconds: Number(values.seconds ?? effort.seconds),
+      ...(values.rounds === undefined ? {} : { rounds: positiveNumber("rounds", values.rounds) }),
+      ...(values.seconds === undefined ? {} : { seconds: positiveNumber("seconds", values.seconds) }),
     },
     say: (line) => console.error(line),
   };

@@ -1,10 +1,10 @@
 /** What a server has seen after some days: connections with one request, each closed by its peer. */
 import { connect } from "node:net";
-import { type HostileProtocol, REQUESTS } from "./requests.ts";
+import { type ListenerProtocol, REQUESTS } from "./requests.ts";
 
 /** Where a protocol is spoken: `127.0.0.1:PORT`. */
 export interface Visited {
-  readonly protocol: HostileProtocol;
+  readonly protocol: ListenerProtocol;
   readonly target: string;
 }
 
@@ -15,12 +15,12 @@ export async function visit({ protocol, target }: Visited, count: number): Promi
   const [host = "", port = ""] = target.split(":");
   let left = count;
   const visitor = async (): Promise<void> => {
-    while (left-- > 0) await once(host, Number(port), REQUESTS[protocol]);
+    while (left-- > 0) await visitOnce(host, Number(port), REQUESTS[protocol]);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, visitor));
 }
 
-function once(host: string, port: number, request: string): Promise<void> {
+function visitOnce(host: string, port: number, request: string): Promise<void> {
   return new Promise((resolve, reject) => {
     let isAnswered = false;
     const socket = connect({ host, port }, () => void socket.write(request, "latin1"));

@@ -11,8 +11,9 @@ const POLICY_REQUESTS_PER_SECOND = 100;
 
 /** Lookups and policy requests at the same time. */
 export function wellBehaved(bench: Bench, ours: Postvouch, span: Span): Promise<[Report, Report]> {
+  // mailload replaces %u by the number of the request: each is a message of its own.
   const message = `instance=behaved${++runs}.%u`;
-  const policy = ["--keys", "100", "--domains", "10", "--attr", message];
+  const policy = ["--keys", "100", "--domains", "10", "--attr", message, "--expect", "PREPEND "];
   return Promise.all([
     lookUp(bench, ours.tcp, span, ["--expect", "200 "]),
     run(bench, ours.policy, span, POLICY_REQUESTS_PER_SECOND, policy),

@@ -1,5 +1,5 @@
 /** The daemon itself: all services on, default logs into a file, metrics on. */
-import { closeSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Child, freePorts, SERVER_CORE } from "../processes.ts";
 import type { Bench, Subject } from "../subjects.ts";
@@ -40,6 +40,8 @@ export interface Postvouch {
   readonly milter: Milter;
   /** `127.0.0.1:PORT` of the metrics. */
   readonly metrics: string;
+  /** Size of its log since it was tidied. */
+  logBytes(): number;
 }
 
 export async function startPostvouch(
@@ -76,6 +78,7 @@ export async function startPostvouch(
     },
     milter: { name, target: at(milter), pid: child.pid, tidy: common.tidy },
     metrics: at(metrics),
+    logBytes: () => fstatSync(log).size,
   };
 }
 
