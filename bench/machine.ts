@@ -12,7 +12,7 @@ export interface Machine {
   readonly date: string;
   /** The commit that was measured; `+` when files differed from it. */
   readonly commit: string;
-  /** Processes that wanted a core per minute when it began: over 0.5 the machine was not ours alone. */
+  /** Mean number of processes that wanted a core in the minute before: over 0.5 the machine was not ours alone. */
   readonly loadAverage: number;
 }
 
