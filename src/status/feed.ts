@@ -19,14 +19,20 @@ export function createTurns(): Backlog {
   return new Backlog(PAUSE_MS);
 }
 
-/**
- * Feeds a new connection to node:http.
- *
- * @param connect hands the socket to node:http. Called at the first piece, because that costs more than the connection itself,
- * and many peers ask for nothing
- */
-export function feedInTurns(socket: Socket, turns: Backlog, connect: () => void): void {
-  const feed = new Feed(socket, turns, connect);
+/** What becomes of a connection. */
+interface Http {
+  /**
+   * Hands the socket to node:http. Called at the first piece, because that costs more than the connection itself, and many
+   * peers ask for nothing.
+   */
+  connect(): void;
+  /** Closes the connection behind the answer that is being made. */
+  hangUp(): void;
+}
+
+/** Feeds a new connection to node:http. */
+export function feedInTurns(socket: Socket, turns: Backlog, http: Http): void {
+  const feed = new Feed(socket, turns, http);
   socket.on("data", feed.onData);
   socket.on("end", feed.onEnd);
   // A reset by the peer is normal, and "close" always follows.
@@ -42,20 +48,21 @@ interface Parser {
 /**
  * The received bytes of one connection. No more are read until they are parsed, and each piece takes a turn of the event
  * loop: fifty connections that come at once would stop everything else for as many requests. A peer that sends on behind a
- * request is hung up on, because node:http would parse thousands of requests in one packet.
+ * request is hung up on once that is answered, because node:http would parse thousands of requests in one packet. Empty lines
+ * are skipped: `echo` of a shell ends with one.
  */
 class Feed implements Worker {
   readonly #socket: Socket;
   readonly #turns: Backlog;
-  readonly #connect: () => void;
+  readonly #http: Http;
   #parser: Parser | undefined;
   #text = "";
   #ended = false;
 
-  constructor(socket: Socket, turns: Backlog, connect: () => void) {
+  constructor(socket: Socket, turns: Backlog, http: Http) {
     this.#socket = socket;
     this.#turns = turns;
-    this.#connect = connect;
+    this.#http = http;
   }
 
   readonly onData = (text: string): void => {
@@ -85,21 +92,22 @@ class Feed implements Worker {
     const end = this.#text.slice(0, PIECE_CHARS).indexOf(HEADER_END);
     const length = end < 0 ? PIECE_CHARS : end + HEADER_END.length;
     const piece = this.#text.slice(0, length);
-    this.#text = this.#text.slice(length);
+    const rest = this.#text.slice(length);
+    this.#text = end < 0 ? rest : rest.replace(/^[\r\n]+/, "");
     this.#parser ??= this.#takeOver();
     this.#parser.parse(Buffer.from(piece, "latin1"));
     if (this.#text === "") {
       this.#socket.resume();
       if (this.#ended) this.#parser.end();
     } else if (end < 0) this.#turns.add(this);
-    else this.#socket.destroySoon();
+    else this.#http.hangUp();
   }
 
   /** Hands the socket to node:http, and takes its listeners away. */
   #takeOver(): Parser {
     const socket = this.#socket;
     socket.off("data", this.onData).off("end", this.onEnd);
-    this.#connect();
+    this.#http.connect();
     const [parsers, enders] = [socket.listeners("data"), socket.listeners("end")];
     socket.removeAllListeners("data").removeAllListeners("end");
     socket.on("data", this.onData).on("end", this.onEnd);

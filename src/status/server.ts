@@ -70,7 +70,11 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     );
   };
   const turns = createTurns();
-  const answering = new WeakSet<Socket>();
+  const [answering, leaving] = [new WeakSet<Socket>(), new WeakSet<Socket>()];
+  const hangUp = (socket: Socket): void => {
+    if (answering.has(socket)) leaving.add(socket);
+    else socket.destroySoon();
+  };
   // Those that have not asked yet, and those between two requests, the longest first.
   const [unasked, idle] = [new Set<Socket>(), new Set<Socket>()];
   const forget = (socket: Socket): void => {
@@ -81,7 +85,8 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
   };
   const makeRoom = (): boolean => {
     if (deadlines.size < MAX_CONNECTIONS) return true;
-    const [oldest] = unasked.size > 0 ? unasked : idle;
+    // The greater half gives way, or those that only hold idle ones would leave a new one no time to ask.
+    const [oldest] = unasked.size >= idle.size ? unasked : idle;
     if (oldest === undefined) return false;
     forget(oldest);
     oldest.destroy();
@@ -111,6 +116,10 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
       answering.delete(socket);
       // It may have been closed before its answer was taken.
       if (!deadlines.has(socket)) return;
+      if (leaving.has(socket)) {
+        socket.destroySoon();
+        return;
+      }
       idle.add(socket);
       end(socket, IDLE_MS);
     });
@@ -126,9 +135,9 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
     if (makeRoom()) {
       unasked.add(socket);
       end(socket, REQUEST_MS);
-      feedInTurns(socket, turns, () => server.emit("connection", socket));
+      feedInTurns(socket, turns, { connect: () => server.emit("connection", socket), hangUp: () => hangUp(socket) });
     } else socket.destroy();
-    return { drain: () => socket.destroySoon(), closed: () => forget(socket) };
+    return { drain: () => hangUp(socket), closed: () => forget(socket) };
   };
 }
 
