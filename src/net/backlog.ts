@@ -4,13 +4,19 @@
 export interface Worker {
   /** True if there is nothing left to do, as for a connection that has closed. It gets no turn. */
   readonly isGone: boolean;
+  /** True if it has had no turn for what it has to do now. */
+  readonly isNew?: boolean;
   /** Does a limited part of the work, and adds itself again if more is left. */
   takeTurn(): void;
 }
 
+/** New workers that may go before others. */
+const MAX_NEW = 16;
+
 /**
  * Lets the workers take turns, one in each turn of the event loop. So many workers delay everything else no more than
- * one does.
+ * one does. Every other turn is that of the newest new one: behind a thousand that never come to an end, one that needs a
+ * single turn would wait for seconds. The other turns go to those that have waited longest.
  */
 export class Backlog {
   readonly #pauseMs: number;
@@ -19,6 +25,9 @@ export class Backlog {
   #isScheduled = false;
   #first: Worker[] = [];
   #next: Worker[] = [];
+  /** New workers, the newest last. The oldest of too many wait with the others. */
+  readonly #new: Worker[] = [];
+  #newestIsDue = true;
   /** True until the end of a turn of the event loop in which somebody did a part without waiting: it was that turn's. */
   #isTaken = false;
 
@@ -36,20 +45,27 @@ export class Backlog {
    * in this turn of the event loop.
    */
   mayBegin(): boolean {
-    if (this.#isTaken || this.#first.length > 0 || this.#next.length > 0) return false;
+    if (this.#isTaken || this.#hasWork) return false;
     this.#isTaken = true;
     if (!this.#isScheduled) this.#schedule();
     return true;
   }
 
   add(worker: Worker): void {
-    this.#next.push(worker);
+    if (worker.isNew === true) {
+      this.#new.push(worker);
+      if (this.#new.length > MAX_NEW) this.#next.push(...this.#new.splice(0, 1));
+    } else this.#next.push(worker);
     if (!this.#isScheduled) this.#schedule();
   }
 
   /** Makes the pause before the next turn longer. Called by a worker in its turn. */
   rest(ms: number): void {
     this.#longerMs = ms;
+  }
+
+  get #hasWork(): boolean {
+    return this.#new.length > 0 || this.#first.length > 0 || this.#next.length > 0;
   }
 
   #schedule(): void {
@@ -67,17 +83,20 @@ export class Backlog {
     } finally {
       this.#isTaken = false;
       this.#isScheduled = false;
-      if (this.#first.length > 0 || this.#next.length > 0) this.#schedule();
+      if (this.#hasWork) this.#schedule();
     }
   }
 
   #takeNext(): Worker | undefined {
+    const newestIsDue = this.#newestIsDue;
+    this.#newestIsDue = !newestIsDue;
     for (;;) {
       if (this.#first.length === 0) {
         this.#first = this.#next.reverse();
         this.#next = [];
       }
-      const worker = this.#first.pop();
+      const isNewest = newestIsDue ? this.#new.length > 0 : this.#first.length === 0;
+      const worker = (isNewest ? this.#new : this.#first).pop();
       if (worker?.isGone !== true) return worker;
     }
   }

@@ -86,10 +86,16 @@ export class Connection implements Sender, Holder {
   #out = "";
   /** True while an answer or a turn in the backlog is awaited. Then received bytes are kept, and no more are read. */
   #waiting = false;
+  /** True while it is a turn that is awaited. */
+  #awaitsTurn = false;
   /** True if a turn in the backlog came while the peer was not reading. */
   #stalled = false;
   /** Requests that may be answered before a turn in the backlog. */
   #left = MAX_IN_A_ROW;
+  /** True until all that was read is answered, once a turn in the backlog has come. */
+  #hadTurn = false;
+  /** True if one more read of a half request needs no turn: then the longest request of Postfix needs a single one. */
+  #mayReadOn = false;
   #paused = false;
   #ended = false;
   /** True after a failure. Later input is discarded. */
@@ -108,7 +114,8 @@ export class Connection implements Sender, Holder {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
         this.#left = MAX_IN_A_ROW;
-        const isLong = chunk.length > MAX_CHARS_IN_A_ROW || chunk.length === REQUEST_READ_BYTES;
+        const isLong = chunk.length > MAX_CHARS_IN_A_ROW || (chunk.length === REQUEST_READ_BYTES && !this.#mayReadOn);
+        this.#mayReadOn = false;
         if (isLong || (this.#session.takesTurns === true && !this.#turns.backlog.mayBegin())) this.#waitForTurn(isLong);
         else {
           this.#pump();
@@ -154,8 +161,13 @@ export class Connection implements Sender, Holder {
     return this.#socket.destroyed;
   }
 
+  get isNew(): boolean {
+    return !this.#hadTurn && this.#turns === REQUEST_TURNS;
+  }
+
+  /** What waits for a turn is idle: else those that send half requests all the time would be kept, and all others dropped. */
   get isBusy(): boolean {
-    return this.#waiting;
+    return this.#waiting && !this.#awaitsTurn;
   }
 
   drop(): void {
@@ -174,9 +186,12 @@ export class Connection implements Sender, Holder {
   takeTurn(): void {
     const { backlog, maxRequests, halfRequestPauseMs } = this.#turns;
     this.#left = maxRequests;
+    this.#hadTurn = true;
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
-    if (this.#left === maxRequests) backlog.rest(halfRequestPauseMs);
+    if (this.#left < maxRequests) return;
+    this.#mayReadOn = true;
+    backlog.rest(halfRequestPauseMs);
   }
 
   #pump(): void {
@@ -210,6 +225,7 @@ export class Connection implements Sender, Holder {
   /** Leaves the rest of the work to a turn in the backlog, and further reading if there is more than a little to do. */
   #waitForTurn(pauses = true): void {
     this.#waiting = true;
+    this.#awaitsTurn = true;
     if (pauses) this.#pause();
     this.#turns.backlog.add(this);
   }
@@ -217,6 +233,7 @@ export class Connection implements Sender, Holder {
   /** Reports the held bytes to the budget. Most requests arrive whole, so there are none. */
   #noteHeld(): void {
     const { heldBytes } = this.#session;
+    if (heldBytes === 0 && !this.#waiting) this.#hadTurn = false;
     if (heldBytes === this.#heldBytes) return;
     this.#heldBytes = heldBytes;
     this.#context.budget.hold(this, heldBytes);
@@ -251,6 +268,7 @@ export class Connection implements Sender, Holder {
 
   #goOn(out: string): void {
     this.#waiting = false;
+    this.#awaitsTurn = false;
     clearInterval(this.#awaiting);
     if (this.#socket.destroyed) return;
     this.#send(out);

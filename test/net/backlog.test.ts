@@ -62,6 +62,16 @@ test("A worker can make the pause behind its turn longer", () => {
   expect(atMs).toEqual([1, 5, 6, 7]);
 });
 
+test("New workers have every other turn, the newest first, and the oldest of many wait with the others", () => {
+  const backlog = new Backlog(1);
+  const done = work(backlog, { a: 3, b: 3 });
+  for (let i = 0; i < 20; i++) backlog.add({ isGone: false, isNew: true, takeTurn: () => void done.push(String(i)) });
+  vi.advanceTimersByTime(100);
+  const expected = ["19", "a", "18", "b", "17", "0", "16", "1", "15", "2", "14", "3", "13", "a", "12", "b"];
+  expect(done).toEqual([...expected, "11", "a", "10", "b", "9", "8", "7", "6", "5", "4"]);
+  expect(vi.getTimerCount()).toBe(0);
+});
+
 test("A worker that fails stops no other", () => {
   const backlog = new Backlog();
   const served: string[] = [];

@@ -190,22 +190,49 @@ describe("A connection", () => {
   test.each<{ name: string; answer: Answer }>([
     { name: "answered at once", answer: () => "" },
     { name: "answered in a microtask", answer: () => Promise.resolve("") },
-  ])("that sends more than one read takes, $name, is read once in a turn of the event loop", async ({ answer }) => {
-    const { server, connect } = await serve(answer);
-    const peer = connect();
-    await until(() => server.sockets.length === 1);
-    let [chars, reads, mostReads] = [0, 0, 0];
-    server.sockets[0]?.on("data", (chunk: string) => {
-      chars += chunk.length;
-      if (reads++ > 0) return;
-      setImmediate(() => {
-        mostReads = Math.max(mostReads, reads);
-        reads = 0;
+  ])(
+    "that sends more than one read takes, $name, is read twice in a turn of the event loop at most",
+    async ({ answer }) => {
+      const { server, connect } = await serve(answer);
+      const peer = connect();
+      await until(() => server.sockets.length === 1);
+      let [chars, reads, mostReads] = [0, 0, 0];
+      server.sockets[0]?.on("data", (chunk: string) => {
+        chars += chunk.length;
+        if (reads++ > 0) return;
+        setImmediate(() => {
+          mostReads = Math.max(mostReads, reads);
+          reads = 0;
+        });
       });
-    });
-    peer.socket.write(`${"x".repeat(9_999)}\n`.repeat(200));
-    await until(() => chars === 2_000_000 && reads === 0);
-    expect(mostReads).toBe(1);
+      peer.socket.write(`${"x".repeat(9_999)}\n`.repeat(200));
+      await until(() => chars === 2_000_000 && reads === 0);
+      expect(mostReads).toBeLessThanOrEqual(2);
+    },
+  );
+
+  test("with one long request is answered soon, though a hundred that never end theirs were there first", async () => {
+    const { server, connect } = await serve((line) => `${line.length}\n`);
+    for (let i = 0; i < 100; i++) connect().socket.write("x".repeat(100_000));
+    await until(() => server.sockets.length === 100 && server.budget.totalBytes >= 100 * REQUEST_READ_BYTES);
+    const before = server.budget.totalBytes;
+    const peer = connect();
+    peer.socket.write(`${"y".repeat(10_000)}\n`);
+    await until(() => peer.received === "10000\n");
+    expect((server.budget.totalBytes - before) / REQUEST_READ_BYTES).toBeLessThan(50);
+  });
+
+  test("with half a request is not dropped for those whose half requests grow all the time", async () => {
+    const { server, connect } = await serve((line) => `${line}!\n`);
+    for (let i = 0; i < 100; i++) connect().socket.write("x".repeat(20_000));
+    await until(() => server.budget.totalBytes >= 100 * REQUEST_READ_BYTES);
+    const peer = connect();
+    peer.socket.write("hel");
+    await until(() => server.sockets.length === 101 && (server.sockets[100]?.bytesRead ?? 0) > 0);
+    server.budget.limitBytes = server.budget.totalBytes;
+    await until(() => server.problems.length > 0);
+    peer.socket.write("lo\n");
+    await until(() => peer.received === "hello!\n");
   });
 
   test("is read no further either while the peer takes what was answered before", async () => {
