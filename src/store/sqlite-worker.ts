@@ -5,7 +5,7 @@
  * A file that is removed or replaced stays open, and everything written to it is lost at the end of the process. So the
  * path is checked before each read and after each commit. If it no longer leads to the open file, it is opened again.
  */
-import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
@@ -104,7 +104,32 @@ class OpenFile {
 
   /** Tells if a written row would survive a crash: the file and its write-ahead log are both in their places. */
   isInPlace(): boolean {
-    return this.isSame() && identityOf(`${this.#path}-wal`) === this.#logIdentity;
+    return this.isSame() && this.#isLogInPlace();
+  }
+
+  close(): void {
+    if (this.isSame()) this.database.close();
+    else this.#leave();
+  }
+
+  /**
+   * Closes a file that has lost its name. SQLite then neither merges the write-ahead log nor removes it, and would read it
+   * into the file that has the name now, whose pages would be mixed with ours.
+   */
+  #leave(): void {
+    try {
+      this.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch {
+      // The file that was moved away lacks the last rows, but the one in its place is sound.
+    }
+    this.database.close();
+    if (!this.#isLogInPlace()) return;
+    rmSync(`${this.#path}-wal`, { force: true });
+    rmSync(`${this.#path}-shm`, { force: true });
+  }
+
+  #isLogInPlace(): boolean {
+    return identityOf(`${this.#path}-wal`) === this.#logIdentity;
   }
 }
 
@@ -141,7 +166,7 @@ class SqliteFile {
   }
 
   close(): void {
-    this.#file?.database.close();
+    this.#file?.close();
   }
 
   #read(key: string): Promise<{ address: string; end: number } | undefined> {
@@ -190,7 +215,7 @@ class SqliteFile {
     if (this.#file?.isInPlace() === true) return this.#file;
     const isLost = this.#file?.isSame() === false;
     // Closed first, so that SQLite merges an unlinked write-ahead log, and removes the log by its name.
-    this.#file?.database.close();
+    this.#file?.close();
     this.#file = undefined;
     if (isLost) this.#onLost(`"${this.#path}" was removed or replaced: what it held is gone`);
     this.#file = new OpenFile(this.#path);

@@ -222,6 +222,38 @@ describe("the SQLite store", () => {
     await store.close();
   });
 
+  test("reads a file that was put in its place alone, not the log of changes of the one before", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const backup = await openStore(`${directory.path}/backup.db`);
+    await backup.put("A", "backup@b.test", 60);
+    await backup.close();
+    const store = await openStore(path);
+    const keys = Array.from({ length: 500 }, (_, i) => `KEY${i}`);
+    await Promise.all(["A", ...keys].map((key) => store.put(key, "a@b.test", 60)));
+    renameSync(`${directory.path}/backup.db`, path);
+    expect(await store.get("A")).toBe("backup@b.test");
+    await store.put("NEW", "new@b.test", 60);
+    expect(await Promise.all(keys.map((key) => store.get(key)))).toEqual(keys.map(() => undefined));
+    await store.close();
+    const again = await openStore(path);
+    expect([await again.get("A"), await again.get("NEW")]).toEqual(["backup@b.test", "new@b.test"]);
+    await again.close();
+    expect(told).toEqual([`lost: "${path}" was removed or replaced: what it held is gone`]);
+  });
+
+  test("leaves all that it held in a file that was moved away", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/a.db`;
+    const store = await openStore(path);
+    await store.put("OLD", "old@b.test", 60);
+    renameSync(path, `${path}.old`);
+    expect(await store.get("OLD")).toBeUndefined();
+    renameSync(`${path}.old`, path);
+    expect(await store.get("OLD")).toBe("old@b.test");
+    await store.close();
+  });
+
   test("rejects while its directory is gone, and goes on when it is back", async () => {
     using directory = temporaryDirectory();
     mkdirSync(`${directory.path}/state`);
