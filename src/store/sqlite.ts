@@ -54,6 +54,7 @@ class SqliteStore implements AddressStore {
   readonly #opened = Promise.withResolvers<void>();
   readonly #calls = new TransientMap<number, PromiseWithResolvers<Value>>();
   #lastId = 0;
+  #isOpen = false;
   #isFailing = false;
   #isClosed = false;
   #purgeTimer: NodeJS.Timeout | undefined;
@@ -63,9 +64,11 @@ class SqliteStore implements AddressStore {
     this.#hooks = hooks;
     this.#timeMs = timeMs;
     worker.on("message", (answer: SqliteAnswer) => this.#onAnswer(answer));
-    // A bug in the thread ends the process like any other bug.
     worker.on("error", (error) => {
-      throw error;
+      // A bug in the thread ends the process like any other bug.
+      if (this.#isOpen) throw error;
+      // It could not even begin: no descriptors, threads or memory are left.
+      this.#opened.reject(error);
     });
   }
 
@@ -120,6 +123,7 @@ class SqliteStore implements AddressStore {
   #onAnswer(answer: SqliteAnswer): void {
     switch (answer.type) {
       case "opened":
+        this.#isOpen = true;
         this.#opened.resolve();
         this.#schedulePurge(0);
         break;

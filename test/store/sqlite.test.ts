@@ -288,6 +288,35 @@ describe("the SQLite store", () => {
     expect(process.getActiveResourcesInfo()).not.toContain("MessagePort");
   });
 
+  test("opens or says why not, however few descriptors are left", () => {
+    using directory = temporaryDirectory();
+    const script = `import { closeSync, openSync } from "node:fs";
+import { openSqliteStore } from "${new URL("../../src/store/sqlite.ts", import.meta.url).href}";
+const hooks = { onFailed() {}, onRecovered() {}, onLost() {} };
+const open = () => openSqliteStore("${directory.path}/a.db", hooks, Date.now);
+await (await open()).close();
+const filled = [];
+try {
+  for (;;) filled.push(openSync("/dev/null"));
+} catch {}
+let refused = 0;
+for (let left = 0; left < 16; left++) {
+  try {
+    await (await open()).close();
+  } catch (error) {
+    if (!error.message.startsWith('Cannot open store "${directory.path}/a.db": ')) throw error;
+    refused++;
+  }
+  closeSync(filled.pop());
+}
+await (await open()).close();
+console.log(refused > 0 && refused < 16);
+`;
+    writeFileSync(`${directory.path}/few.mjs`, script);
+    const inFew = 'ulimit -n 100; exec "$0" "$1"';
+    expect(runProgram("sh", ["-c", inFew, process.execPath, `${directory.path}/few.mjs`])).toBe("true\n");
+  });
+
   test("makes a file that nobody else can read", async () => {
     using directory = temporaryDirectory();
     const store = await openStore(`${directory.path}/a.db`);
