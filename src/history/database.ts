@@ -11,6 +11,7 @@ import { closeSync, constants, fstatSync, openSync, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { CountedRow, PublishedPolicy } from "../dmarc/report-row.ts";
 import { errorCode, fileTrouble } from "../process/exit.ts";
+import { closeRenamed, identityOf, logIdentityOf } from "../process/renamed-database.ts";
 import type { Entry, KindEntry, UntoldReason } from "./entry.ts";
 import { refuseForeignLink } from "./foreign-link.ts";
 import { readPolicy, readRow, readTexts } from "./stored.ts";
@@ -85,7 +86,11 @@ export interface Delivery {
 }
 
 export class HistoryDatabase implements Disposable {
+  readonly #path: string;
   readonly #database: DatabaseSync;
+  /** The file and its write-ahead log when they were opened. */
+  readonly #identity: string;
+  readonly #logIdentity: string;
   readonly #statements: Readonly<Record<keyof typeof STATEMENTS, StatementSync>>;
   readonly #limits: Limits;
   /** Pages that are used when results fill their part of the file. */
@@ -100,9 +105,11 @@ export class HistoryDatabase implements Disposable {
    * @throws {Error} `Cannot open history "<path>": …`
    */
   constructor(path: string, mode: "create" | "existing", limits = LIMITS) {
+    this.#path = path;
     this.#limits = limits;
     try {
       prepareFile(path, mode);
+      this.#identity = identityOf(path);
       this.#database = new DatabaseSync(path, { timeout: BUSY_MS });
     } catch (error) {
       throw cannotOpen(path, error);
@@ -118,14 +125,21 @@ export class HistoryDatabase implements Disposable {
       this.#fullPages = Math.floor(maxPages * PART_OF_RESULTS);
       const prepared = Object.entries(STATEMENTS).map(([name, sql]) => [name, this.#database.prepare(sql)]);
       this.#statements = Object.fromEntries(prepared) as Record<keyof typeof STATEMENTS, StatementSync>;
+      this.#logIdentity = logIdentityOf(path);
     } catch (error) {
       this.#database.close();
       throw cannotOpen(path, error);
     }
   }
 
+  /** True while the path leads to this file: nobody has removed or replaced it. */
+  get isInPlace(): boolean {
+    return identityOf(this.#path) === this.#identity;
+  }
+
   [Symbol.dispose](): void {
-    this.#database.close();
+    if (this.isInPlace) this.#database.close();
+    else closeRenamed(this.#database, this.#path, this.#logIdentity);
   }
 
   /**

@@ -2,7 +2,6 @@
  * The thread that writes results of DMARC into an SQLite file. Calls to SQLite wait for the disk, and for other processes
  * that have locked the file: here they delay nothing but each other.
  */
-import { statSync } from "node:fs";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { errorText } from "../process/exit.ts";
 import { HistoryDatabase, KEPT_DAYS } from "./database.ts";
@@ -27,7 +26,6 @@ export interface HistoryWorkerData {
 class KeptFile {
   readonly #path: string;
   #database: HistoryDatabase | undefined;
-  #identity = "";
   #prunedDay = -1;
 
   constructor(path: string) {
@@ -51,19 +49,13 @@ class KeptFile {
 
   /** The file that the path now leads to: it may have been removed or replaced. */
   #open(): HistoryDatabase {
-    if (this.#database !== undefined && identityOf(this.#path) === this.#identity) return this.#database;
+    if (this.#database?.isInPlace === true) return this.#database;
     this.#database?.[Symbol.dispose]();
     this.#database = undefined;
     this.#prunedDay = -1;
     this.#database = new HistoryDatabase(this.#path, "create");
-    this.#identity = identityOf(this.#path);
     return this.#database;
   }
-}
-
-function identityOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return found === undefined ? "none" : `${found.dev} ${found.ino}`;
 }
 
 function serve(port: MessagePort, path: string): void {

@@ -5,11 +5,12 @@
  * A file that is removed or replaced stays open, and everything written to it is lost at the end of the process. So the
  * path is checked before each read and after each commit. If it no longer leads to the open file, it is opened again.
  */
-import { closeSync, constants, fstatSync, openSync, rmSync, type Stats, statSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, type Stats, statSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { errorCode, errorText, fileTrouble } from "../process/exit.ts";
+import { closeRenamed, identityOf, logIdentityOf } from "../process/renamed-database.ts";
 
 /** A call. The answer has the same number. Keys are those of rows, times are seconds since 1970. */
 export type SqliteCall = { readonly id: number } & (
@@ -94,7 +95,7 @@ class OpenFile {
       this.database.close();
       throw error;
     }
-    this.#logIdentity = identityOf(`${path}-wal`);
+    this.#logIdentity = logIdentityOf(path);
   }
 
   /** Tells if the path leads to the open file. */
@@ -104,32 +105,12 @@ class OpenFile {
 
   /** Tells if a written row would survive a crash: the file and its write-ahead log are both in their places. */
   isInPlace(): boolean {
-    return this.isSame() && this.#isLogInPlace();
+    return this.isSame() && logIdentityOf(this.#path) === this.#logIdentity;
   }
 
   close(): void {
     if (this.isSame()) this.database.close();
-    else this.#leave();
-  }
-
-  /**
-   * Closes a file that has lost its name. SQLite then neither merges the write-ahead log nor removes it, and would read it
-   * into the file that has the name now, whose pages would be mixed with ours.
-   */
-  #leave(): void {
-    try {
-      this.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
-    } catch {
-      // The file that was moved away lacks the last rows, but the one in its place is sound.
-    }
-    this.database.close();
-    if (!this.#isLogInPlace()) return;
-    rmSync(`${this.#path}-wal`, { force: true });
-    rmSync(`${this.#path}-shm`, { force: true });
-  }
-
-  #isLogInPlace(): boolean {
-    return identityOf(`${this.#path}-wal`) === this.#logIdentity;
+    else closeRenamed(this.database, this.#path, this.#logIdentity);
   }
 }
 
@@ -242,12 +223,6 @@ function createPrivately(path: string): void {
 function mustBeRegular(found: Stats): void {
   if (found.isDirectory()) throw new Error("it is a directory");
   if (!found.isFile()) throw new Error("not a regular file");
-}
-
-/** Identifies the file behind a path among files of the same name. */
-function identityOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false, bigint: true });
-  return found === undefined ? "none" : `${found.dev} ${found.ino}`;
 }
 
 /** Repeats `work` while another process has locked the file. Other calls go on meanwhile. */

@@ -215,6 +215,25 @@ sys.stdin.read()
     expect(kept(path)).toEqual(["example.com 1 1"]);
     expect(kept(`${dir.path}/old.db`)).toEqual(["example.com 1 1"]);
   });
+
+  test("goes on in a file that was put in its place, without the log of changes of the one before", async () => {
+    using dir = scratch();
+    const path = `${dir.path}/h.db`;
+    const backup = await open(`sqlite:${dir.path}/backup.db`);
+    backup.record(await historyMessage("a@example.net"));
+    await backup.close();
+    const message = await historyMessage("a@example.com");
+    const history = await open(`sqlite:${path}`);
+    history.record(message);
+    await until(() => statSync(path, { throwIfNoEntry: false }) !== undefined && kept(path).length === 1);
+    renameSync(path, `${dir.path}/old.db`);
+    renameSync(`${dir.path}/backup.db`, path);
+    history.record(message);
+    await history.close();
+    expect(kept(path).sort()).toEqual(["example.com 1 1", "example.net 1 1"]);
+    expect(kept(`${dir.path}/old.db`)).toEqual(["example.com 1 1"]);
+    expect(told).toEqual([]);
+  });
 });
 
 function laterLayout(path: string): void {
