@@ -16,6 +16,8 @@ export interface ParsedConfig {
   readonly problems: readonly string[];
   /** True if no key is set, so the defaults are used. */
   readonly isEmpty: boolean;
+  /** False if nothing of the text could be read: then `config` holds the defaults, and says nothing of this host. */
+  readonly isRead: boolean;
 }
 
 /**
@@ -51,14 +53,14 @@ export function parseConfig(toml: string, source: string): ParsedConfig {
   const named = problems.map((problem) => `${source}: ${problem}`);
   return given.size > 0 && foreignFile(toml) !== undefined
     ? unread(toml, source, named)
-    : { config, problems: named, isEmpty };
+    : { config, problems: named, isEmpty, isRead: true };
 }
 
 /** The defaults, with the problems of a text that has no configuration of ours: whose it is, if that is known. */
 function unread(toml: string, source: string, problems: readonly string[]): ParsedConfig {
   const foreign = foreignFile(toml);
   const all = foreign === undefined ? problems : [`${source}: ${foreign}`];
-  return { ...parseConfig("", source), problems: all, isEmpty: false };
+  return { ...parseConfig("", source), problems: all, isEmpty: false, isRead: false };
 }
 
 function defaultOf(parameter: Parameter<unknown>): unknown {

@@ -30,6 +30,7 @@ export function readConfigFile(path: string | undefined): ConfigFile {
     return {
       ...defaults,
       isEmpty: false,
+      isRead: false,
       path: file,
       problems: [`Cannot read configuration "${file}": ${fileTrouble(error)}`],
     };

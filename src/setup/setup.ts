@@ -51,11 +51,12 @@ export async function readSetup(
   around: Surroundings,
   absentSecrets: "create" | "skip" | "refuse" | "unread",
 ): Promise<Setup> {
-  const { config, path, problems, isEmpty } = readConfigFile(around.configFile);
+  const { config, path, problems, isEmpty, isRead } = readConfigFile(around.configFile);
   const mode = problems.length === 0 && absentSecrets === "create" ? "create" : "skip";
   const { hostname, srsDomain, origin, isPostfixSender } = await readNames(config);
   const secretsFile = config["srs.secrets_file"] || defaultSecretsFile(config, around, mode);
-  let file = absentSecrets === "unread" ? NO_SECRETS : readSecretsFile(secretsFile);
+  // Without the configuration it is not known where the secrets are.
+  let file = absentSecrets === "unread" || !isRead ? NO_SECRETS : readSecretsFile(secretsFile);
   const news: string[] = [];
   if (file.isAbsent && mode === "create") {
     const { createSecretsFile } = await import("./new-secret.ts");

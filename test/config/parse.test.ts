@@ -241,8 +241,8 @@ describe("the table of parameters", () => {
     const uncommented = example
       .replace(/^#(?=[a-z_]+ = )/gm, "")
       .replace(/^recipient.*\n|^mode = "report"\n|^mail_from.*\n/gm, "");
-    expect(parseConfig(example, "x")).toEqual({ config, problems: [], isEmpty: true });
-    expect(parseConfig(uncommented, "x")).toEqual({ config, problems: [], isEmpty: false });
+    expect(parseConfig(example, "x")).toEqual({ config, problems: [], isEmpty: true, isRead: true });
+    expect(parseConfig(uncommented, "x")).toEqual({ config, problems: [], isEmpty: false, isRead: true });
   });
 });
 
