@@ -49,7 +49,8 @@ export class NetstringReader {
       if (at - this.#position >= MAX_LENGTH_DIGITS) throw broken("its length has too many digits");
     }
     if (at === text.length) return this.#keepRest();
-    if (text.charCodeAt(at) !== COLON || at === this.#position) throw broken('want digits and ":"');
+    if (text.charCodeAt(at) !== COLON || at === this.#position)
+      throw broken(`got ${charAt(text, at)}, want digits and ":"`);
     if (length > this.#maxBytes) {
       this.#position = at + 1;
       this.#skipBytes = length + 1;
@@ -57,7 +58,7 @@ export class NetstringReader {
     }
     const end = at + 1 + length;
     if (end >= text.length) return this.#keepRest();
-    if (text.charCodeAt(end) !== COMMA) throw broken('want "," at its end');
+    if (text.charCodeAt(end) !== COMMA) throw broken(`got ${charAt(text, end)}, want "," at its end`);
     this.#position = end + 1;
     return text.slice(at + 1, end);
   }
@@ -84,6 +85,10 @@ export class NetstringReader {
 /** Writes `payload` (latin1) as a netstring. */
 export function encodeNetstring(payload: string): string {
   return `${payload.length}:${payload},`;
+}
+
+function charAt(text: string, at: number): string {
+  return JSON.stringify(text.charAt(at));
 }
 
 function broken(what: string): ProtocolError {

@@ -61,6 +61,6 @@ export function encodeReply(result: LookupResult): string {
 }
 
 /** The reply to a request for a map that does not exist. */
-export function encodeUnknownMap(maps: Iterable<string>): string {
-  return encodeNetstring(`PERM unknown map name, want one of: ${[...maps].join(", ")}`);
+export function encodeUnknownMap(names: string): string {
+  return encodeNetstring(`PERM unknown map name, want one of: ${names}`);
 }

@@ -10,6 +10,7 @@ export function socketmapService(
   observer: LookupObserver,
 ): RequestService<SocketmapRequest | typeof TOO_LONG> {
   const byName = new Map<string, LookupTable>(tables.map((table) => [table.name, table]));
+  const names = [...byName.keys()].join(", ");
   const tooLong = encodeReply({ status: "notFound", outcome: "too_long", reason: `over ${MAX_QUERY_BYTES} bytes` });
   return {
     protocol: "socketmap",
@@ -21,8 +22,8 @@ export function socketmapService(
       }
       const table = byName.get(request.map);
       if (table !== undefined) return answerLookup(table, request.key, observer, encodeReply);
-      observer.badRequest(`unknown map name ${JSON.stringify(request.map.slice(0, 64))}`);
-      return encodeUnknownMap(byName.keys());
+      observer.badRequest(`unknown map name ${JSON.stringify(request.map.slice(0, 64))}, want one of: ${names}`);
+      return encodeUnknownMap(names);
     },
   };
 }

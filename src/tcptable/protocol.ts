@@ -16,9 +16,12 @@ import type { Decoder } from "../net/session.ts";
 /** Longest line in bytes, LF included. The manual has this limit for replies; we use it for requests too. */
 export const MAX_LINE_BYTES = 4096;
 
-/** A line that is not a request, with its problem. */
+/** A line that is not a request. */
 interface BadLine {
+  /** What was wanted; the text of the reply. */
   readonly problem: string;
+  /** The begin of the line (latin1), unless it is too long. */
+  readonly got?: string;
 }
 
 /** The unquoted key of a `get` request (latin1), or a bad line. */
@@ -29,9 +32,13 @@ const SPACE = 0x20;
 const GET_SPACE = "get ";
 
 const TOO_LONG: BadLine = { problem: `request line over ${MAX_LINE_BYTES} bytes` };
-const NOT_GET: BadLine = { problem: "want: get SPACE key" };
-const NO_KEY: BadLine = { problem: "want a key after get" };
-const BAD_QUOTING: BadLine = { problem: "want two hexadecimal digits after %" };
+const EMPTY: BadLine = { problem: "want get SPACE key", got: "" };
+const NOT_GET = EMPTY.problem;
+const NO_KEY = "want a key after get";
+const BAD_QUOTING = "want two hexadecimal digits after %";
+
+/** Number of bytes of a bad line that are told: enough to see who speaks another protocol. */
+const TOLD_BYTES = 32;
 
 /** Reads lines. A wrong line yields its problem. It never throws, and holds at most one line in memory. */
 export class TcpTableDecoder implements Decoder<TcpTableRequest> {
@@ -98,24 +105,28 @@ function readLine(text: string, from: number, lf: number): TcpTableRequest {
   let start = from;
   const end = lf > from && text.charCodeAt(lf - 1) === CR ? lf - 1 : lf;
   while (start < end && isBlank(text.charCodeAt(start))) start++;
-  if (!text.startsWith(GET_SPACE, start)) return NOT_GET;
-  if (end - start === GET_SPACE.length) return NO_KEY;
-  return unquote(text.slice(start + GET_SPACE.length, end));
+  if (!text.startsWith(GET_SPACE, start)) return start === end ? EMPTY : badLine(NOT_GET, text, start, end);
+  if (end - start === GET_SPACE.length) return badLine(NO_KEY, text, start, end);
+  return unquote(text.slice(start + GET_SPACE.length, end)) ?? badLine(BAD_QUOTING, text, start, end);
+}
+
+function badLine(problem: string, text: string, start: number, end: number): BadLine {
+  return { problem, got: text.slice(start, Math.min(end, start + TOLD_BYTES)) };
 }
 
 function isBlank(code: number): boolean {
   return code === SPACE || code === CR;
 }
 
-/** Decodes %XX. Text without "%", the usual case, stays as it is. */
-function unquote(quoted: string): TcpTableRequest {
+/** Decodes %XX; `undefined` if that cannot be. Text without "%", the usual case, stays as it is. */
+function unquote(quoted: string): string | undefined {
   let percent = quoted.indexOf("%");
   if (percent === -1) return quoted;
   let key = "";
   let taken = 0;
   for (; percent !== -1; percent = quoted.indexOf("%", taken)) {
     const byte = (hexValue(quoted, percent + 1) << 4) | hexValue(quoted, percent + 2);
-    if (byte < 0) return BAD_QUOTING;
+    if (byte < 0) return undefined;
     key += quoted.slice(taken, percent) + String.fromCharCode(byte);
     taken = percent + 3;
   }

@@ -11,8 +11,9 @@ export function tcpTableService(table: LookupTable, observer: LookupObserver): R
     createDecoder: () => new TcpTableDecoder(),
     answer(request) {
       if (typeof request === "string") return answerLookup(table, request, observer, encodeReply);
-      observer.badRequest(request.problem);
-      return encodeRefusal(request.problem);
+      const { problem, got } = request;
+      observer.badRequest(got === undefined ? problem : `Cannot read line ${JSON.stringify(got)}: ${problem}`);
+      return encodeRefusal(problem);
     },
   };
 }

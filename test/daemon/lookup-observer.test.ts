@@ -112,8 +112,8 @@ describe("A lookup", () => {
 
 test("A bad request is counted, and logged by its protocol, ten times", () => {
   const { observer, lines, counted } = setUp();
-  for (let i = 0; i < 50; i++) observer.badRequest("want: get SPACE key");
+  for (let i = 0; i < 50; i++) observer.badRequest("want get SPACE key");
   expect(lines).toHaveLength(10);
-  expect(lines[0]).toBe('warn protocol protocol=tcp_table problem="want: get SPACE key"');
+  expect(lines[0]).toBe('warn protocol protocol=tcp_table problem="want get SPACE key"');
   expect(counted()).toEqual(["tcp_table 50"]);
 });

@@ -37,6 +37,19 @@ describe.each(FEEDINGS)("NetstringReader, fed $name", ({ cuts }) => {
   });
 });
 
+test.each([
+  { bytes: "get a\n", got: 'got "g", want digits and ":"' },
+  { bytes: "1:a,\n", got: 'got "\\n", want digits and ":"' },
+  { bytes: "12\xff", got: 'got "\xff", want digits and ":"' },
+  { bytes: "5:hello;", got: 'got ";", want "," at its end' },
+])("NetstringReader says which byte of %j it cannot take", ({ bytes, got }) => {
+  const broken = reader();
+  broken.feed(bytes);
+  expect(() => {
+    while (broken.next() !== undefined);
+  }).toThrow(`Cannot read netstring: ${got}`);
+});
+
 test("NetstringReader has a last word for a peer that sends no netstrings", () => {
   const broken = reader();
   broken.feed("get a\n");

@@ -68,7 +68,7 @@ test.each<{ name: string; result: LookupResult; reply: string }>([
 });
 
 test("encodeUnknownMap names the maps that there are", () => {
-  expect(encodeUnknownMap(["forward", "reverse"])).toBe("52:PERM unknown map name, want one of: forward, reverse,");
+  expect(encodeUnknownMap("forward, reverse")).toBe("52:PERM unknown map name, want one of: forward, reverse,");
 });
 
 test.each([

@@ -36,10 +36,10 @@ test("Each map is found by its name, and what is wrong with a query does not end
   });
   expect(events).toEqual([
     "forward a rewritten",
-    'bad unknown map name "FORWARD"',
+    'bad unknown map name "FORWARD", want one of: forward, reverse',
     "reverse b rewritten",
-    'bad unknown map name "nosuch\\n\xff"',
-    'bad unknown map name ""',
+    'bad unknown map name "nosuch\\n\xff", want one of: forward, reverse',
+    'bad unknown map name "", want one of: forward, reverse',
     "bad query over 10000 bytes",
     "reverse d rewritten",
   ]);

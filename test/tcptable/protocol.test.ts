@@ -29,9 +29,9 @@ const CASES: readonly { name: string; bytes: string; requests: readonly (string 
   { name: "a longest last line without LF", bytes: `get ${KEY}`, requests: [KEY] },
   { name: "too long a last line without LF", bytes: `get ${KEY}x`, requests: [["request line over"]] },
   { name: "bad lines between good ones", bytes: "put a\nget b\n\nget c\n", requests: [["want"], "b", ["want"], "c"] },
-  { name: "no key", bytes: "get \nget\n", requests: [["want a key"], ["want: get"]] },
-  { name: "the verb in capitals", bytes: "GET a\n", requests: [["want: get"]] },
-  { name: "a tab after the verb", bytes: "get\ta\n", requests: [["want: get"]] },
+  { name: "no key", bytes: "get \nget\n", requests: [["want a key"], ["want get"]] },
+  { name: "the verb in capitals", bytes: "GET a\n", requests: [["want get"]] },
+  { name: "a tab after the verb", bytes: "get\ta\n", requests: [["want get"]] },
   {
     name: "half a quoted byte",
     bytes: "get a%\nget a%4\nget a%4",
@@ -44,7 +44,9 @@ const CASES: readonly { name: string; bytes: string; requests: readonly (string 
 describe.each(FEEDINGS)("TcpTableDecoder, fed $name", ({ cuts }) => {
   test.each(CASES)("reads $name", ({ bytes, requests }) => {
     const expected = requests.map((request) =>
-      typeof request === "string" ? request : { problem: expect.stringMatching(`^${request[0]}`) },
+      typeof request === "string"
+        ? request
+        : expect.objectContaining({ problem: expect.stringMatching(`^${request[0]}`) }),
     );
     expect(decode(new TcpTableDecoder(), bytes, cuts(bytes.length))).toEqual(expected);
   });
