@@ -47,6 +47,7 @@ export interface SqliteWorkerData {
 const OPEN_BUSY_MS = 2_000;
 const CALL_BUSY_MS = 1_000;
 const BUSY_PAUSE_MS = 20;
+const SQLITE_ERROR = 1;
 const SQLITE_BUSY = 5;
 
 const PURGE_ROWS = 500;
@@ -93,7 +94,7 @@ class OpenFile {
       this.database.exec("PRAGMA busy_timeout = 0");
     } catch (error) {
       this.database.close();
-      throw error;
+      throw isForeign(error) ? new Error(`${FOREIGN} (${errorText(error)}), want an empty one or postsrsd's`) : error;
     }
     this.#logIdentity = logIdentityOf(path);
   }
@@ -202,6 +203,13 @@ class SqliteFile {
     this.#file = new OpenFile(this.#path);
     return this.#file;
   }
+}
+
+const FOREIGN = "it is a database of another program";
+
+/** Tells if our statements do not fit the tables: SQLITE_ERROR, which has no code of its own for that. */
+function isForeign(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === SQLITE_ERROR;
 }
 
 /** Makes the file if there is none, readable for us only. SQLite itself would make it readable for everyone. */

@@ -344,6 +344,15 @@ console.log(refused > 0 && refused < 16);
   });
 });
 
+test.skipIf(noSqlite3 !== undefined)("A database of another program is refused by what is wrong with it", async () => {
+  using directory = temporaryDirectory();
+  const path = `${directory.path}/a.db`;
+  sqlite3(path, "CREATE TABLE kv (k TEXT, value TEXT)");
+  await expect(openStore(path)).rejects.toThrow(
+    `Cannot open store "${path}": it is a database of another program (no such column: lt), want an empty one or postsrsd's`,
+  );
+});
+
 describe.skipIf(noSqlite3 !== undefined)(`postsrsd 2's own database ${noSqlite3 ?? ""}`, () => {
   test("is taken over as it is, expired rows apart", async () => {
     using directory = temporaryDirectory();
