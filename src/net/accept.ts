@@ -7,14 +7,15 @@
  * are not documented. If they are not as in Node 24, the sockets are those that Node makes.
  */
 import { type Server, Socket, type SocketConstructorOpts } from "node:net";
+import { atPace, type Paced } from "./pace.ts";
 
 /** Largest read of a service with bodies: a packet of a milter has as much. */
 const BODY_READ_BYTES = 65_536;
 
 /**
- * Largest read of a service that has requests alone. One of Postfix has a fifth. What a peer sends ahead waits in the
- * kernel until its turn: as text of ours it would outlive two collections of the young generation, and twenty such peers
- * would have the old one collected four times a second. Thousands that each begin a long request have one read each at once.
+ * Largest read of a service that has requests alone. Most of Postfix have a sixth. The rest waits in the kernel: as text of ours
+ * it would outlive two collections of the young generation, and twenty peers that send ahead had the old one collected four
+ * times a second. It also bounds what thousands of peers with half requests have us read at once.
  */
 export const REQUEST_READ_BYTES = 4_096;
 
@@ -24,9 +25,6 @@ export type Reading = "requests" | "bodies";
 /** The buffer for all reads. The bytes become text before the next read of any connection. */
 const shared = Buffer.allocUnsafeSlow(BODY_READ_BYTES);
 const BUFFERS = { requests: shared.subarray(0, REQUEST_READ_BYTES), bodies: shared };
-
-/** Pauses that a connection may wait until it is taken. It is closed if there are more before it. */
-const MAX_TURNS = 512;
 
 /** The part of a connection's libuv handle that we use. */
 interface ClientHandle {
@@ -41,21 +39,8 @@ interface ServerHandle {
   onconnection: (this: unknown, status: number, client: ClientHandle | undefined) => void;
 }
 
-/**
- * Connections that are taken at once, and the pause in milliseconds before as many more; 0: the next turn of the event loop.
- * libuv accepts all that wait, and a hundred would delay everything else by ten milliseconds.
- */
-export interface Pace {
-  readonly atOnce: number;
-  readonly pauseMs: number;
-}
-
 /** What becomes of connections. */
-interface Host {
-  /** Tells if there is room for one more. If not, it is closed, which costs a tenth of what a socket costs. */
-  hasRoom(): boolean;
-  take(socket: Socket): void;
-  pace(): Pace;
+interface Host extends Paced<Socket> {
   reading(): Reading;
 }
 
@@ -92,7 +77,7 @@ export function holdConnections(server: Server): HeldServer {
  */
 function acceptShared(server: Server, host: Host): void {
   server.on("connection", (socket) => {
-    if (!host.hasRoom()) {
+    if (!host.hasRoom(0)) {
       socket.destroy();
       return;
     }
@@ -102,39 +87,14 @@ function acceptShared(server: Server, host: Host): void {
   const { _handle: handle } = server as unknown as { readonly _handle?: Partial<ServerHandle> | null };
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
-  const take = takeInTurns(host);
+  const take = atPace<ClientHandle>({
+    pace: () => host.pace(),
+    hasRoom: (waiting) => host.hasRoom(waiting),
+    take: (client) => host.take(toSocket(client, BUFFERS[host.reading()])),
+  });
   handle.onconnection = function accept(status, client) {
     if (status === 0 && typeof client?.useUserBuffer === "function") take(client);
     else usual.call(this, status, client);
-  };
-}
-
-/** Takes the first few at once, and as many of the others after each pause. */
-function takeInTurns(host: Host): (client: ClientHandle) => void {
-  const waiting: ClientHandle[] = [];
-  let taken = 0;
-  const take = (client: ClientHandle): void => {
-    taken++;
-    if (host.hasRoom()) host.take(toSocket(client, BUFFERS[host.reading()]));
-    else client.close();
-  };
-  const pause = (pauseMs: number): void => {
-    if (pauseMs > 0) setTimeout(nextTurn, pauseMs);
-    else setImmediate(nextTurn);
-  };
-  const nextTurn = (): void => {
-    const { atOnce, pauseMs } = host.pace();
-    taken = 0;
-    const now = waiting.splice(0, atOnce);
-    if (now.length > 0) pause(pauseMs);
-    now.forEach(take);
-  };
-  return (client) => {
-    const { atOnce, pauseMs } = host.pace();
-    if (taken === 0) pause(pauseMs);
-    if (waiting.length >= atOnce * MAX_TURNS) client.close();
-    else if (taken >= atOnce) waiting.push(client);
-    else take(client);
   };
 }
 

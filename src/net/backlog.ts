@@ -14,8 +14,8 @@ export interface Worker {
 const MAX_NEW = 16;
 
 /**
- * Lets the workers take turns, one in each turn of the event loop. So many workers delay everything else no more than
- * one does. Every other turn is that of the newest new one: behind a thousand that never come to an end, one that needs a
+ * Lets the workers take turns, one after each pause; without pauses, one in each turn of the event loop. So many workers delay
+ * everything else no more than one does. Every other turn is that of the newest new one: behind a thousand that never come to an end, one that needs a
  * single turn would wait for seconds. The other turns go to those that have waited longest.
  */
 export class Backlog {
@@ -23,7 +23,9 @@ export class Backlog {
   readonly #beforeTurn: () => void;
   #longerMs = 0;
   #isScheduled = false;
+  /** Those of the present round, last one first. */
   #first: Worker[] = [];
+  /** Those of the next round. */
   #next: Worker[] = [];
   /** New workers, the newest last. The oldest of too many wait with the others. */
   readonly #new: Worker[] = [];

@@ -2,7 +2,7 @@
 
 /** A connection that holds the bytes of an incomplete request or message. */
 export interface Holder {
-  /** True while an answer is awaited: then the bytes are not idle. */
+  /** True while an answer of ours is awaited: then the bytes are not idle. */
   readonly isBusy: boolean;
   /** Drops the bytes, and the connection if need be. */
   drop(): void;

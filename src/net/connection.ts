@@ -31,7 +31,7 @@ const QUIET_MS = 50;
 /** Time between the signs of life of a session whose answer is awaited, in milliseconds. */
 const AWAITED_MS = 1000;
 
-/** Largest number of characters to hold back. Only the edits of a milter may be longer: they are written at once. */
+/** Most characters of answers that wait for the end of the turn. More are written at once. */
 const MAX_HELD_CHARS = 4096;
 
 /**
@@ -57,8 +57,8 @@ const outbox = new Outbox();
 
 /**
  * The turns of peers that send requests ahead, as Postfix never does: half a millisecond's work, and a pause, so that they
- * leave time for the others. A piece of a half request has a longer one behind it, because what is kept of it makes V8 copy:
- * eight thousand of them would otherwise take most of the time.
+ * leave time for the others. After a piece of a half request the pause is longer, because what is kept of it makes V8 copy: eight
+ * thousand of them would otherwise take most of the time.
  */
 const REQUEST_TURNS = { backlog: new Backlog(1), maxRequests: 64, halfRequestPauseMs: 3 };
 
@@ -189,7 +189,7 @@ export class Connection implements Sender, Holder {
     this.#hadTurn = true;
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
-    if (this.#left < maxRequests) return;
+    if (this.#stalled || this.#left < maxRequests) return;
     this.#mayReadOn = true;
     backlog.rest(halfRequestPauseMs);
   }

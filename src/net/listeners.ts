@@ -1,10 +1,11 @@
 /** The set of open endpoints. It changes as a whole on a reload, and is drained at the end. */
 import type { Server, Socket } from "node:net";
 import { TransientMap } from "../collections/transient-map.ts";
-import { type HeldServer, holdConnections, type Pace } from "./accept.ts";
+import { type HeldServer, holdConnections } from "./accept.ts";
 import { Connection, type ServeContext } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
+import type { Pace } from "./pace.ts";
 import type { Service } from "./session.ts";
 
 /** A wanted endpoint, and the service behind it. */
@@ -100,6 +101,9 @@ const MAIL_PACE: Pace = { atOnce: 8, pauseMs: 0 };
 /** Scrapers are few, and mail comes first. */
 const STATUS_PACE: Pace = { atOnce: 1, pauseMs: 4 };
 
+/** Connections for the status that may wait, each with a descriptor of those that are reserved for other things than mail. */
+const MAX_WAITING_FOR_STATUS = 64;
+
 export class Listeners {
   readonly #open = new Map<string, Open>();
   /**
@@ -179,10 +183,11 @@ export class Listeners {
     return [...this.#open.values(), ...this.#spare.values(), ...this.#closing];
   }
 
-  #hasRoom({ isServed, wanted }: Open): boolean {
+  #hasRoom({ isServed, wanted }: Open, waiting: number): boolean {
     const { maxConnections, onRefused } = this.#options;
     if (!isServed) return false;
-    if (wanted.isStatus === true || this.#connectionCount < maxConnections) return true;
+    if (wanted.isStatus === true) return waiting < MAX_WAITING_FOR_STATUS;
+    if (this.#connectionCount + waiting < maxConnections) return true;
     onRefused(wanted.name);
     return false;
   }
@@ -226,7 +231,7 @@ export class Listeners {
   #serve({ wanted, server, held }: Opened, isServed: boolean): Open {
     const open: Open = { wanted, server, isServed, connections: new TransientMap(), onLastClosed: undefined };
     held.serve({
-      hasRoom: () => this.#hasRoom(open),
+      hasRoom: (waiting) => this.#hasRoom(open, waiting),
       take: (socket) => this.#take(open, socket),
       pace: () => (open.wanted.isStatus === true ? STATUS_PACE : MAIL_PACE),
       reading: () => (open.wanted.hasBodies === true ? "bodies" : "requests"),

@@ -34,6 +34,15 @@ function setUp() {
   return { listeners, connect, wanted, endpoint };
 }
 
+test("A flood of connections for the status holds few descriptors of those that are reserved for other things", async () => {
+  const { listeners, connect, wanted } = setUp();
+  await apply(listeners, [{ ...wanted("status"), isStatus: true }]);
+  let closed = 0;
+  for (let i = 0; i < 400; i++) void connect("status").closed.then(() => closed++);
+  // One is taken in 4 ms, 64 wait, and the others are closed.
+  await until(() => closed > 200);
+});
+
 describe("A change of endpoints", () => {
   test("opens what is new, keeps what stays and closes what goes", async () => {
     const { listeners, connect, wanted } = setUp();
