@@ -6,8 +6,11 @@ import { errorCode } from "../process/exit.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ownerOf } from "./port-owner.ts";
 
-/** Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). */
-const BACKLOG = 4096;
+/**
+ * Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). Of the status endpoint few wait:
+ * libuv accepts all in one turn of the event loop, and one that finds no place comes again a second later.
+ */
+const ACCEPT_QUEUE = { mail: 4096, status: 32 };
 
 /** The error for an endpoint that could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
 export class ListenError extends Error {
@@ -33,6 +36,8 @@ export interface ListenOptions {
   readonly socketMode: number;
   /** True to let other processes listen on the same inet endpoint (SO_REUSEPORT). */
   readonly reusePort?: boolean;
+  /** True for an endpoint that serves no mail. */
+  readonly isStatus?: boolean;
   /** Inherited descriptors by name, for fd: endpoints. */
   readonly inherited?: ReadonlyMap<string, readonly number[]>;
 }
@@ -62,12 +67,13 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   return server;
 }
 
-function listenArguments(endpoint: Endpoint, { reusePort, inherited }: ListenOptions) {
+function listenArguments(endpoint: Endpoint, { reusePort, inherited, isStatus }: ListenOptions) {
+  const backlog = isStatus === true ? ACCEPT_QUEUE.status : ACCEPT_QUEUE.mail;
   switch (endpoint.type) {
     case "unix":
-      return { path: endpoint.path, backlog: BACKLOG };
+      return { path: endpoint.path, backlog };
     case "inet":
-      return { host: endpoint.host, port: endpoint.port, backlog: BACKLOG, reusePort: reusePort === true };
+      return { host: endpoint.host, port: endpoint.port, backlog, reusePort: reusePort === true };
     case "fd": {
       const [fd, ...more] = inherited?.get(endpoint.name) ?? [];
       if (fd === undefined) throw new Error("systemd handed over no socket of that name");

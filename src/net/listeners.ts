@@ -132,7 +132,7 @@ export class Listeners {
     for (const [key, one] of byEndpoint) {
       if (this.#open.has(key) || this.#spare.has(key)) continue;
       try {
-        const server = await listen(one.endpoint, { name: one.name, ...options });
+        const server = await listen(one.endpoint, { name: one.name, isStatus: one.isStatus === true, ...options });
         opened.set(key, { wanted: one, server, held: holdConnections(server) });
       } catch (error) {
         if (!(error instanceof ListenError)) throw error;
