@@ -61,7 +61,7 @@ interface Measured {
 /**
  * Connections that a server has had before it is attacked, as after some days. A new server is slower for its first ten thousand:
  * until V8 has compiled the constructor of streams, each leaves most of a kilobyte behind, and collections take 4 ms. All listeners
- * share the constructor; the metrics listener takes one connection in 4 ms.
+ * share the constructor; the metrics listener takes one connection in 10 ms.
  */
 const VISITS: Readonly<Record<ListenerProtocol, number>> = {
   tcp: 12_000,

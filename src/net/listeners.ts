@@ -99,7 +99,7 @@ interface Served {
 /** A fleet of smtpd may connect at once. */
 const MAIL_PACE: Pace = { atOnce: 8, pauseMs: 0 };
 /** Scrapers are few, and mail comes first. */
-const STATUS_PACE: Pace = { atOnce: 1, pauseMs: 4 };
+const STATUS_PACE: Pace = { atOnce: 1, pauseMs: 10 };
 
 /** Connections for the status that may wait, each with a descriptor of those that are reserved for other things than mail. */
 const MAX_WAITING_FOR_STATUS = 64;

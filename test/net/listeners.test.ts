@@ -43,7 +43,7 @@ test("A flood of connections for the status holds few descriptors of those that 
     void connect("status").closed.then(() => closed++);
     if (i % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
   }
-  // One is taken in 4 ms, 64 wait, and the others are closed.
+  // One is taken in 10 ms, 64 wait, and the others are closed.
   await until(() => closed > 200);
 });
 
