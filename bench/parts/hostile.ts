@@ -67,7 +67,7 @@ const VISITS: Readonly<Record<ListenerProtocol, number>> = {
   tcp: 12_000,
   socketmap: 4_000,
   policy: 4_000,
-  http: 1_000,
+  http: 400,
 };
 
 /** Warm-ups before it is measured. Under attack V8 compiles what the attack makes hot, and its heap takes its size. */
