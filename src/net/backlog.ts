@@ -15,8 +15,8 @@ const MAX_NEW = 16;
 
 /**
  * Lets the workers take turns, one after each pause; without pauses, one in each turn of the event loop. So many workers delay
- * everything else no more than one does. Every other turn is that of the newest new one: behind a thousand that never come to an end, one that needs a
- * single turn would wait for seconds. The other turns go to those that have waited longest.
+ * everything else no more than one does. Every other turn is that of the newest new one: behind a thousand that never come to an
+ * end, one that needs a single turn would wait for seconds. The other turns go to those that have waited longest.
  */
 export class Backlog {
   readonly #pauseMs: number;
@@ -54,10 +54,10 @@ export class Backlog {
   }
 
   add(worker: Worker): void {
-    if (worker.isNew === true) {
-      this.#new.push(worker);
-      if (this.#new.length > MAX_NEW) this.#next.push(...this.#new.splice(0, 1));
-    } else this.#next.push(worker);
+    if (worker.isNew === true) this.#new.push(worker);
+    else this.#next.push(worker);
+    const oldest = this.#new.length > MAX_NEW ? this.#new.shift() : undefined;
+    if (oldest !== undefined) this.#next.push(oldest);
     if (!this.#isScheduled) this.#schedule();
   }
 
