@@ -49,6 +49,13 @@ sys.stdin.read()
   return { release: () => child.stdin.end(), [Symbol.dispose]: () => void child.kill("SIGKILL") };
 }
 
+/** A closed store that has the address backup@b.test of the key A. */
+async function makeBackup(path: string): Promise<void> {
+  const backup = await openStore(path);
+  await backup.put("A", "backup@b.test", 60);
+  await backup.close();
+}
+
 function removeAll(path: string): void {
   for (const name of [path, `${path}-wal`, `${path}-shm`]) rmSync(name, { force: true });
 }
@@ -211,9 +218,7 @@ describe("the SQLite store", () => {
   test("reads what a file holds that was put in its place", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const backup = await openStore(`${directory.path}/backup.db`);
-    await backup.put("A", "backup@b.test", 60);
-    await backup.close();
+    await makeBackup(`${directory.path}/backup.db`);
     const store = await openStore(path);
     await store.put("A", "a@b.test", 60);
     removeAll(path);
@@ -225,9 +230,7 @@ describe("the SQLite store", () => {
   test("reads a file that was put in its place alone, not the log of changes of the one before", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/a.db`;
-    const backup = await openStore(`${directory.path}/backup.db`);
-    await backup.put("A", "backup@b.test", 60);
-    await backup.close();
+    await makeBackup(`${directory.path}/backup.db`);
     const store = await openStore(path);
     const keys = Array.from({ length: 500 }, (_, i) => `KEY${i}`);
     await Promise.all(["A", ...keys].map((key) => store.put(key, "a@b.test", 60)));
