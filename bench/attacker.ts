@@ -3,6 +3,7 @@
  * end, and says through its channel when the attack is under way. See parts/hostile.ts.
  */
 import { connect, type Socket } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ListenerProtocol, REQUESTS } from "./requests.ts";
 
 /** What a peer sends beside whole requests: ones that never end, and ones with nothing in them. */
@@ -77,6 +78,9 @@ function open({ host, port }: Victim, onConnect: (socket: Socket) => void): Sock
 /** Connections that are opened at a time: more would only wait in the kernel's queue. */
 const OPENING = 100;
 
+/** Longest time until the next are opened. The kernel ignores those that find no place in a short queue, and they ask again. */
+const OPENING_MS = 200;
+
 /** Keeps `count` connections, each attacking as `act` says; one that is hung up on comes again, a second later. */
 async function hold(victim: Victim, count: number, act: (socket: Socket) => void): Promise<void> {
   const keep = (): Promise<void> =>
@@ -92,7 +96,8 @@ async function hold(victim: Victim, count: number, act: (socket: Socket) => void
       });
     });
   for (let opened = 0; opened < count; opened += OPENING) {
-    await Promise.all(Array.from({ length: Math.min(OPENING, count - opened) }, keep));
+    const some = Promise.all(Array.from({ length: Math.min(OPENING, count - opened) }, keep));
+    await Promise.race([some, sleep(OPENING_MS)]);
   }
 }
 

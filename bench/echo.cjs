@@ -1,17 +1,23 @@
 /**
  * Node's floor: a fixed answer for each request, on plain net.Socket. What a Node server can do at most.
  *
- *     node echo.cjs VARIANT tcp|socketmap|policy PORT|/unix/path [BUSY]
+ *     node echo.cjs VARIANT tcp|socketmap|policy PORT|/unix/path [--busy MS] [--hang-up PORT]
  *
  * `buf` and `str` write a Buffer or a latin1 string; `onread` also reads into one shared buffer, which needs an
- * undocumented option on the server's side and is here only to show what that would be worth. With BUSY it works for so many
- * milliseconds in each turn of the event loop: the floor of a server that always has something to do.
+ * undocumented option on the server's side and is here only to show what that would be worth. With --busy it works for so many
+ * milliseconds in each turn of the event loop: the floor of a server that always has something to do. With --hang-up it also
+ * listens on that port, and closes each connection.
  */
 "use strict";
 const net = require("node:net");
 const { rmSync } = require("node:fs");
+const { parseArgs } = require("node:util");
 
-const [variant, mode, where, busyMs] = process.argv.slice(2);
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { busy: { type: "string" }, "hang-up": { type: "string" } },
+});
+const [variant, mode, where] = positionals;
 
 const ANSWERS = {
   tcp: "200 SRS0=vmyz=2W=example.com=test@example.com\n",
@@ -65,11 +71,11 @@ function serveOnread(accepted) {
 }
 
 function work() {
-  const endMs = performance.now() + Number(busyMs);
+  const endMs = performance.now() + Number(values.busy);
   while (performance.now() < endMs);
   setImmediate(work);
 }
-if (busyMs !== undefined) work();
+if (values.busy !== undefined) work();
 
 const shared = Buffer.allocUnsafeSlow(65_536);
 const isOnread = variant === "onread";
@@ -79,4 +85,11 @@ if (where.startsWith("/")) {
   server.listen({ path: where, backlog: 4096 });
 } else {
   server.listen({ port: Number(where), host: "127.0.0.1", backlog: 4096 });
+}
+const hangUp = values["hang-up"];
+if (hangUp !== undefined) {
+  const server = net.createServer();
+  // Closes connections before they are sockets, which costs least.
+  server.maxConnections = 0;
+  server.listen({ port: Number(hangUp), host: "127.0.0.1", backlog: 4096 });
 }

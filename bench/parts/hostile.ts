@@ -1,19 +1,16 @@
 /** What a well-behaved client notices while others attack: each attack on each listener, one at a time. */
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { join } from "node:path";
 import { ATTACKS, type AttackName } from "../attacker.ts";
-import { median } from "../measurements.ts";
-import { LOAD_CORE } from "../processes.ts";
 import type { ListenerProtocol } from "../requests.ts";
-import { milliseconds, type PartResult, type Table } from "../results.ts";
+import { milliseconds, type PartResult } from "../results.ts";
 import { startDns } from "../servers/dns.ts";
-import { NODE_ECHO, startEchos } from "../servers/echo.ts";
-import { POSTVOUCH, type Postvouch, startPostvouch } from "../servers/postvouch.ts";
-import type { Bench, Subject } from "../subjects.ts";
+import { POSTVOUCH, type Postvouch, startPostvouch, targetOf } from "../servers/postvouch.ts";
+import { startAttack } from "../start-attack.ts";
+import type { Bench } from "../subjects.ts";
 import { UsageError } from "../usage-error.ts";
 import { visit } from "../visits.ts";
-import { lookUp, type Span, wellBehaved } from "../well-behaved.ts";
+import { wellBehaved } from "../well-behaved.ts";
+import { type Floor, floorsUnder, floorTable } from "./hostile/floors.ts";
+import { middle, span, VISITS, WARMUPS, WINDOWS } from "./hostile/method.ts";
 
 const LISTENERS: readonly ListenerProtocol[] = ["tcp", "socketmap", "policy", "http"];
 
@@ -33,14 +30,6 @@ const ONLY: Partial<Readonly<Record<AttackName, ListenerProtocol>>> = {
   "netstrings of 10 GB, 20 peers": "socketmap",
 };
 
-/** Attacks that cost a server of Node.js something for each connection, whatever it does. */
-const OF_CONNECTIONS: readonly AttackName[] = [
-  "10,000 idle",
-  "2,000 connects a second",
-  "half-closed in mid-request, 500 a second",
-  "RST after a request, 1,000 a second",
-];
-
 /** What the well-behaved clients notice, as p99 in microseconds, and what it costs the daemon. */
 interface Row {
   readonly lookupsUs: number;
@@ -58,27 +47,6 @@ interface Measured {
   readonly under: Row;
 }
 
-/**
- * Connections that a server has had before it is attacked, as after some days. A new server is slower for its first ten thousand:
- * until V8 has compiled the constructor of streams, each leaves most of a kilobyte behind, and collections take 4 ms. All listeners
- * share the constructor; the metrics listener takes one connection in 10 ms.
- */
-const VISITS: Readonly<Record<ListenerProtocol, number>> = {
-  tcp: 12_000,
-  socketmap: 4_000,
-  policy: 4_000,
-  http: 400,
-};
-
-/** Warm-ups before it is measured. Under attack V8 compiles what the attack makes hot, and its heap takes its size. */
-const WARMUPS = { alone: 3, under: 8 };
-
-/** Times that each is measured in a row, for the median of them. */
-const WINDOWS = 3;
-
-/** An attack may take as long as it likes to get under way, but not for ever. */
-const UNDER_WAY_MS = 60_000;
-
 /** @throws {UsageError} when no attack has `bench.only` in its name */
 export async function hostilePart(bench: Bench): Promise<PartResult> {
   const attacks = (Object.keys(ATTACKS) as AttackName[]).filter((attack) => attack.includes(bench.only));
@@ -88,31 +56,19 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
   const pairs = attacks.flatMap((attack) =>
     LISTENERS.filter((listener) => (ONLY[attack] ?? listener) === listener).map((listener) => ({ attack, listener })),
   );
-  const floored = OF_CONNECTIONS.filter((attack) => attacks.includes(attack));
   const rounds: Measured[][] = [];
-  const floors: (readonly FloorRow[])[] = [];
+  const floors: (readonly Floor[])[] = [];
   for (let round = 1; round <= bench.effort.rounds; round++) {
     const measured: Measured[] = [];
     for (const { attack, listener } of pairs) measured.push(await underAttack(bench, attack, listener));
     rounds.push(measured);
-    const floor: FloorRow[] = [];
-    for (const attack of floored) floor.push(await echoUnderAttack(bench, attack));
-    floors.push(floor);
+    floors.push(await floorsUnder(bench, attacks));
   }
   const table = pairs.map(({ attack, listener }, index) => {
     const measured = rounds.flatMap((round) => round[index] ?? []);
-    const ratio = middle(measured.map(ratioOf));
-    return {
-      cells: [
-        attack,
-        LISTENER_NAMES[listener],
-        ...figures(
-          measured.map(({ under }) => under),
-          ratio,
-        ),
-      ],
-      ratio,
-    };
+    const unders = measured.map(({ under }) => under);
+    const ratio = ratioOf({ alone: summary(measured.map(({ alone }) => alone)), under: summary(unders) });
+    return { cells: [attack, LISTENER_NAMES[listener], ...figures(unders, ratio)], ratio };
   });
   const alone = ["alone", "", ...figures(rounds.flat().map((one) => one.alone))];
   const reached = table.filter(({ ratio }) => ratio <= GOAL).length;
@@ -123,7 +79,7 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
         columns: ["attack", "on", "lookups, p99 ms", "policy, p99 ms", "x alone", "errors", "PSS, MiB", "log, kB/s"],
         rows: [alone, ...table.map(({ cells }) => cells)],
       },
-      ...(floored.length > 0 ? [floorTable(floored, floors)] : []),
+      ...(floors[0]?.length === 0 ? [] : [floorTable(floors)]),
     ],
     goals: [
       {
@@ -148,58 +104,9 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
   }
 }
 
-/** The p99 of clients of an echo server of Node.js, in microseconds: alone, and beside an attack on it. */
-interface FloorRow {
-  readonly alone: number;
-  readonly under: number;
-}
-
-function floorTable(attacks: readonly AttackName[], floors: readonly (readonly FloorRow[])[]): Table {
-  const rows = attacks.map((attack, at) => {
-    const measured = floors.flatMap((floor) => floor[at] ?? []);
-    const times = middle(measured.map(({ alone, under }) => under / alone));
-    return [
-      attack,
-      milliseconds(middle(measured.map(({ alone }) => alone))),
-      milliseconds(middle(measured.map(({ under }) => under))),
-      times.toFixed(1),
-    ];
-  });
-  return {
-    title: "The same lookups of an echo server of Node.js: medians",
-    columns: ["attack", "alone, p99 ms", "under attack, p99 ms", "x alone"],
-    rows,
-  };
-}
-
-async function echoUnderAttack(bench: Bench, attack: AttackName): Promise<FloorRow> {
-  await using stack = new AsyncDisposableStack();
-  const echo = (await startEchos(bench, stack, ["tcp"])).find(({ name }) => name === NODE_ECHO);
-  if (echo === undefined) throw new Error("Cannot measure the floor: no echo server");
-  const target = echo.targets.forward ?? "";
-  await visit({ protocol: "tcp", target }, VISITS.tcp);
-  const alone = await lookupsUs(bench, echo, WARMUPS.alone);
-  stack.use(await startAttack(attack, "tcp", target));
-  const under = await lookupsUs(bench, echo, WARMUPS.under);
-  bench.say(`hostile: ${attack} on ${NODE_ECHO}: p99 ${under} us; alone: ${alone} us`);
-  return { alone, under };
-}
-
-async function lookupsUs(bench: Bench, echo: Subject, warmups: number): Promise<number> {
-  const { seconds, warmupSeconds } = bench.effort;
-  await lookUp(bench, echo, span(warmups * warmupSeconds));
-  const p99s: number[] = [];
-  for (let i = 0; i < WINDOWS; i++) p99s.push((await lookUp(bench, echo, span(seconds))).p99Us);
-  return middle(p99s);
-}
-
 /** The larger of both ratios. */
 function ratioOf({ alone, under }: Measured): number {
   return Math.max(under.lookupsUs / alone.lookupsUs, under.policyUs / alone.policyUs);
-}
-
-function middle(values: readonly number[]): number {
-  return median(values) ?? 0;
 }
 
 /** The median of each figure, and all errors. */
@@ -249,36 +156,5 @@ async function oneWindow(bench: Bench, ours: Postvouch, seconds: number): Promis
     errors: lookups.errors + policy.errors,
     pssMiB: policy.pssMiB ?? 0,
     logBytes: ours.logBytes(),
-  };
-}
-
-/** Warmed up by a run of their own. */
-function span(seconds: number): Span {
-  return { seconds, warmupSeconds: 0 };
-}
-
-export function targetOf(ours: Postvouch, listener: ListenerProtocol): string {
-  if (listener === "http") return ours.metrics;
-  return ours[listener].targets[listener === "policy" ? "policy" : "forward"] ?? "";
-}
-
-/** On the core of the load, behind it: the clients that are measured come first. */
-export async function startAttack(
-  attack: AttackName,
-  listener: ListenerProtocol,
-  target: string,
-): Promise<AsyncDisposable> {
-  const program = join(import.meta.dirname, "..", "attacker.ts");
-  const command = ["-c", String(LOAD_CORE), "chrt", "-i", "0", process.execPath, program, attack, listener, target];
-  const child = spawn("taskset", command, { stdio: ["ignore", "ignore", "inherit", "ipc"] });
-  const exited = once(child, "exit");
-  const underWay = once(child, "message", { signal: AbortSignal.timeout(UNDER_WAY_MS) });
-  await Promise.race([underWay, exited]);
-  if (child.exitCode !== null) throw new Error(`Cannot attack ${target}: the attacker ended`);
-  return {
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await exited;
-    },
   };
 }

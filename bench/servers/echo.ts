@@ -50,9 +50,35 @@ export async function startRelays(bench: Bench, stack: AsyncDisposableStack, dns
  */
 export async function startBusyEcho(bench: Bench, stack: AsyncDisposableStack, busyMs?: number): Promise<Subject> {
   const [port = 0] = await freePorts(1);
-  const busy = busyMs === undefined ? [] : [String(busyMs)];
+  const busy = busyMs === undefined ? [] : ["--busy", String(busyMs)];
   const command = [process.execPath, bench.built.nodeEcho, "str", "tcp", String(port), ...busy];
   return start(stack, NODE_ECHO, "tcp", String(port), command, "all");
+}
+
+/** A floor that also closes each connection to another port. */
+export interface HangingUp {
+  readonly server: Subject;
+  /** `127.0.0.1:PORT` of the port that closes connections. */
+  readonly target: Target;
+}
+
+/** The floor of a listener that has enough connections, in C and of Node.js. */
+export async function startHangingUp(bench: Bench, stack: AsyncDisposableStack): Promise<HangingUp[]> {
+  const [cPort = 0, cTarget = 0, nodePort = 0, nodeTarget = 0] = await freePorts(4);
+  const c = [bench.built.cEcho, "tcp", String(cPort), String(cTarget)];
+  const node = [
+    process.execPath,
+    bench.built.nodeEcho,
+    "str",
+    "tcp",
+    String(nodePort),
+    "--hang-up",
+    String(nodeTarget),
+  ];
+  return [
+    { server: await start(stack, C_ECHO, "tcp", String(cPort), c), target: `127.0.0.1:${cTarget}` },
+    { server: await start(stack, NODE_ECHO, "tcp", String(nodePort), node), target: `127.0.0.1:${nodeTarget}` },
+  ];
 }
 
 type Protocol = Subject["protocol"];

@@ -1,7 +1,8 @@
 /** The daemon itself: all services on, default logs into a file, metrics on. */
 import { closeSync, fstatSync, ftruncateSync, mkdirSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Child, freePorts, SERVER_CORE } from "../processes.ts";
+import { Child, freePorts, SERVER_CORE, type Target } from "../processes.ts";
+import type { ListenerProtocol } from "../requests.ts";
 import type { Bench, Subject } from "../subjects.ts";
 import type { Milter } from "./milters.ts";
 import { SRS_DOMAIN, writeSecret } from "./secret.ts";
@@ -80,6 +81,12 @@ export async function startPostvouch(
     metrics: at(metrics),
     logBytes: () => fstatSync(log).size,
   };
+}
+
+/** Where one of its listeners is. */
+export function targetOf(ours: Postvouch, listener: ListenerProtocol): Target {
+  if (listener === "http") return ours.metrics;
+  return ours[listener].targets[listener === "policy" ? "policy" : "forward"] ?? "";
 }
 
 async function startOne(bench: Bench, stack: AsyncDisposableStack, options: PostvouchOptions, ports: Ports) {

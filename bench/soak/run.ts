@@ -12,9 +12,9 @@ import { build } from "../build.ts";
 import { describeMachine } from "../machine.ts";
 import { type Load, type Report, runLoad } from "../mailload.ts";
 import { isInside, rerunInside } from "../namespace.ts";
-import { startAttack, targetOf } from "../parts/hostile.ts";
 import { startDns } from "../servers/dns.ts";
-import { POSTVOUCH, type Postvouch, startPostvouch } from "../servers/postvouch.ts";
+import { POSTVOUCH, type Postvouch, startPostvouch, targetOf } from "../servers/postvouch.ts";
+import { startAttack } from "../start-attack.ts";
 import type { Bench } from "../subjects.ts";
 import { type Curve, drawCurves } from "./curves.ts";
 
