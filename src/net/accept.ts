@@ -88,7 +88,7 @@ function acceptShared(server: Server, host: Host): void {
   if (typeof handle?.onconnection !== "function") return;
   const usual = handle.onconnection;
   const take = atPace<ClientHandle>({
-    pace: () => host.pace(),
+    pauseMs: () => host.pauseMs(),
     hasRoom: (waiting) => host.hasRoom(waiting),
     take: (client) => host.take(toSocket(client, BUFFERS[host.reading()])),
   });

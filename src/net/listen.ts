@@ -7,10 +7,11 @@ import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ownerOf } from "./port-owner.ts";
 
 /**
- * Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). Of the status endpoint few wait:
- * libuv accepts all in one turn of the event loop, and one that finds no place comes again a second later.
+ * Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). Of the status endpoint as many
+ * wait as a browser opens. The kernel ignores others, which ask again a second later: to accept and close thousands of them each
+ * second delays everything else.
  */
-const ACCEPT_QUEUE = { mail: 4096, status: 32 };
+const ACCEPT_QUEUE = { mail: 4096, status: 8 };
 
 /** The error for an endpoint that could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
 export class ListenError extends Error {
@@ -57,7 +58,8 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     await new Promise<void>((resolve, reject) => {
       // Kept, because a connection that cannot be accepted (no file descriptors left) must not end the process.
       server.on("error", reject);
-      server.listen(listenArguments(endpoint, options), () => resolve());
+      const backlog = options.isStatus === true ? ACCEPT_QUEUE.status : ACCEPT_QUEUE.mail;
+      server.listen(listenArguments(endpoint, options), backlog, () => resolve());
     });
     if (endpoint.type === "unix") chmodSync(endpoint.path, options.socketMode);
   } catch (error) {
@@ -67,13 +69,12 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
   return server;
 }
 
-function listenArguments(endpoint: Endpoint, { reusePort, inherited, isStatus }: ListenOptions) {
-  const backlog = isStatus === true ? ACCEPT_QUEUE.status : ACCEPT_QUEUE.mail;
+function listenArguments(endpoint: Endpoint, { reusePort, inherited }: ListenOptions) {
   switch (endpoint.type) {
     case "unix":
-      return { path: endpoint.path, backlog };
+      return { path: endpoint.path };
     case "inet":
-      return { host: endpoint.host, port: endpoint.port, backlog, reusePort: reusePort === true };
+      return { host: endpoint.host, port: endpoint.port, reusePort: reusePort === true };
     case "fd": {
       const [fd, ...more] = inherited?.get(endpoint.name) ?? [];
       if (fd === undefined) throw new Error("systemd handed over no socket of that name");

@@ -5,7 +5,6 @@ import { type HeldServer, holdConnections } from "./accept.ts";
 import { Connection, type ServeContext } from "./connection.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ListenError, type ListenOptions, listen } from "./listen.ts";
-import type { Pace } from "./pace.ts";
 import type { Service } from "./session.ts";
 
 /** A wanted endpoint, and the service behind it. */
@@ -96,10 +95,8 @@ interface Served {
   readonly name: string;
 }
 
-/** A fleet of smtpd may connect at once. */
-const MAIL_PACE: Pace = { atOnce: 8, pauseMs: 0 };
-/** Scrapers are few, and mail comes first. */
-const STATUS_PACE: Pace = { atOnce: 1, pauseMs: 10 };
+/** Pause between two connections in milliseconds. A fleet of smtpd may connect at once; scrapers are few, and mail comes first. */
+const PAUSE_MS = { mail: 0, status: 10 };
 
 /** Connections for the status that may wait, each with a descriptor of those that are reserved for other things than mail. */
 const MAX_WAITING_FOR_STATUS = 64;
@@ -233,7 +230,7 @@ export class Listeners {
     held.serve({
       hasRoom: (waiting) => this.#hasRoom(open, waiting),
       take: (socket) => this.#take(open, socket),
-      pace: () => (open.wanted.isStatus === true ? STATUS_PACE : MAIL_PACE),
+      pauseMs: () => (open.wanted.isStatus === true ? PAUSE_MS.status : PAUSE_MS.mail),
       reading: () => (open.wanted.hasBodies === true ? "bodies" : "requests"),
     });
     return open;

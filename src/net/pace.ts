@@ -1,52 +1,40 @@
-/** Takes connections at a pace, so that many that come at once do not delay everything else. */
-
-/** Most pauses that a connection waits for. One that would wait longer is closed. */
-const MAX_PAUSES = 512;
-
-/**
- * Connections that are taken at once, and the pause in milliseconds before as many more; 0: the next turn of the event loop.
- * libuv accepts all that wait, and a hundred would delay everything else by ten milliseconds.
- */
-export interface Pace {
-  readonly atOnce: number;
-  readonly pauseMs: number;
-}
+/** Takes connections with a pause between them, so that a flood of them leaves time for everything else. */
 
 /** What becomes of connections. */
 export interface Paced<Client> {
-  pace(): Pace;
+  /**
+   * Pause before the next connection is taken, in milliseconds. 0: it is taken when it comes. libuv accepts one in each turn of
+   * the event loop, so that many at once delay nothing.
+   */
+  pauseMs(): number;
   /** Tells if there is room for one more beside so many that wait. If not, it is closed, which costs a tenth of what a socket costs. */
   hasRoom(waiting: number): boolean;
   take(client: Client): void;
 }
 
-/** Returns what gets each connection: the first few are taken at once, and as many of the others after each pause. */
+/** Returns what gets each connection. One that comes in a pause waits for its end, and those before it. */
 export function atPace<Client extends { close(): void }>(host: Paced<Client>): (client: Client) => void {
   const waiting: Client[] = [];
-  let taken = 0;
+  let isPausing = false;
   const take = (client: Client): void => {
-    taken++;
+    const pauseMs = host.pauseMs();
+    if (pauseMs > 0) {
+      isPausing = true;
+      setTimeout(takeNext, pauseMs);
+    }
     host.take(client);
   };
-  const pause = (pauseMs: number): void => {
-    if (pauseMs > 0) setTimeout(takeNext, pauseMs);
-    else setImmediate(takeNext);
-  };
   const takeNext = (): void => {
-    const { atOnce, pauseMs } = host.pace();
-    taken = 0;
-    const next = waiting.splice(0, atOnce);
-    if (next.length > 0) pause(pauseMs);
-    for (const client of next) {
+    isPausing = false;
+    // A reload may have ended the pauses while many waited.
+    for (let client = waiting.shift(); client !== undefined; client = isPausing ? undefined : waiting.shift()) {
       if (host.hasRoom(0)) take(client);
       else client.close();
     }
   };
   return (client) => {
-    const { atOnce, pauseMs } = host.pace();
-    if (taken === 0) pause(pauseMs);
-    if (waiting.length >= atOnce * MAX_PAUSES || !host.hasRoom(waiting.length)) client.close();
-    else if (taken >= atOnce) waiting.push(client);
+    if (!host.hasRoom(waiting.length)) client.close();
+    else if (isPausing) waiting.push(client);
     else take(client);
   };
 }

@@ -1,6 +1,7 @@
 /** Tests endpoints that systemd opens, with systemd's own systemd-socket-activate(1). */
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -35,6 +36,17 @@ async function until(said: () => string, text: string): Promise<void> {
   for (const deadline = Date.now() + 15_000; !said().includes(text); await delay(20)) {
     if (Date.now() > deadline) throw new Error(`Cannot find "${text}" in:\n${said()}`);
   }
+}
+
+/** Tells how many of `count` connections there are half a second later. */
+async function connectedOf(count: number, port: number): Promise<number> {
+  let connected = 0;
+  const sockets = Array.from({ length: count }, () =>
+    connect(port, "127.0.0.1", () => connected++).on("error", () => {}),
+  );
+  await delay(500);
+  for (const socket of sockets) socket.destroy();
+  return connected;
 }
 
 describe.skipIf(missing !== undefined)(`Sockets from systemd ${missing ?? ""}`, () => {
@@ -77,6 +89,9 @@ listen = [${metrics}]
       expect(await tcp.ask("get alice@example.org\n")).toMatch(/^200 SRS0=/);
       using again = new Peer(port);
       expect(await again.ask("get alice@example.org\n")).toMatch(/^200 SRS0=/);
+      // As many may wait as at an endpoint of our own. Node.js would let 511 wait.
+      child.kill("SIGSTOP");
+      expect(await connectedOf(600, port)).toBe(600);
     } finally {
       child.kill("SIGKILL");
     }

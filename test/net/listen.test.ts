@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, writeFileSync } from "node:fs";
-import type { Server } from "node:net";
+import type { AddressInfo, Server } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { ListenError, listen } from "../../src/net/listen.ts";
@@ -12,8 +12,8 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => new Promise((resolve) => server.close(resolve))));
 });
 
-async function open(endpoint: Endpoint, socketMode = 0o660): Promise<Server> {
-  const server = await listen(endpoint, { name: "tcptable.forward", socketMode });
+async function open(endpoint: Endpoint, socketMode = 0o660, isStatus = false): Promise<Server> {
+  const server = await listen(endpoint, { name: "tcptable.forward", socketMode, isStatus });
   server.on("connection", (socket) => socket.destroy());
   servers.push(server);
   return server;
@@ -106,4 +106,23 @@ describe("A port", () => {
     for (let i = 0; i < 3; i++) server.emit("error", Object.assign(new Error("accept EMFILE"), { code: "EMFILE" }));
     expect(server.listening).toBe(true);
   });
+
+  test.each([
+    ["mail lets a fleet wait", false, 40],
+    ["the status lets as many wait as a browser opens, and the kernel ignores others", true, 9],
+  ])("of %s", async (_what, isStatus, waiting) => {
+    const server = await open({ type: "inet", host: "127.0.0.1", port: 0 }, 0o660, isStatus);
+    const { port } = server.address() as AddressInfo;
+    // This process accepts none meanwhile, because spawnSync() stops its event loop.
+    expect(connectedOf(40, port)).toBe(waiting);
+  });
 });
+
+/** Tells how many of `count` connections another process has half a second later. A client asks again after a second. */
+function connectedOf(count: number, port: number): number {
+  const script = `
+    let connected = 0;
+    for (let i = 0; i < ${count}; i++) require("node:net").connect(${port}, "127.0.0.1", () => connected++).on("error", () => {});
+    setTimeout(() => process.exit(connected), 500);`;
+  return spawnSync(process.execPath, ["-e", script]).status ?? -1;
+}

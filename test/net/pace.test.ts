@@ -1,16 +1,21 @@
 import { expect, test } from "vitest";
 import { atPace } from "../../src/net/pace.ts";
 
-/** Gives each of `count` clients away in one turn of the event loop, to a host with room for `room` that takes 2 in 20 ms. */
-function give(count: number, room: number) {
+interface Client {
+  readonly id: number;
+  close(): void;
+}
+
+/** Gives each of `count` clients away at once, to a host with room for `room`. */
+function give(count: number, room: () => number, pauseMs: () => number) {
   const taken: number[] = [];
   const closed: number[] = [];
   const asked: number[] = [];
-  const accept = atPace<{ readonly id: number; close(): void }>({
-    pace: () => ({ atOnce: 2, pauseMs: 20 }),
+  const accept = atPace<Client>({
+    pauseMs,
     hasRoom: (waiting) => {
       asked.push(waiting);
-      return taken.length + waiting < room;
+      return taken.length + waiting < room();
     },
     take: ({ id }) => void taken.push(id),
   });
@@ -19,28 +24,46 @@ function give(count: number, room: number) {
 }
 
 test("Those that wait take room: others are closed at once, and hold no descriptor", async () => {
-  const { taken, closed, asked } = give(8, 5);
-  expect({ taken, closed }).toEqual({ taken: [0, 1], closed: [5, 6, 7] });
-  expect(asked).toEqual([0, 0, 0, 1, 2, 3, 3, 3]);
+  const { taken, closed, asked } = give(
+    8,
+    () => 5,
+    () => 20,
+  );
+  expect({ taken, closed }).toEqual({ taken: [0], closed: [5, 6, 7] });
+  expect(asked).toEqual([0, 0, 1, 2, 3, 4, 4, 4]);
   await expect.poll(() => taken).toEqual([0, 1, 2, 3, 4]);
   expect(closed).toEqual([5, 6, 7]);
 });
 
-test("Those that would wait for more than 512 pauses are closed", () => {
-  const { closed } = give(2 + 2 * 512 + 3, Number.POSITIVE_INFINITY);
-  expect(closed).toEqual([1026, 1027, 1028]);
+test("Those that find no room when their time comes are closed", async () => {
+  let room = 3;
+  const { taken, closed } = give(
+    3,
+    () => room,
+    () => 5,
+  );
+  room = 0;
+  await expect.poll(() => closed).toEqual([1, 2]);
+  expect(taken).toEqual([0]);
 });
 
-test("Those that find no room when their time comes are closed", async () => {
-  let isFull = false;
-  const [taken, closed] = [new Set<string>(), new Set<string>()];
-  const accept = atPace<{ readonly name: string; close(): void }>({
-    pace: () => ({ atOnce: 1, pauseMs: 5 }),
-    hasRoom: () => !isFull,
-    take: ({ name }) => void taken.add(name),
-  });
-  for (const name of ["a", "b"]) accept({ name, close: () => void closed.add(name) });
-  isFull = true;
-  await expect.poll(() => [...closed]).toEqual(["b"]);
-  expect([...taken]).toEqual(["a"]);
+test("Without a pause each is taken when it comes", () => {
+  const { taken, closed } = give(
+    3,
+    () => 2,
+    () => 0,
+  );
+  expect({ taken, closed }).toEqual({ taken: [0, 1], closed: [2] });
+});
+
+test("When pauses end while some wait, those are taken", async () => {
+  let pauseMs = 5;
+  const { taken } = give(
+    4,
+    () => 9,
+    () => pauseMs,
+  );
+  pauseMs = 0;
+  expect(taken).toEqual([0]);
+  await expect.poll(() => taken).toEqual([0, 1, 2, 3]);
 });
