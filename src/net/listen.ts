@@ -6,12 +6,14 @@ import { errorCode } from "../process/exit.ts";
 import { type Endpoint, formatEndpoint } from "./endpoint.ts";
 import { ownerOf } from "./port-owner.ts";
 
+/** Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). */
+const ACCEPT_QUEUE = 4096;
+
 /**
- * Number of connections that may wait to be accepted. The kernel limits it (net.core.somaxconn). Of the status endpoint as many
- * wait as a browser opens. The kernel ignores others, which ask again a second later: to accept and close thousands of them each
- * second delays everything else.
+ * The same for the status endpoint: as many as a browser opens. The kernel ignores others, which ask again a second later: to accept
+ * and close thousands of them each second delays everything else. Not so for unix: sockets, where one more would get an error.
  */
-const ACCEPT_QUEUE = { mail: 4096, status: 8 };
+const STATUS_ACCEPT_QUEUE = 8;
 
 /** The error for an endpoint that could not be opened. `code` is the system's: EADDRINUSE, EACCES, EADDRNOTAVAIL … */
 export class ListenError extends Error {
@@ -58,7 +60,8 @@ export async function listen(endpoint: Endpoint, options: ListenOptions): Promis
     await new Promise<void>((resolve, reject) => {
       // Kept, because a connection that cannot be accepted (no file descriptors left) must not end the process.
       server.on("error", reject);
-      const backlog = options.isStatus === true ? ACCEPT_QUEUE.status : ACCEPT_QUEUE.mail;
+      const isShort = options.isStatus === true && endpoint.type !== "unix";
+      const backlog = isShort ? STATUS_ACCEPT_QUEUE : ACCEPT_QUEUE;
       server.listen(listenArguments(endpoint, options), backlog, () => resolve());
     });
     if (endpoint.type === "unix") chmodSync(endpoint.path, options.socketMode);

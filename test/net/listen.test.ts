@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, lstatSync, writeFileSync } from "node:fs";
-import type { AddressInfo, Server } from "node:net";
+import type { AddressInfo, NetConnectOpts, Server } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/net/endpoint.ts";
 import { ListenError, listen } from "../../src/net/listen.ts";
@@ -70,6 +70,13 @@ describe("A unix-domain socket", () => {
       "Cannot listen on unix:/proc/nonexistent/socket for tcptable.forward: its directory does not exist",
     );
   });
+
+  test("of the status lets many wait, because one more would get an error", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/socket`;
+    await open({ type: "unix", path }, 0o660, true);
+    expect(connectedOf(40, { path })).toBe(40);
+  });
 });
 
 describe("A port", () => {
@@ -114,15 +121,16 @@ describe("A port", () => {
     const server = await open({ type: "inet", host: "127.0.0.1", port: 0 }, 0o660, isStatus);
     const { port } = server.address() as AddressInfo;
     // This process accepts none meanwhile, because spawnSync() stops its event loop.
-    expect(connectedOf(40, port)).toBe(waiting);
+    expect(connectedOf(40, { port, host: "127.0.0.1" })).toBe(waiting);
   });
 });
 
-/** Tells how many of `count` connections another process has half a second later. A client asks again after a second. */
-function connectedOf(count: number, port: number): number {
+/** Tells how many of `count` connections another process has half a second later. A client of a port asks again after a second. */
+function connectedOf(count: number, where: NetConnectOpts): number {
   const script = `
     let connected = 0;
-    for (let i = 0; i < ${count}; i++) require("node:net").connect(${port}, "127.0.0.1", () => connected++).on("error", () => {});
+    for (let i = 0; i < ${count}; i++)
+      require("node:net").connect(${JSON.stringify(where)}, () => connected++).on("error", () => {});
     setTimeout(() => process.exit(connected), 500);`;
   return spawnSync(process.execPath, ["-e", script]).status ?? -1;
 }
