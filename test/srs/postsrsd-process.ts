@@ -10,11 +10,25 @@ export interface PostsrsdProcess extends AsyncDisposable {
   ask(map: "forward" | "reverse", requests: readonly string[]): Promise<string[]>;
 }
 
+/** Other tests run at the same time, and one may take a port that was free before postsrsd does. */
+const MAX_STARTS = 3;
+
 /**
  * @param args beside secret file, domain and ports
  * @param clock UTC, as faketime reads it: `2020-01-01 00:01:00`
+ * @throws Error when it does not start; with what it said
  */
 export async function startPostsrsd(secrets: string | Buffer, domain: string, clock: string, args: readonly string[]) {
+  for (let starts = 1; ; starts++) {
+    try {
+      return await startOnce(secrets, domain, clock, args);
+    } catch (error) {
+      if (starts === MAX_STARTS) throw error;
+    }
+  }
+}
+
+async function startOnce(secrets: string | Buffer, domain: string, clock: string, args: readonly string[]) {
   const directory = temporaryDirectory();
   const ports = { forward: await freePort(), reverse: await freePort() };
   const own = ["-s", directory.write("secret", secrets), "-d", domain, "-4", "-l", "127.0.0.1"];
@@ -23,8 +37,10 @@ export async function startPostsrsd(secrets: string | Buffer, domain: string, cl
   const child = spawn("faketime", ["-f", clock, programPath("postsrsd") ?? "", ...own, ...listen, ...args], {
     env: { ...process.env, TZ: "UTC" },
     detached: true,
-    stdio: "ignore",
+    stdio: ["ignore", "ignore", "pipe"],
   });
+  let said = "";
+  child.stderr.on("data", (bytes: Buffer) => (said += bytes.toString()));
   const gone = new Promise((resolve) => child.once("close", resolve));
   const daemon: PostsrsdProcess = {
     ask: (map, requests) => converse(ports[map], requests),
@@ -42,7 +58,7 @@ export async function startPostsrsd(secrets: string | Buffer, domain: string, cl
     if (error === undefined) return daemon;
     if (tries > 200 || child.exitCode !== null) {
       await daemon[Symbol.asyncDispose]();
-      throw new Error("Cannot start postsrsd", { cause: error });
+      throw new Error(`Cannot start postsrsd: ${said}`, { cause: error });
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
