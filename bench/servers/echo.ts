@@ -65,30 +65,25 @@ export interface HangingUp {
 /** The floor of a listener that has enough connections, in C and of Node.js. */
 export async function startHangingUp(bench: Bench, stack: AsyncDisposableStack): Promise<HangingUp[]> {
   const [cPort = 0, cTarget = 0, nodePort = 0, nodeTarget = 0] = await freePorts(4);
-  const c = [bench.built.cEcho, "tcp", String(cPort), String(cTarget)];
-  const node = [
-    process.execPath,
-    bench.built.nodeEcho,
-    "str",
-    "tcp",
-    String(nodePort),
-    "--hang-up",
-    String(nodeTarget),
-  ];
+  const c = await startC(bench, stack, C_ECHO, "tcp", String(cPort), String(cTarget));
+  const node = await startNode(bench, stack, NODE_ECHO, "tcp", String(nodePort), "--hang-up", String(nodeTarget));
   return [
-    { server: await start(stack, C_ECHO, "tcp", String(cPort), c), target: `127.0.0.1:${cTarget}` },
-    { server: await start(stack, NODE_ECHO, "tcp", String(nodePort), node), target: `127.0.0.1:${nodeTarget}` },
+    { server: c, target: `127.0.0.1:${cTarget}` },
+    { server: node, target: `127.0.0.1:${nodeTarget}` },
   ];
 }
 
 type Protocol = Subject["protocol"];
 
-function startC(bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string) {
-  return start(stack, name, protocol, where, [bench.built.cEcho, protocol, where]);
+/** Where a server is started, what it is called, and where it listens; further arguments are its own. */
+type Start = [bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string, ...string[]];
+
+function startC(...[bench, stack, name, protocol, where, ...more]: Start) {
+  return start(stack, name, protocol, where, [bench.built.cEcho, protocol, where, ...more]);
 }
 
-function startNode(bench: Bench, stack: AsyncDisposableStack, name: string, protocol: Protocol, where: string) {
-  return start(stack, name, protocol, where, [process.execPath, bench.built.nodeEcho, "str", protocol, where]);
+function startNode(...[bench, stack, name, protocol, where, ...more]: Start) {
+  return start(stack, name, protocol, where, [process.execPath, bench.built.nodeEcho, "str", protocol, where, ...more]);
 }
 
 async function start(

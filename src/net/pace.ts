@@ -27,7 +27,9 @@ export function atPace<Client extends { close(): void }>(host: Paced<Client>): (
   const takeNext = (): void => {
     isPausing = false;
     // A reload may have ended the pauses while many waited.
-    for (let client = waiting.shift(); client !== undefined; client = isPausing ? undefined : waiting.shift()) {
+    while (!isPausing) {
+      const client = waiting.shift();
+      if (client === undefined) return;
       if (host.hasRoom(0)) take(client);
       else client.close();
     }
