@@ -14,6 +14,10 @@ export class TransientMap<K, V> {
     return this.#map.size;
   }
 
+  has(key: K): boolean {
+    return this.#map.has(key);
+  }
+
   get(key: K): V | undefined {
     return this.#map.get(key);
   }
@@ -30,7 +34,7 @@ export class TransientMap<K, V> {
     this.#map.delete(key);
   }
 
-  /** The keys, as in a Map. Do not use the iterator after the next `set`. */
+  /** The keys, in the order in which they came, as in a Map. Do not use the iterator after the next `set`. */
   keys(): MapIterator<K> {
     return this.#map.keys();
   }

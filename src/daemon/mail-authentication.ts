@@ -1,6 +1,8 @@
 /** Mail authentication of one generation, behind the milter. Loaded only if there is a milter. */
+
 import { createAuthentication } from "../authentication/application.ts";
 import type { MessageReport } from "../authentication/report.ts";
+import { TransientMap } from "../collections/transient-map.ts";
 import type { HistoryMessage } from "../dmarc/history.ts";
 import type { StubResolver } from "../dns/resolver.ts";
 import type { Metrics } from "../metrics/metrics.ts";
@@ -54,7 +56,7 @@ export function createMailAuthentication(setup: Setup, parts: Parts): MailAuthen
   const keys = new WatchedKeys({ config: setup.config, seenFile, resolver, logger });
   const observe = messageObserver(metrics, logger, activity);
   const observePackets = milterObserver(metrics, logger);
-  const underWay = new Map<MessageReport["smtp"], () => void>();
+  const underWay = new TransientMap<MessageReport["smtp"], () => void>();
   const application = createAuthentication({
     ...createCheckParts(setup, { resolver, checker, timeMs }),
     keys,

@@ -1,4 +1,5 @@
 /** Limits the memory for incomplete requests and messages. */
+import { TransientMap } from "../collections/transient-map.ts";
 
 /** A connection that holds the bytes of an incomplete request or message. */
 export interface Holder {
@@ -16,7 +17,7 @@ export class BufferBudget {
   limitBytes: number;
   #total = 0;
   /** Bytes by holder. The one that has been idle longest comes first. */
-  readonly #held = new Map<Holder, number>();
+  readonly #held = new TransientMap<Holder, number>();
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;

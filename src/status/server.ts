@@ -5,6 +5,7 @@ import { spaced } from "../collections/spaced.ts";
 import { createTurns, feedInTurns } from "./feed.ts";
 import { isOurHost } from "./host.ts";
 import { statusPage } from "./page.ts";
+import { Peers } from "./peers.ts";
 import { type ExplainSpf, readQuestion, SpfForm } from "./spf-form.ts";
 import { STYLE } from "./style.ts";
 import type { StatusView } from "./view.ts";
@@ -30,20 +31,6 @@ interface Answers extends Pick<Status, "notReady" | "view" | "hasPage" | "hostna
   readonly form: SpfForm;
 }
 
-/** Longest time from the connection to a whole request, and from there until its answer is taken, in milliseconds. */
-const REQUEST_MS = 10_000;
-
-/**
- * Longest time from an answer to the next whole request, in milliseconds. Longer than the interval of most scrapers.
- */
-const IDLE_MS = 65_000;
-
-/**
- * Largest number of connections, enough for some scrapers and a load balancer. Mail needs the other descriptors. For one more
- * the oldest that has nothing to be answered is closed, so that silent ones keep nobody out.
- */
-const MAX_CONNECTIONS = 64;
-
 /**
  * Least time in milliseconds between two renderings of the metrics, or of the page. Each takes some milliseconds, and 64
  * peers that ask all the time would take most of the processor.
@@ -56,42 +43,10 @@ interface StatusConnection {
   closed(): void;
 }
 
-/**
- * Serves sockets that were accepted elsewhere and give latin1. Deadlines are kept here, because http.Server keeps them only for
- * connections that it accepts itself.
- */
+/** Serves sockets that were accepted elsewhere and give latin1. */
 export function createStatusServer(status: Status): (socket: Socket) => StatusConnection {
-  const deadlines = new Map<Socket, NodeJS.Timeout>();
-  const end = (socket: Socket, afterMs: number): void => {
-    clearTimeout(deadlines.get(socket));
-    deadlines.set(
-      socket,
-      setTimeout(() => socket.destroy(), afterMs),
-    );
-  };
+  const peers = new Peers();
   const turns = createTurns();
-  const [answering, leaving] = [new WeakSet<Socket>(), new WeakSet<Socket>()];
-  const hangUp = (socket: Socket): void => {
-    if (answering.has(socket)) leaving.add(socket);
-    else socket.destroySoon();
-  };
-  // Those that have not asked yet, and those between two requests, the longest first.
-  const [unasked, idle] = [new Set<Socket>(), new Set<Socket>()];
-  const forget = (socket: Socket): void => {
-    clearTimeout(deadlines.get(socket));
-    deadlines.delete(socket);
-    unasked.delete(socket);
-    idle.delete(socket);
-  };
-  const makeRoom = (): boolean => {
-    if (deadlines.size < MAX_CONNECTIONS) return true;
-    // The greater half gives way, or those that only hold idle ones would leave a new one no time to ask.
-    const [oldest] = unasked.size >= idle.size ? unasked : idle;
-    if (oldest === undefined) return false;
-    forget(oldest);
-    oldest.destroy();
-    return true;
-  };
   const answers: Answers = {
     notReady: () => status.notReady(),
     view: () => status.view(),
@@ -104,40 +59,24 @@ export function createStatusServer(status: Status): (socket: Socket) => StatusCo
   const server = createServer((request, response) => {
     const { socket } = request;
     // No scraper asks again before it is answered. Thousands of requests in one packet would stop everything else.
-    if (answering.has(socket)) {
+    if (!peers.ask(socket)) {
       socket.destroy();
       return;
     }
-    answering.add(socket);
-    unasked.delete(socket);
-    idle.delete(socket);
-    end(socket, REQUEST_MS);
-    response.once("finish", () => {
-      answering.delete(socket);
-      // It may have been closed before its answer was taken.
-      if (!deadlines.has(socket)) return;
-      if (leaving.has(socket)) {
-        socket.destroySoon();
-        return;
-      }
-      idle.add(socket);
-      end(socket, IDLE_MS);
-    });
+    response.once("finish", () => peers.finish(socket));
     answer(answers, request, response).catch((error: unknown) => {
       response.writeHead(500, TEXT).end(`${error instanceof Error ? error.message : String(error)}\n`);
     });
   });
-  // The deadlines above replace these, which would close a connection between two scrapes.
+  // The deadlines of peers.ts replace these, which would close a connection between two scrapes.
   server.keepAliveTimeout = 0;
   // nc and other simple clients close their half behind the request. Node.js would hang up on them.
   Object.assign(server, { httpAllowHalfOpen: true });
   return (socket) => {
-    if (makeRoom()) {
-      unasked.add(socket);
-      end(socket, REQUEST_MS);
-      feedInTurns(socket, turns, { connect: () => server.emit("connection", socket), hangUp: () => hangUp(socket) });
-    } else socket.destroy();
-    return { drain: () => hangUp(socket), closed: () => forget(socket) };
+    const hangUp = (): void => peers.hangUp(socket);
+    if (peers.admit(socket)) feedInTurns(socket, turns, { connect: () => server.emit("connection", socket), hangUp });
+    else socket.destroy();
+    return { drain: hangUp, closed: () => peers.forget(socket) };
   };
 }
 

@@ -1,8 +1,7 @@
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { TransientMap } from "../../src/collections/transient-map.ts";
+import { keptOfPassing, PASSING } from "../helpers/passing-memory.ts";
 
 describe("TransientMap", () => {
   test("does what a Map does", () => {
@@ -30,28 +29,18 @@ describe("TransientMap", () => {
   });
 
   test("lets go of what has left it, where a Map of V8 as it is today does not", () => {
-    expect(keptBytes(new Map())).toBeGreaterThan(ENTRIES * ENTRY_BYTES * 0.5);
-    expect(keptBytes(new TransientMap())).toBeLessThan(ENTRIES * ENTRY_BYTES * 0.1);
+    expect(keptBytes(new Map())).toBeGreaterThan(PASSING * ENTRY_BYTES * 0.5);
+    expect(keptBytes(new TransientMap())).toBeLessThan(PASSING * ENTRY_BYTES * 0.1);
   });
 });
 
-const ENTRIES = 5000;
 /** An entry holds a hundred numbers. */
 const ENTRY_BYTES = 800;
 
-setFlagsFromString("--expose-gc");
-const gc = runInNewContext("gc") as (options?: { type: "minor" }) => void;
-
-/** What the young generation's collections leave when thousands of entries have passed through `map`, ten at a time. */
+/** What is left when thousands of entries have passed through `map`, ten at a time. */
 function keptBytes(map: { set(key: number, value: unknown): unknown; delete(key: number): unknown }): number {
-  map.set(-1, undefined);
-  gc();
-  const before = process.memoryUsage().heapUsed;
-  for (let key = 0; key < ENTRIES; key++) {
+  return keptOfPassing((key) => {
     map.set(key, new Array(100).fill(key));
     map.delete(key - 10);
-  }
-  gc({ type: "minor" });
-  gc({ type: "minor" });
-  return process.memoryUsage().heapUsed - before;
+  });
 }

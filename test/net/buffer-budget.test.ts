@@ -7,6 +7,7 @@ import { SocketmapDecoder } from "../../src/socketmap/protocol.ts";
 import { TcpTableDecoder } from "../../src/tcptable/protocol.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
+import { keptOfPassing, PASSING } from "../helpers/passing-memory.ts";
 import { apply, LineServer, UNLIMITED, until } from "./echo.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -54,6 +55,18 @@ describe("A budget for half requests", () => {
     budget.limitBytes = 40;
     if (all[1] !== undefined) budget.hold(all[1], 50);
     expect({ dropped, total: budget.totalBytes }).toEqual({ dropped: ["b"], total: 0 });
+  });
+
+  test("lets go of holders that have closed, or each collection would copy them", () => {
+    const budget = new BufferBudget(1_000_000);
+    const open: Holder[] = [];
+    const kept = keptOfPassing(() => {
+      const holder = { isBusy: false, drop: () => {}, numbers: new Array(100).fill(1) };
+      budget.hold(holder, 10);
+      open.push(holder);
+      if (open.length > 10) budget.hold(open.shift() as Holder, 0);
+    });
+    expect(kept).toBeLessThan(PASSING * 200);
   });
 });
 

@@ -1,0 +1,22 @@
+import type { Socket } from "node:net";
+import { expect, test } from "vitest";
+import { Peers } from "../../src/status/peers.ts";
+import { keptOfPassing, PASSING } from "../helpers/passing-memory.ts";
+
+test("Peers lets go of connections that have closed", () => {
+  const peers = new Peers();
+  // It asks nothing of a socket before a deadline. Sockets of Node.js leave something behind themselves.
+  const sockets = (function* (): Generator<Socket> {
+    for (;;) yield { numbers: new Array(100).fill(1) } as unknown as Socket;
+  })();
+  const open: Socket[] = [];
+  const kept = keptOfPassing((index) => {
+    const { value: socket } = sockets.next();
+    peers.admit(socket);
+    if (index % 2 === 0 && peers.ask(socket)) peers.finish(socket);
+    open.push(socket);
+    if (open.length > 10) peers.forget(open.shift() as Socket);
+  });
+  for (const socket of open) peers.forget(socket);
+  expect(kept).toBeLessThan(PASSING * 200);
+});
