@@ -4,7 +4,8 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ListenerProtocol, REQUESTS } from "./requests.ts";
+import { mta } from "../test/milter/mta.ts";
+import { type ListenerProtocol, OPENINGS, REQUESTS } from "./requests.ts";
 
 /** What a peer sends beside whole requests: ones that never end, and ones with nothing in them. */
 const BYTES: Readonly<Record<ListenerProtocol, { half: string; empty: string }>> = {
@@ -12,7 +13,11 @@ const BYTES: Readonly<Record<ListenerProtocol, { half: string; empty: string }>>
   socketmap: { half: `9990:forward ${"a".repeat(9900)}`, empty: "0:," },
   policy: { half: `sender=${"a".repeat(60_000)}`, empty: "\n" },
   http: { half: `GET /metrics HTTP/1.1\r\nX: ${"a".repeat(15_000)}`, empty: "\r\n" },
+  milter: { half: mta.field("X", "a".repeat(60_000)).slice(0, -2), empty: mta.abort() },
 };
+
+/** The head of a milter's longest packet: a line without an end is its data. */
+const LONGEST_HEAD = mta.field("", "a".repeat(1_048_573)).slice(0, 5);
 
 const PACKET_LINES = 65_536;
 
@@ -27,19 +32,26 @@ export const ATTACKS = {
   "one byte a second, 200 peers": (victim) =>
     hold(victim, 200, (socket) => {
       let at = 0;
-      const request = REQUESTS[victim.protocol];
-      const timer = setInterval(() => socket.write(request[at++ % request.length] ?? ""), 1000);
+      const bytes = OPENINGS[victim.protocol] + requests(victim, 1000);
+      const timer = setInterval(() => socket.write(bytes[at++] ?? "", "latin1"), 1000);
       socket.on("close", () => clearInterval(timer));
     }),
-  "never reads, 50 peers": (victim) => hold(victim, 50, (socket) => flood(socket.pause(), requests(victim, 100))),
-  "a line without an end, 20 peers": (victim) => hold(victim, 20, (socket) => flood(socket, "a".repeat(65_536))),
+  "never reads, 50 peers": (victim) =>
+    hold(victim, 50, (socket) => flood(opened(victim, socket.pause()), requests(victim, 100))),
+  "a line without an end, 20 peers": (victim) =>
+    hold(victim, 20, (socket) => {
+      if (victim.protocol === "milter") opened(victim, socket).write(LONGEST_HEAD, "latin1");
+      flood(socket, "a".repeat(65_536));
+    }),
   "10,000 idle": (victim) => hold(victim, 10_000, () => {}),
   "2,000 connects a second": (victim) => repeat(2000, () => open(victim, (socket) => socket.resetAndDestroy())),
-  "megabytes in a pipeline, 4 peers": (victim) => hold(victim, 4, (socket) => flood(socket, requests(victim, 500))),
+  "megabytes in a pipeline, 4 peers": (victim) =>
+    hold(victim, 4, (socket) => flood(opened(victim, socket), requests(victim, 500))),
   "65,536 empty lines in a packet, 20 peers": (victim) => {
     const packet = BYTES[victim.protocol].empty.repeat(PACKET_LINES);
     return hold(victim, 20, (socket) => {
-      const timer = setInterval(() => socket.writableLength === 0 && socket.write(packet), 500);
+      opened(victim, socket);
+      const timer = setInterval(() => socket.writableLength === 0 && socket.write(packet, "latin1"), 500);
       socket.on("close", () => clearInterval(timer));
     });
   },
@@ -51,19 +63,27 @@ export const ATTACKS = {
       flood(socket, "a".repeat(65_536));
     }),
   "half-closed in mid-request, 500 a second": (victim) =>
-    repeat(500, () => open(victim, (socket) => socket.end(REQUESTS[victim.protocol].slice(0, -2)))),
+    repeat(500, () => open(victim, (socket) => opened(victim, socket).end(requests(victim, 1).slice(0, -2), "latin1"))),
   "RST after a request, 1,000 a second": (victim) =>
     repeat(1000, () =>
-      open(victim, (socket) => socket.write(REQUESTS[victim.protocol], () => socket.resetAndDestroy())),
+      open(victim, (socket) =>
+        socket.write(OPENINGS[victim.protocol] + requests(victim, 1), "latin1", () => socket.resetAndDestroy()),
+      ),
     ),
   "8,000 half requests": (victim) =>
-    hold(victim, 8000, (socket) => void socket.write(BYTES[victim.protocol].half, "latin1")),
+    hold(victim, 8000, (socket) => void opened(victim, socket).write(BYTES[victim.protocol].half, "latin1")),
 } as const satisfies Readonly<Record<string, (victim: Victim) => Promise<void>>>;
 
 export type AttackName = keyof typeof ATTACKS;
 
 function requests({ protocol }: Victim, count: number): string {
   return REQUESTS[protocol].repeat(count);
+}
+
+/** Sends what a connection begins with. */
+function opened({ protocol }: Victim, socket: Socket): Socket {
+  socket.write(OPENINGS[protocol], "latin1");
+  return socket;
 }
 
 /** From ever new addresses of the loopback network, or the ports of one would be used up. */
@@ -85,9 +105,9 @@ const OPENING_MS = 200;
 async function hold(victim: Victim, count: number, act: (socket: Socket) => void): Promise<void> {
   const keep = (): Promise<void> =>
     new Promise((resolve) => {
-      const socket = open(victim, (opened) => {
-        opened.resume();
-        act(opened);
+      const socket = open(victim, () => {
+        socket.resume();
+        act(socket);
         resolve();
       });
       socket.on("close", () => {

@@ -1,4 +1,5 @@
 /** What clients of each listener ask. */
+import { LOCKSTEP_OFFER, mta } from "../test/milter/mta.ts";
 
 /** A request as smtpd of Postfix 3.7 sends it at RCPT TO, with values of the usual lengths. */
 export const POLICY_REQUEST = `request=smtpd_access_policy
@@ -35,8 +36,17 @@ mail_version=3.7.11
 
 `;
 
-/** The protocols of our listeners, without the milter's. */
-export type ListenerProtocol = "tcp" | "socketmap" | "policy" | "http";
+/** The protocols of our listeners. */
+export type ListenerProtocol = "tcp" | "socketmap" | "policy" | "http" | "milter";
+
+/** What a connection begins with, before its first request. */
+export const OPENINGS: Readonly<Record<ListenerProtocol, string>> = {
+  tcp: "",
+  socketmap: "",
+  policy: "",
+  http: "",
+  milter: mta.options(...LOCKSTEP_OFFER) + mta.connect(),
+};
 
 /** One request of each protocol, with an answer. */
 export const REQUESTS: Readonly<Record<ListenerProtocol, string>> = {
@@ -44,4 +54,5 @@ export const REQUESTS: Readonly<Record<ListenerProtocol, string>> = {
   socketmap: "24:forward user@example.net,",
   policy: POLICY_REQUEST,
   http: "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n",
+  milter: mta.helo(),
 };

@@ -1,6 +1,6 @@
 /** What a server has seen after some days: connections with one request, each closed by its peer. */
 import { connect } from "node:net";
-import { type ListenerProtocol, REQUESTS } from "./requests.ts";
+import { type ListenerProtocol, OPENINGS, REQUESTS } from "./requests.ts";
 
 /** Where a protocol is spoken: `127.0.0.1:PORT`. */
 export interface Visited {
@@ -15,7 +15,7 @@ export async function visit({ protocol, target }: Visited, count: number): Promi
   const [host = "", port = ""] = target.split(":");
   let left = count;
   const visitor = async (): Promise<void> => {
-    while (left-- > 0) await visitOnce(host, Number(port), REQUESTS[protocol]);
+    while (left-- > 0) await visitOnce(host, Number(port), OPENINGS[protocol] + REQUESTS[protocol]);
   };
   await Promise.all(Array.from({ length: AT_ONCE }, visitor));
 }

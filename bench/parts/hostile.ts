@@ -12,7 +12,7 @@ import { wellBehaved } from "../well-behaved.ts";
 import { type Floor, floorsUnder, floorTable } from "./hostile/floors.ts";
 import { middle, span, VISITS, WARMUPS, WINDOWS } from "./hostile/method.ts";
 
-const LISTENERS: readonly ListenerProtocol[] = ["tcp", "socketmap", "policy", "http"];
+const LISTENERS: readonly ListenerProtocol[] = ["tcp", "socketmap", "policy", "http", "milter"];
 
 /** The same, as the figures are published. */
 const LISTENER_NAMES: Readonly<Record<ListenerProtocol, string>> = {
@@ -20,6 +20,7 @@ const LISTENER_NAMES: Readonly<Record<ListenerProtocol, string>> = {
   socketmap: "socketmap",
   policy: "policy",
   http: "metrics",
+  milter: "milter",
 };
 
 const GOAL = 2;
@@ -125,7 +126,7 @@ function summary(rows: readonly Row[]): Row {
 async function underAttack(bench: Bench, attack: AttackName, listener: ListenerProtocol): Promise<Measured> {
   await using stack = new AsyncDisposableStack();
   const dnsPort = await startDns(bench, stack);
-  const daemon = { name: POSTVOUCH, daemon: bench.built.daemon, ownDomains: [], dnsPort };
+  const daemon = { name: POSTVOUCH, daemon: bench.built.daemon, ownDomains: [], dnsPort, milterToml: "" };
   const ours = await startPostvouch(bench, stack, daemon);
   await Promise.all(
     LISTENERS.map((protocol) => visit({ protocol, target: targetOf(ours, protocol) }, VISITS[protocol])),

@@ -86,6 +86,7 @@ export async function startPostvouch(
 /** Where one of its listeners is. */
 export function targetOf(ours: Postvouch, listener: ListenerProtocol): Target {
   if (listener === "http") return ours.metrics;
+  if (listener === "milter") return ours.milter.target;
   return ours[listener].targets[listener === "policy" ? "policy" : "forward"] ?? "";
 }
 

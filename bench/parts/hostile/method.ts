@@ -13,6 +13,7 @@ export const VISITS: Readonly<Record<ListenerProtocol, number>> = {
   socketmap: 4_000,
   policy: 4_000,
   http: 400,
+  milter: 4_000,
 };
 
 /** Warm-ups before it is measured. Under attack V8 compiles what the attack makes hot, and its heap takes its size. */
