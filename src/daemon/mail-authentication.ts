@@ -1,5 +1,4 @@
 /** Mail authentication of one generation, behind the milter. Loaded only if there is a milter. */
-
 import { createAuthentication } from "../authentication/application.ts";
 import type { MessageReport } from "../authentication/report.ts";
 import { TransientMap } from "../collections/transient-map.ts";
