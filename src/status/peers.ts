@@ -37,9 +37,9 @@ export class Peers {
     return true;
   }
 
-  /** Notes a whole request. False if the one before has no answer yet. */
+  /** Notes a whole request. False if the one before has no answer yet, or the connection was told to close. */
   ask(socket: Socket): boolean {
-    if (this.#answering.has(socket)) return false;
+    if (!this.#unasked.has(socket) && !this.#idle.has(socket)) return false;
     this.#move(socket, this.#answering, REQUEST_MS);
     return true;
   }

@@ -1,4 +1,4 @@
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { expect, test } from "vitest";
 import { Peers } from "../../src/status/peers.ts";
 import { keptOfPassing, PASSING } from "../helpers/passing-memory.ts";
@@ -19,4 +19,13 @@ test("Peers lets go of connections that have closed", () => {
   });
   for (const socket of open) peers.forget(socket);
   expect(kept).toBeLessThan(PASSING * 200);
+});
+
+test("Peers takes no request of a connection that is answered, or has closed", () => {
+  const [peers, socket] = [new Peers(), new Socket()];
+  const asked = [peers.admit(socket), peers.ask(socket), peers.ask(socket)];
+  peers.finish(socket);
+  asked.push(peers.ask(socket));
+  peers.forget(socket);
+  expect([...asked, peers.ask(socket)]).toEqual([true, true, false, true, false]);
 });
