@@ -48,15 +48,20 @@ interface Measured {
   readonly under: Row;
 }
 
-/** @throws {UsageError} when no attack has `bench.only` in its name */
+/** @throws {UsageError} when no pair has `bench.only` in its name, such as `10,000 idle on metrics` */
 export async function hostilePart(bench: Bench): Promise<PartResult> {
-  const attacks = (Object.keys(ATTACKS) as AttackName[]).filter((attack) => attack.includes(bench.only));
-  if (attacks.length === 0) {
-    throw new UsageError(`Cannot attack with "${bench.only}": want a part of ${Object.keys(ATTACKS).join("; ")}`);
-  }
-  const pairs = attacks.flatMap((attack) =>
-    LISTENERS.filter((listener) => (ONLY[attack] ?? listener) === listener).map((listener) => ({ attack, listener })),
+  const pairs = (Object.keys(ATTACKS) as AttackName[]).flatMap((attack) =>
+    LISTENERS.filter((listener) => (ONLY[attack] ?? listener) === listener)
+      .filter((listener) => `${attack} on ${LISTENER_NAMES[listener]}`.includes(bench.only))
+      .map((listener) => ({ attack, listener })),
   );
+  if (pairs.length === 0) {
+    const [attacks, listeners] = [Object.keys(ATTACKS).join("; "), Object.values(LISTENER_NAMES).join(", ")];
+    throw new UsageError(
+      `Cannot attack with "${bench.only}": want a part of "ATTACK on LISTENER". Attacks: ${attacks}. Listeners: ${listeners}`,
+    );
+  }
+  const attacks = pairs.map(({ attack }) => attack);
   const rounds: Measured[][] = [];
   const floors: (readonly Floor[])[] = [];
   for (let round = 1; round <= bench.effort.rounds; round++) {

@@ -70,6 +70,13 @@ const MESSAGE_TURNS = {
 };
 
 /**
+ * The turns of milters' peers that do what no MTA does: they send more behind what is answered, hundreds of packets outside of a
+ * message, or packets that are longer than a read. At the speed of messages they would have the old generation of V8 collected
+ * every second.
+ */
+const AHEAD_TURNS = { backlog: new Backlog(1), maxRequests: MAX_IN_A_ROW, halfRequestPauseMs: 50 };
+
+/**
  * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next
  * request only after our reply, if there is one, so parallel work would gain nothing. The answers to one packet are sent in
  * one write.
@@ -79,7 +86,8 @@ export class Connection implements Sender, Holder {
   readonly #protocol: Protocol;
   readonly #session: Session<unknown>;
   readonly #context: ServeContext;
-  readonly #turns: typeof REQUEST_TURNS;
+  /** The turns that it waits for. */
+  #turns: typeof REQUEST_TURNS;
   /** Held bytes of the session as last reported to the budget. */
   #heldBytes = 0;
   /** Answers to send at the end of this turn of the event loop. */
@@ -94,6 +102,8 @@ export class Connection implements Sender, Holder {
   #left = MAX_IN_A_ROW;
   /** True until all that was read is answered, once a turn in the backlog has come. */
   #hadTurn = false;
+  /** True if the last read was longer than most packets. */
+  #hasReadMuch = false;
   /** True if one more read of a half request needs no turn: then the longest request of Postfix needs a single one. */
   #mayReadOn = false;
   #paused = false;
@@ -109,14 +119,15 @@ export class Connection implements Sender, Holder {
     this.#protocol = service.protocol;
     this.#session = service.open();
     this.#context = context;
-    this.#turns = this.#session.takesTurns === true ? MESSAGE_TURNS : REQUEST_TURNS;
+    this.#turns = this.#usualTurns;
     socket.on("data", (chunk: string) => {
       this.#session.decoder.feed(chunk);
       if (!this.#waiting) {
         this.#left = MAX_IN_A_ROW;
-        const isLong = chunk.length > MAX_CHARS_IN_A_ROW || (chunk.length === REQUEST_READ_BYTES && !this.#mayReadOn);
+        this.#hasReadMuch = chunk.length > MAX_CHARS_IN_A_ROW;
+        const isLong = this.#hasReadMuch || (chunk.length === REQUEST_READ_BYTES && !this.#mayReadOn);
         this.#mayReadOn = false;
-        if (isLong || (this.#session.takesTurns === true && !this.#turns.backlog.mayBegin())) this.#waitForTurn(isLong);
+        if (isLong || !this.#mayBegin()) this.#waitForTurn(isLong);
         else {
           this.#pump();
           return;
@@ -135,6 +146,16 @@ export class Connection implements Sender, Holder {
       this.#resume();
     });
     socket.on("error", hangUp);
+  }
+
+  get #usualTurns(): typeof REQUEST_TURNS {
+    return this.#session.takesTurns === true ? MESSAGE_TURNS : REQUEST_TURNS;
+  }
+
+  /** Tells if what was read may be answered at once. */
+  #mayBegin(): boolean {
+    if (this.#turns === AHEAD_TURNS) return false;
+    return this.#turns === REQUEST_TURNS || this.#turns.backlog.mayBegin();
   }
 
   /** Closes the connection when it is idle: received requests are answered first, and a message in progress may end. */
@@ -192,6 +213,7 @@ export class Connection implements Sender, Holder {
     if (this.#stalled || this.#left < maxRequests) return;
     this.#mayReadOn = true;
     backlog.rest(halfRequestPauseMs);
+    if (this.#turns === MESSAGE_TURNS && this.#hasReadMuch) this.#turns = AHEAD_TURNS;
   }
 
   #pump(): void {
@@ -209,6 +231,7 @@ export class Connection implements Sender, Holder {
         out += reply;
         if (this.#left <= 0) {
           this.#send(out);
+          if (this.#turns === MESSAGE_TURNS && this.#isAhead(reply)) this.#turns = AHEAD_TURNS;
           this.#waitForTurn();
           return;
         }
@@ -222,6 +245,11 @@ export class Connection implements Sender, Holder {
     else this.#noteHeld();
   }
 
+  /** Tells of a milter's peer if it sends ahead: an MTA waits for answers, and sends much in messages alone. */
+  #isAhead(reply: string): boolean {
+    return (reply !== "" && this.#session.decoder.heldBytes > 0) || this.#session.isIdle();
+  }
+
   /** Leaves the rest of the work to a turn in the backlog, and further reading if there is more than a little to do. */
   #waitForTurn(pauses = true): void {
     this.#waiting = true;
@@ -233,7 +261,10 @@ export class Connection implements Sender, Holder {
   /** Reports the held bytes to the budget. Most requests arrive whole, so there are none. */
   #noteHeld(): void {
     const { heldBytes } = this.#session;
-    if (heldBytes === 0 && !this.#waiting) this.#hadTurn = false;
+    if (!this.#waiting && this.#session.decoder.heldBytes === 0) {
+      this.#hadTurn = false;
+      this.#turns = this.#usualTurns;
+    }
     if (heldBytes === this.#heldBytes) return;
     this.#heldBytes = heldBytes;
     this.#context.budget.hold(this, heldBytes);

@@ -12,12 +12,12 @@ afterEach(async () => {
 });
 
 /** Serves on a loopback port until the test ends. */
-async function serve(answer: Answer | Service): Promise<{ server: LineServer; connect(): Peer }> {
+async function serve(answer: Answer | Service, hasBodies = false): Promise<{ server: LineServer; connect(): Peer }> {
   const port = await freePort();
   const server = new LineServer(answer);
   const listeners = new Listeners(UNLIMITED);
   await apply(listeners, [
-    { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept },
+    { name: "lines", endpoint: { type: "inet", host: "127.0.0.1", port }, accept: server.accept, hasBodies },
   ]);
   cleanups.push(() => listeners.drain(0));
   const connect = (): Peer => {
@@ -185,6 +185,53 @@ describe("A connection", () => {
     await until(() => taken === 5_000 && requests.isQuiet);
     expect(requests.most).toBeGreaterThanOrEqual(256);
     expect(requests.most).toBeLessThanOrEqual(512);
+  });
+
+  test.each([
+    {
+      name: "sends more behind what is answered",
+      isIdle: false,
+      reply: "x\n",
+      bytes: "a\n".repeat(3_000),
+      pauses: true,
+    },
+    { name: "says much outside of a message", isIdle: true, reply: "", bytes: "a\n".repeat(30_000), pauses: true },
+    {
+      name: "sends a packet longer than its reads",
+      isIdle: false,
+      reply: "",
+      bytes: "a".repeat(500_000),
+      pauses: true,
+    },
+    { name: "sends a message", isIdle: false, reply: "", bytes: "a\n".repeat(30_000), pauses: false },
+  ])("of a milter's peer that $name leaves time for others: $pauses", async ({ isIdle, reply, bytes, pauses }) => {
+    let [asked, busy, free] = [0, 0, 0];
+    let left = `${bytes}\n`.split("\n").length - 1;
+    class CountedDecoder extends LineDecoder {
+      override next(): string | undefined {
+        asked++;
+        return super.next();
+      }
+    }
+    const answer = (): string => {
+      left--;
+      return reply;
+    };
+    const { open } = stateless({ protocol: "milter", createDecoder: () => new CountedDecoder(), answer });
+    const session = { takesTurns: true, isIdle: () => isIdle };
+    const { connect } = await serve({ protocol: "milter", open: () => Object.assign(open(), session) }, true);
+    const countTurn = (): void => {
+      if (asked > 0) busy++;
+      else if (busy > 0) free++;
+      asked = 0;
+      if (left > 0) setImmediate(countTurn);
+    };
+    countTurn();
+    connect().socket.write(`${bytes}\n`);
+    await until(() => left === 0);
+    expect(busy).toBeGreaterThan(3);
+    if (pauses) expect(free).toBeGreaterThan(3 * busy);
+    else expect(free).toBeLessThan(3 * busy);
   });
 
   test.each<{ name: string; answer: Answer }>([
