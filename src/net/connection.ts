@@ -56,16 +56,15 @@ const MAX_CHARS_IN_A_ROW = 16_384;
 const outbox = new Outbox();
 
 /**
- * The turns of peers that send requests ahead, as Postfix never does: half a millisecond's work, and a pause, so that they
- * leave time for the others. After a piece of a half request the pause is longer, because what is kept of it makes V8 copy: eight
+ * The turns of peers that send requests ahead, as Postfix never does, with a pause before each, so that they leave time for the
+ * others. After a piece of a half request the pause is longer, because what is kept of it makes V8 copy: eight
  * thousand of them would otherwise take most of the time.
  */
-const REQUEST_TURNS = { backlog: new Backlog(1), maxRequests: 64, halfRequestPauseMs: 3 };
+const REQUEST_TURNS = { backlog: new Backlog(1), halfRequestPauseMs: 3 };
 
 /** The turns of milters, with the packets of their messages. One may take a millisecond: no finished answer waits for it. */
 const MESSAGE_TURNS = {
   backlog: new Backlog(0, () => outbox.flush()),
-  maxRequests: MAX_IN_A_ROW,
   halfRequestPauseMs: 0,
 };
 
@@ -74,7 +73,7 @@ const MESSAGE_TURNS = {
  * message, or packets that are longer than a read. At the speed of messages they would have the old generation of V8 collected
  * every second.
  */
-const AHEAD_TURNS = { backlog: new Backlog(1), maxRequests: MAX_IN_A_ROW, halfRequestPauseMs: 50 };
+const AHEAD_TURNS = { backlog: new Backlog(1), halfRequestPauseMs: 50 };
 
 /**
  * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next
@@ -205,12 +204,12 @@ export class Connection implements Sender, Holder {
 
   /** Answers some of the waiting requests, in a turn of the backlog. */
   takeTurn(): void {
-    const { backlog, maxRequests, halfRequestPauseMs } = this.#turns;
-    this.#left = maxRequests;
+    const { backlog, halfRequestPauseMs } = this.#turns;
+    this.#left = MAX_IN_A_ROW;
     this.#hadTurn = true;
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
-    if (this.#stalled || this.#left < maxRequests) return;
+    if (this.#stalled || this.#left < MAX_IN_A_ROW) return;
     this.#mayReadOn = true;
     backlog.rest(halfRequestPauseMs);
     if (this.#turns === MESSAGE_TURNS && this.#hasReadMuch) this.#turns = AHEAD_TURNS;
