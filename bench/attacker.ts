@@ -4,6 +4,7 @@
  */
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MAX_PACKET_BYTES } from "../src/milter/wire.ts";
 import { mta } from "../test/milter/mta.ts";
 import { type ListenerProtocol, OPENINGS, REQUESTS } from "./requests.ts";
 
@@ -17,7 +18,7 @@ const BYTES: Readonly<Record<ListenerProtocol, { half: string; empty: string }>>
 };
 
 /** The head of a milter's longest packet: a line without an end is its data. */
-const LONGEST_HEAD = mta.field("", "a".repeat(1_048_573)).slice(0, 5);
+const LONGEST_HEAD = mta.field("", "a".repeat(MAX_PACKET_BYTES - 3)).slice(0, 5);
 
 const PACKET_LINES = 65_536;
 

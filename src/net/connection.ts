@@ -55,25 +55,28 @@ const MAX_CHARS_IN_A_ROW = 16_384;
 /** One outbox for all connections, because there is one event loop. */
 const outbox = new Outbox();
 
+/** Turns of one kind, and the longer pause after a turn in which no request became whole, in milliseconds. */
+interface Turns {
+  readonly backlog: Backlog;
+  readonly halfRequestPauseMs: number;
+}
+
 /**
  * The turns of peers that send requests ahead, as Postfix never does, with a pause before each, so that they leave time for the
  * others. After a piece of a half request the pause is longer, because what is kept of it makes V8 copy: eight
  * thousand of them would otherwise take most of the time.
  */
-const REQUEST_TURNS = { backlog: new Backlog(1), halfRequestPauseMs: 3 };
+const REQUEST_TURNS: Turns = { backlog: new Backlog(1), halfRequestPauseMs: 3 };
 
 /** The turns of milters, with the packets of their messages. One may take a millisecond: no finished answer waits for it. */
-const MESSAGE_TURNS = {
-  backlog: new Backlog(0, () => outbox.flush()),
-  halfRequestPauseMs: 0,
-};
+const MESSAGE_TURNS: Turns = { backlog: new Backlog(0, () => outbox.flush()), halfRequestPauseMs: 0 };
 
 /**
  * The turns of milters' peers that do what no MTA does: they send more behind what is answered, hundreds of packets outside of a
  * message, or packets that are longer than a read. At the speed of messages they would have the old generation of V8 collected
  * every second.
  */
-const AHEAD_TURNS = { backlog: new Backlog(1), halfRequestPauseMs: 50 };
+const AHEAD_TURNS: Turns = { backlog: new Backlog(1), halfRequestPauseMs: 50 };
 
 /**
  * Serves one connection until the peer closes it. Requests are answered in order, one at a time: Postfix sends its next
@@ -86,7 +89,7 @@ export class Connection implements Sender, Holder {
   readonly #session: Session<unknown>;
   readonly #context: ServeContext;
   /** The turns that it waits for. */
-  #turns: typeof REQUEST_TURNS;
+  #turns: Turns;
   /** Held bytes of the session as last reported to the budget. */
   #heldBytes = 0;
   /** Answers to send at the end of this turn of the event loop. */
@@ -147,7 +150,7 @@ export class Connection implements Sender, Holder {
     socket.on("error", hangUp);
   }
 
-  get #usualTurns(): typeof REQUEST_TURNS {
+  get #usualTurns(): Turns {
     return this.#session.takesTurns === true ? MESSAGE_TURNS : REQUEST_TURNS;
   }
 

@@ -6,7 +6,7 @@ import type { Decoder } from "../../src/net/session.ts";
 const DECODERS = 50;
 
 setFlagsFromString("--expose-gc");
-const collectGarbage = runInNewContext("gc") as () => void;
+export const collectGarbage = runInNewContext("gc") as (options?: { type: "minor" }) => void;
 
 /** Bytes for one decoder that was fed `packets` and asked for all its requests. */
 export function keptMemory(
