@@ -52,6 +52,9 @@ const SILENT_REQUEST = 1 / 16;
  */
 const MAX_CHARS_IN_A_ROW = 16_384;
 
+/** Most characters of a half packet within a message. Postfix's longest are a header field (102,400) and a chunk of a body. */
+const MAX_CHARS_OF_MTA = 131_072;
+
 /** One outbox for all connections, because there is one event loop. */
 const outbox = new Outbox();
 
@@ -72,8 +75,8 @@ const REQUEST_TURNS: Turns = { backlog: new Backlog(1), halfRequestPauseMs: 3 };
 const MESSAGE_TURNS: Turns = { backlog: new Backlog(0, () => outbox.flush()), halfRequestPauseMs: 0 };
 
 /**
- * The turns of milters' peers that do what no MTA does: they send more behind what is answered, hundreds of packets outside of a
- * message, or packets that are longer than a read. At the speed of messages they would have the old generation of V8 collected
+ * The turns of milters' peers that do what no MTA does: they send more behind what is answered, or hundreds of packets or long ones
+ * outside of a message, or longer ones than any. At the speed of messages they would have the old generation of V8 collected
  * every second.
  */
 const AHEAD_TURNS: Turns = { backlog: new Backlog(1), halfRequestPauseMs: 50 };
@@ -175,6 +178,7 @@ export class Connection implements Sender, Holder {
    */
   closed(): void {
     clearInterval(this.#awaiting);
+    clearTimeout(this.#draining);
     if (this.#heldBytes > 0) this.#context.budget.hold(this, 0);
     this.#session.close();
     this.#socket.removeAllListeners();
@@ -208,14 +212,17 @@ export class Connection implements Sender, Holder {
   /** Answers some of the waiting requests, in a turn of the backlog. */
   takeTurn(): void {
     const { backlog, halfRequestPauseMs } = this.#turns;
+    const { decoder } = this.#session;
+    const hasBytes = decoder.heldBytes > 0;
     this.#left = MAX_IN_A_ROW;
     this.#hadTurn = true;
     this.#stalled = this.#socket.writableNeedDrain;
     if (!this.#stalled) this.#goOn("");
-    if (this.#stalled || this.#left < MAX_IN_A_ROW) return;
+    if (this.#stalled || this.#failed || this.#left < MAX_IN_A_ROW || !hasBytes) return;
     this.#mayReadOn = true;
     backlog.rest(halfRequestPauseMs);
-    if (this.#turns === MESSAGE_TURNS && this.#hasReadMuch) this.#turns = AHEAD_TURNS;
+    const maxHeld = this.#session.isIdle() ? 0 : MAX_CHARS_OF_MTA;
+    if (this.#turns === MESSAGE_TURNS && this.#hasReadMuch && decoder.heldBytes > maxHeld) this.#turns = AHEAD_TURNS;
   }
 
   #pump(): void {
@@ -249,7 +256,7 @@ export class Connection implements Sender, Holder {
 
   /** Tells of a milter's peer if it sends ahead: an MTA waits for answers, and sends much in messages alone. */
   #isAhead(reply: string): boolean {
-    return (reply !== "" && this.#session.decoder.heldBytes > 0) || this.#session.isIdle();
+    return this.#session.decoder.heldBytes > 0 && (reply !== "" || this.#session.isIdle());
   }
 
   /** Leaves the rest of the work to a turn in the backlog, and further reading if there is more than a little to do. */
@@ -263,7 +270,8 @@ export class Connection implements Sender, Holder {
   /** Reports the held bytes to the budget. Most requests arrive whole, so there are none. */
   #noteHeld(): void {
     const { heldBytes } = this.#session;
-    if (!this.#waiting && this.#session.decoder.heldBytes === 0) {
+    // What is skipped is no answered request.
+    if (!this.#waiting && this.#left < MAX_IN_A_ROW && this.#session.decoder.heldBytes === 0) {
       this.#hadTurn = false;
       this.#turns = this.#usualTurns;
     }

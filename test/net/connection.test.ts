@@ -1,7 +1,10 @@
-import { afterEach, describe, expect, test } from "vitest";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { REQUEST_READ_BYTES } from "../../src/net/accept.ts";
+import { Backlog } from "../../src/net/backlog.ts";
 import { Listeners } from "../../src/net/listeners.ts";
 import { type Service, stateless } from "../../src/net/session.ts";
+import { TcpTableDecoder } from "../../src/tcptable/protocol.ts";
 import { Peer } from "../helpers/daemon.ts";
 import { freePort } from "../helpers/free-port.ts";
 import { type Answer, apply, LineDecoder, LineServer, TurnCounter, UNLIMITED, until } from "./echo.ts";
@@ -196,12 +199,20 @@ describe("A connection", () => {
       pauses: true,
     },
     { name: "says much outside of a message", isIdle: true, reply: "", bytes: "a\n".repeat(30_000), pauses: true },
+    { name: "sends a packet longer than an MTA's", isIdle: false, reply: "", bytes: "a".repeat(500_000), pauses: true },
     {
-      name: "sends a packet longer than its reads",
+      name: "sends packets longer than its reads outside of a message",
+      isIdle: true,
+      reply: "",
+      bytes: `${"a".repeat(102_400)}\n`.repeat(9),
+      pauses: true,
+    },
+    {
+      name: "sends the longest fields in a message",
       isIdle: false,
       reply: "",
-      bytes: "a".repeat(500_000),
-      pauses: true,
+      bytes: `${"a".repeat(102_400)}\n`.repeat(9),
+      pauses: false,
     },
     { name: "sends a message", isIdle: false, reply: "", bytes: "a\n".repeat(30_000), pauses: false },
   ])("of a milter's peer that $name leaves time for others: $pauses", async ({ isIdle, reply, bytes, pauses }) => {
@@ -232,6 +243,45 @@ describe("A connection", () => {
     expect(busy).toBeGreaterThan(3);
     if (pauses) expect(free).toBeGreaterThan(3 * busy);
     else expect(free).toBeLessThan(3 * busy);
+  });
+
+  test("of a milter's peer waits no longer because a turn found nothing left of its message", async () => {
+    const pauses = vi.spyOn(globalThis, "setTimeout");
+    cleanups.push(() => pauses.mockRestore());
+    let answered = 0;
+    const answer = (): string => {
+      answered++;
+      return "";
+    };
+    const { open } = stateless({ protocol: "milter", createDecoder: () => new LineDecoder(), answer });
+    const session = { takesTurns: true, isIdle: () => false };
+    const { connect } = await serve({ protocol: "milter", open: () => Object.assign(open(), session) }, true);
+    const peer = connect();
+    // As many as one turn takes, in a read that is long.
+    const lines = `${"a".repeat(99)}\n`.repeat(256);
+    await until(() => peer.socket.readyState === "open");
+    pauses.mockClear();
+    for (let i = 1; i <= 4; i++) {
+      peer.socket.write(lines);
+      while (answered < i * 256) await nextTurn();
+      for (let turn = 0; turn < 10; turn++) await nextTurn();
+    }
+    expect(pauses.mock.calls.map(([, ms]) => ms)).toEqual([]);
+  });
+
+  test("that skips a line without an end is a new one only once", async () => {
+    const isNew: boolean[] = [];
+    const { add } = Backlog.prototype;
+    const spy = vi.spyOn(Backlog.prototype, "add").mockImplementation(function (this: Backlog, worker) {
+      isNew.push(worker.isNew === true);
+      add.call(this, worker);
+    });
+    cleanups.push(() => spy.mockRestore());
+    const service = { protocol: "tcp_table", createDecoder: () => new TcpTableDecoder(), answer: () => "" } as const;
+    const { connect } = await serve(stateless(service));
+    connect().socket.write("a".repeat(200_000));
+    await until(() => isNew.length >= 10);
+    expect(isNew.slice(0, 10)).toEqual([true, ...Array<boolean>(9).fill(false)]);
   });
 
   test.each<{ name: string; answer: Answer }>([
