@@ -30,6 +30,7 @@ interface Victim {
 
 /** Each resolves when it is under way. */
 export const ATTACKS = {
+  nobody: async () => void setInterval(() => {}, 1000),
   "one byte a second, 200 peers": (victim) =>
     hold(victim, 200, (socket) => {
       let at = 0;
@@ -76,6 +77,9 @@ export const ATTACKS = {
 } as const satisfies Readonly<Record<string, (victim: Victim) => Promise<void>>>;
 
 export type AttackName = keyof typeof ATTACKS;
+
+/** No attack, for the error of the method: two servers that differ in nothing. */
+export const NOBODY = "nobody" satisfies AttackName;
 
 function requests({ protocol }: Victim, count: number): string {
   return REQUESTS[protocol].repeat(count);

@@ -1,7 +1,7 @@
 /** What a well-behaved client notices while others attack: each attack on each listener, one at a time. */
-import { ATTACKS, type AttackName } from "../attacker.ts";
+import { ATTACKS, type AttackName, NOBODY } from "../attacker.ts";
 import type { ListenerProtocol } from "../requests.ts";
-import { milliseconds, type PartResult } from "../results.ts";
+import { type Goal, milliseconds, type PartResult } from "../results.ts";
 import { startDns } from "../servers/dns.ts";
 import { POSTVOUCH, type Postvouch, startPostvouch, targetOf } from "../servers/postvouch.ts";
 import { startAttack } from "../start-attack.ts";
@@ -9,8 +9,9 @@ import type { Bench } from "../subjects.ts";
 import { UsageError } from "../usage-error.ts";
 import { visit } from "../visits.ts";
 import { wellBehaved } from "../well-behaved.ts";
+import { byTurns, middle, ratioOf, type Side, type Turn } from "./hostile/by-turns.ts";
 import { type Floor, floorsUnder, floorTable } from "./hostile/floors.ts";
-import { middle, span, VISITS, WARMUPS, WINDOWS } from "./hostile/method.ts";
+import { span, VISITS } from "./hostile/method.ts";
 
 const LISTENERS: readonly ListenerProtocol[] = ["tcp", "socketmap", "policy", "http", "milter"];
 
@@ -25,8 +26,9 @@ const LISTENER_NAMES: Readonly<Record<ListenerProtocol, string>> = {
 
 const GOAL = 2;
 
-/** Attacks that mean something to one protocol alone. */
+/** Attacks that mean something to one protocol alone, and what need not be seen on each. */
 const ONLY: Partial<Readonly<Record<AttackName, ListenerProtocol>>> = {
+  [NOBODY]: "tcp",
   "netstrings of 2^64, 20 peers": "socketmap",
   "netstrings of 10 GB, 20 peers": "socketmap",
 };
@@ -35,17 +37,16 @@ const ONLY: Partial<Readonly<Record<AttackName, ListenerProtocol>>> = {
 interface Row {
   readonly lookupsUs: number;
   readonly policyUs: number;
-  /** Of all that was asked, while it was not measured too. */
   readonly errors: number;
   /** At the end. */
   readonly pssMiB: number;
   readonly logBytes: number;
 }
 
-/** One daemon before an attack, and under it. */
+/** Two daemons by turns, one of them under attack. */
 interface Measured {
-  readonly alone: Row;
-  readonly under: Row;
+  readonly turns: readonly Turn<Row>[];
+  readonly errors: { readonly alone: number; readonly under: number };
 }
 
 /** @throws {UsageError} when no pair has `bench.only` in its name, such as `10,000 idle on metrics` */
@@ -72,12 +73,18 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
   }
   const table = pairs.map(({ attack, listener }, index) => {
     const measured = rounds.flatMap((round) => round[index] ?? []);
-    const unders = measured.map(({ under }) => under);
-    const ratio = ratioOf({ alone: summary(measured.map(({ alone }) => alone)), under: summary(unders) });
-    return { cells: [attack, LISTENER_NAMES[listener], ...figures(unders, ratio)], ratio };
+    const ratio = higherRatio(measured.flatMap(({ turns }) => turns));
+    return { attack, cells: [attack, LISTENER_NAMES[listener], ...figures(measured, "under", ratio)], ratio };
   });
-  const alone = ["alone", "", ...figures(rounds.flat().map((one) => one.alone))];
-  const reached = table.filter(({ ratio }) => ratio <= GOAL).length;
+  const alone = ["alone", "", ...figures(rounds.flat(), "alone", 1)];
+  const attacked = table.filter(({ attack }) => attack !== NOBODY);
+  const reached = attacked.filter(({ ratio }) => ratio <= GOAL).length;
+  const goal: Goal = {
+    what: `p99 beside any attacker, against p99 of a daemon alone (${reached} of ${attacked.length} pairs reach it)`,
+    atMost: GOAL,
+    unit: "x",
+    got: Math.max(...attacked.map(({ ratio }) => ratio)),
+  };
   return {
     tables: [
       {
@@ -87,80 +94,75 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
       },
       ...(floors[0]?.length === 0 ? [] : [floorTable(floors)]),
     ],
-    goals: [
-      {
-        what: `p99 beside any attacker, against p99 of that daemon alone (${reached} of ${table.length} pairs reach it)`,
-        atMost: GOAL,
-        unit: "x",
-        got: Math.max(...table.map(({ ratio }) => ratio)),
-      },
-    ],
+    goals: attacked.length === 0 ? [] : [goal],
   };
 
-  function figures(rows: readonly Row[], ratio = 1): string[] {
-    const { lookupsUs, policyUs, errors, pssMiB, logBytes } = summary(rows);
+  function figures(measured: readonly Measured[], side: "alone" | "under", ratio: number): string[] {
+    const rows = measured.flatMap(({ turns }) => turns.map((turn) => turn[side]));
+    const of = (figure: (row: Row) => number): number => middle(rows.map(figure));
     return [
-      milliseconds(lookupsUs),
-      milliseconds(policyUs),
+      milliseconds(of(LOOKUPS)),
+      milliseconds(of(POLICY)),
       ratio.toFixed(1),
-      String(errors),
-      pssMiB.toFixed(0),
-      (logBytes / 1000 / bench.effort.seconds).toFixed(0),
+      String(measured.reduce((sum, { errors }) => sum + errors[side], 0)),
+      of(({ pssMiB }) => pssMiB).toFixed(0),
+      (of(({ logBytes }) => logBytes) / 1000 / bench.effort.seconds).toFixed(0),
     ];
   }
 }
 
-/** The larger of both ratios. */
-function ratioOf({ alone, under }: Measured): number {
-  return Math.max(under.lookupsUs / alone.lookupsUs, under.policyUs / alone.policyUs);
+const LOOKUPS = (row: Row): number => row.lookupsUs;
+const POLICY = (row: Row): number => row.policyUs;
+
+/** Of lookups and of policy requests. */
+function higherRatio(turns: readonly Turn<Row>[]): number {
+  return Math.max(ratioOf(turns, LOOKUPS), ratioOf(turns, POLICY));
 }
 
-/** The median of each figure, and all errors. */
-function summary(rows: readonly Row[]): Row {
-  const of = (value: (row: Row) => number): number => middle(rows.map(value));
-  return {
-    lookupsUs: of((row) => row.lookupsUs),
-    policyUs: of((row) => row.policyUs),
-    errors: rows.reduce((sum, row) => sum + row.errors, 0),
-    pssMiB: of((row) => row.pssMiB),
-    logBytes: of((row) => row.logBytes),
-  };
-}
-
-/** A new daemon for each attack, so that what one leaves behind is not another's. It is measured without the attack too. */
+/** New daemons for each attack, so that what one leaves behind is not another's. */
 async function underAttack(bench: Bench, attack: AttackName, listener: ListenerProtocol): Promise<Measured> {
   await using stack = new AsyncDisposableStack();
   const dnsPort = await startDns(bench, stack);
-  const daemon = { name: POSTVOUCH, daemon: bench.built.daemon, ownDomains: [], dnsPort, milterToml: "" };
-  const ours = await startPostvouch(bench, stack, daemon);
-  await Promise.all(
-    LISTENERS.map((protocol) => visit({ protocol, target: targetOf(ours, protocol) }, VISITS[protocol])),
-  );
-  const alone = await measure(bench, ours, WARMUPS.alone);
-  stack.use(await startAttack(attack, listener, targetOf(ours, listener)));
-  const under = await measure(bench, ours, WARMUPS.under);
-  const p99 = ({ lookupsUs, policyUs, errors }: Row): string =>
-    `p99 ${lookupsUs} us, policy ${policyUs} us, ${errors} errors`;
-  bench.say(`hostile: ${attack} on ${LISTENER_NAMES[listener]}: ${p99(under)}; alone: ${p99(alone)}`);
-  return { alone, under };
+  const start = async (name: string): Promise<Postvouch> => {
+    const options = { name, daemon: bench.built.daemon, ownDomains: [], dnsPort, milterToml: "" };
+    const ours = await startPostvouch(bench, stack, options);
+    await Promise.all(
+      LISTENERS.map((protocol) => visit({ protocol, target: targetOf(ours, protocol) }, VISITS[protocol])),
+    );
+    return ours;
+  };
+  const alone = await start(`${POSTVOUCH} alone`);
+  const under = await start(POSTVOUCH);
+  const { turns, warmups } = await byTurns(bench.effort, {
+    alone: sideOf(bench, alone),
+    under: sideOf(bench, under),
+    startAttack: () => startAttack(attack, listener, targetOf(under, listener)),
+  });
+  const errors = (side: keyof typeof warmups): number =>
+    [...warmups[side], ...turns.map((turn) => turn[side])].reduce((sum, row) => sum + row.errors, 0);
+  const measured = { turns, errors: { alone: errors("alone"), under: errors("under") } };
+  const p99 = (side: "alone" | "under"): string => {
+    const of = (figure: (row: Row) => number): string => middle(turns.map((turn) => figure(turn[side]))).toFixed(0);
+    return `p99 ${of(LOOKUPS)} us, policy ${of(POLICY)} us, ${measured.errors[side]} errors`;
+  };
+  const ratios = `${ratioOf(turns, LOOKUPS).toFixed(2)} and ${ratioOf(turns, POLICY).toFixed(2)} times`;
+  bench.say(`hostile: ${attack} on ${LISTENER_NAMES[listener]}: ${p99("under")}; alone: ${p99("alone")}; ${ratios}`);
+  return measured;
 }
 
-async function measure(bench: Bench, ours: Postvouch, warmups: number): Promise<Row> {
-  const warmup = await oneWindow(bench, ours, warmups * bench.effort.warmupSeconds);
-  const windows: Row[] = [];
-  for (let i = 0; i < WINDOWS; i++) windows.push(await oneWindow(bench, ours, bench.effort.seconds));
-  const row = summary(windows);
-  return { ...row, errors: row.errors + warmup.errors };
-}
-
-async function oneWindow(bench: Bench, ours: Postvouch, seconds: number): Promise<Row> {
-  ours.tcp.tidy?.();
-  const [lookups, policy] = await wellBehaved(bench, ours, span(seconds));
+function sideOf(bench: Bench, ours: Postvouch): Side<Row> {
   return {
-    lookupsUs: lookups.p99Us,
-    policyUs: policy.p99Us,
-    errors: lookups.errors + policy.errors,
-    pssMiB: policy.pssMiB ?? 0,
-    logBytes: ours.logBytes(),
+    pid: ours.child.pid,
+    async measure(seconds) {
+      ours.tcp.tidy?.();
+      const [lookups, policy] = await wellBehaved(bench, ours, span(seconds));
+      return {
+        lookupsUs: lookups.p99Us,
+        policyUs: policy.p99Us,
+        errors: lookups.errors + policy.errors,
+        pssMiB: policy.pssMiB ?? 0,
+        logBytes: ours.logBytes(),
+      };
+    },
   };
 }

@@ -63,14 +63,17 @@ export interface HangingUp {
 }
 
 /** The floor of a listener that has enough connections, in C and of Node.js. */
-export async function startHangingUp(bench: Bench, stack: AsyncDisposableStack): Promise<HangingUp[]> {
+export async function startHangingUp(
+  bench: Bench,
+  stack: AsyncDisposableStack,
+): Promise<Record<"c" | "node", HangingUp>> {
   const [cPort = 0, cTarget = 0, nodePort = 0, nodeTarget = 0] = await freePorts(4);
   const c = await startC(bench, stack, C_ECHO, "tcp", String(cPort), String(cTarget));
   const node = await startNode(bench, stack, NODE_ECHO, "tcp", String(nodePort), "--hang-up", String(nodeTarget));
-  return [
-    { server: c, target: `127.0.0.1:${cTarget}` },
-    { server: node, target: `127.0.0.1:${nodeTarget}` },
-  ];
+  return {
+    c: { server: c, target: `127.0.0.1:${cTarget}` },
+    node: { server: node, target: `127.0.0.1:${nodeTarget}` },
+  };
 }
 
 type Protocol = Subject["protocol"];

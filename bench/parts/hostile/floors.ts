@@ -7,7 +7,8 @@ import { startAttack } from "../../start-attack.ts";
 import type { Bench, Subject } from "../../subjects.ts";
 import { visit } from "../../visits.ts";
 import { lookUp } from "../../well-behaved.ts";
-import { middle, span, VISITS, WARMUPS, WINDOWS } from "./method.ts";
+import { byTurns, middle, ratioOf, type Side, type Turn } from "./by-turns.ts";
+import { span, VISITS } from "./method.ts";
 
 /** Attacks that cost a server of Node.js something for each connection, whatever it does. */
 const OF_CONNECTIONS: readonly AttackName[] = [
@@ -20,20 +21,19 @@ const OF_CONNECTIONS: readonly AttackName[] = [
 /** Attacks whose peers come again and again to a listener that has enough connections, such as that of the metrics. */
 const OF_PEERS_THAT_COME_AGAIN: readonly AttackName[] = ["10,000 idle", "8,000 half requests"];
 
-/** The p99 of clients of an echo server, in microseconds: alone, and beside an attack. */
+/** The p99 of clients of an echo server in microseconds, alone and beside an attack. */
 export interface Floor {
   readonly attack: AttackName;
   readonly server: string;
-  readonly alone: number;
-  readonly under: number;
+  readonly turns: readonly Turn<number>[];
 }
 
 export function floorTable(rounds: readonly (readonly Floor[])[]): Table {
   const rows = (rounds[0] ?? []).map(({ attack, server }, at) => {
     const measured = rounds.flatMap((round) => round[at] ?? []);
-    const alone = middle(measured.map((one) => one.alone));
-    const under = middle(measured.map((one) => one.under));
-    return [attack, server, milliseconds(alone), milliseconds(under), (under / alone).toFixed(1)];
+    const turns = measured.flatMap((one) => one.turns);
+    const of = (side: "alone" | "under"): string => milliseconds(middle(turns.map((turn) => turn[side])));
+    return [attack, server, of("alone"), of("under"), ratioOf(turns, (us) => us).toFixed(1)];
   });
   return {
     title: "The same lookups of echo servers: medians",
@@ -46,15 +46,19 @@ export async function floorsUnder(bench: Bench, attacks: readonly AttackName[]):
   const floors: Floor[] = [];
   for (const attack of OF_CONNECTIONS.filter((one) => attacks.includes(one))) {
     await using stack = new AsyncDisposableStack();
-    const echo = (await startEchos(bench, stack, ["tcp"])).find(({ name }) => name === NODE_ECHO);
-    if (echo === undefined) throw new Error("Cannot measure the floor: no echo server");
-    const target = echo.targets.forward ?? "";
-    floors.push(await floorUnder(bench, attack, NODE_ECHO, { server: echo, target }, "tcp"));
+    const start = async (): Promise<HangingUp> => {
+      const echo = (await startEchos(bench, stack, ["tcp"])).find(({ name }) => name === NODE_ECHO);
+      if (echo === undefined) throw new Error("Cannot measure the floor: no echo server");
+      return { server: echo, target: echo.targets.forward ?? "" };
+    };
+    floors.push(await floorUnder(bench, attack, NODE_ECHO, [await start(), await start()], "tcp"));
   }
   for (const attack of OF_PEERS_THAT_COME_AGAIN.filter((one) => attacks.includes(one))) {
     await using stack = new AsyncDisposableStack();
-    for (const one of await startHangingUp(bench, stack)) {
-      floors.push(await floorUnder(bench, attack, `${one.server.name} that hangs up`, one, "http"));
+    const [alone, under] = [await startHangingUp(bench, stack), await startHangingUp(bench, stack)];
+    for (const kind of ["c", "node"] as const) {
+      const name = `${alone[kind].server.name} that hangs up`;
+      floors.push(await floorUnder(bench, attack, name, [alone[kind], under[kind]], "http"));
     }
   }
   return floors;
@@ -65,22 +69,22 @@ async function floorUnder(
   bench: Bench,
   attack: AttackName,
   name: string,
-  { server, target }: HangingUp,
+  [alone, under]: readonly [HangingUp, HangingUp],
   protocol: ListenerProtocol,
 ): Promise<Floor> {
-  await visit({ protocol: "tcp", target: server.targets.forward ?? "" }, VISITS.tcp);
-  const alone = await lookupsUs(bench, server, WARMUPS.alone);
-  await using stack = new AsyncDisposableStack();
-  stack.use(await startAttack(attack, protocol, target));
-  const under = await lookupsUs(bench, server, WARMUPS.under);
-  bench.say(`hostile: ${attack} on ${name}: p99 ${under} us; alone: ${alone} us`);
-  return { attack, server: name, alone, under };
+  for (const { server } of [alone, under])
+    await visit({ protocol: "tcp", target: server.targets.forward ?? "" }, VISITS.tcp);
+  const { turns } = await byTurns(bench.effort, {
+    alone: sideOf(bench, alone.server),
+    under: sideOf(bench, under.server),
+    startAttack: () => startAttack(attack, protocol, under.target),
+  });
+  const p99 = (side: "alone" | "under"): string => `p99 ${middle(turns.map((turn) => turn[side])).toFixed(0)} us`;
+  const ratio = `${ratioOf(turns, (us) => us).toFixed(2)} times`;
+  bench.say(`hostile: ${attack} on ${name}: ${p99("under")}; alone: ${p99("alone")}; ${ratio}`);
+  return { attack, server: name, turns };
 }
 
-async function lookupsUs(bench: Bench, echo: Subject, warmups: number): Promise<number> {
-  const { seconds, warmupSeconds } = bench.effort;
-  await lookUp(bench, echo, span(warmups * warmupSeconds));
-  const p99s: number[] = [];
-  for (let i = 0; i < WINDOWS; i++) p99s.push((await lookUp(bench, echo, span(seconds))).p99Us);
-  return middle(p99s);
+function sideOf(bench: Bench, echo: Subject): Side<number> {
+  return { pid: echo.pid ?? 0, measure: async (seconds) => (await lookUp(bench, echo, span(seconds))).p99Us };
 }

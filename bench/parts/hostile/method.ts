@@ -1,5 +1,4 @@
-/** How servers are measured beside attackers: what came before, how often, and for how long. */
-import { median } from "../../measurements.ts";
+/** What servers have seen before they are measured beside attackers, and how their clients ask. */
 import type { ListenerProtocol } from "../../requests.ts";
 import type { Span } from "../../well-behaved.ts";
 
@@ -16,17 +15,7 @@ export const VISITS: Readonly<Record<ListenerProtocol, number>> = {
   milter: 4_000,
 };
 
-/** Warm-ups before it is measured. Under attack V8 compiles what the attack makes hot, and its heap takes its size. */
-export const WARMUPS = { alone: 3, under: 8 };
-
-/** Times that each is measured in a row, for the median of them. */
-export const WINDOWS = 3;
-
 /** Warmed up by a run of their own. */
 export function span(seconds: number): Span {
   return { seconds, warmupSeconds: 0 };
-}
-
-export function middle(values: readonly number[]): number {
-  return median(values) ?? 0;
 }
