@@ -9,7 +9,7 @@ import type { Bench } from "../subjects.ts";
 import { UsageError } from "../usage-error.ts";
 import { visit } from "../visits.ts";
 import { wellBehaved } from "../well-behaved.ts";
-import { byTurns, middle, ratioOf, type Side, type Turn } from "./hostile/by-turns.ts";
+import { byTurns, middleOf, ratioOf, type Side, type Turn } from "./hostile/by-turns.ts";
 import { type Floor, floorsUnder, floorTable } from "./hostile/floors.ts";
 import { span, VISITS } from "./hostile/method.ts";
 
@@ -46,7 +46,7 @@ interface Row {
 /** Two daemons by turns, one of them under attack. */
 interface Measured {
   readonly turns: readonly Turn<Row>[];
-  readonly errors: { readonly alone: number; readonly under: number };
+  readonly errors: Turn<number>;
 }
 
 /** @throws {UsageError} when no pair has `bench.only` in its name, such as `10,000 idle on metrics` */
@@ -97,9 +97,9 @@ export async function hostilePart(bench: Bench): Promise<PartResult> {
     goals: attacked.length === 0 ? [] : [goal],
   };
 
-  function figures(measured: readonly Measured[], side: "alone" | "under", ratio: number): string[] {
-    const rows = measured.flatMap(({ turns }) => turns.map((turn) => turn[side]));
-    const of = (figure: (row: Row) => number): number => middle(rows.map(figure));
+  function figures(measured: readonly Measured[], side: keyof Turn<Row>, ratio: number): string[] {
+    const turns = measured.flatMap((one) => one.turns);
+    const of = (figure: (row: Row) => number): number => middleOf(turns, side, figure);
     return [
       milliseconds(of(LOOKUPS)),
       milliseconds(of(POLICY)),
@@ -138,11 +138,11 @@ async function underAttack(bench: Bench, attack: AttackName, listener: ListenerP
     under: sideOf(bench, under),
     startAttack: () => startAttack(attack, listener, targetOf(under, listener)),
   });
-  const errors = (side: keyof typeof warmups): number =>
+  const errors = (side: keyof Turn<Row>): number =>
     [...warmups[side], ...turns.map((turn) => turn[side])].reduce((sum, row) => sum + row.errors, 0);
   const measured = { turns, errors: { alone: errors("alone"), under: errors("under") } };
-  const p99 = (side: "alone" | "under"): string => {
-    const of = (figure: (row: Row) => number): string => middle(turns.map((turn) => figure(turn[side]))).toFixed(0);
+  const p99 = (side: keyof Turn<Row>): string => {
+    const of = (figure: (row: Row) => number): string => middleOf(turns, side, figure).toFixed(0);
     return `p99 ${of(LOOKUPS)} us, policy ${of(POLICY)} us, ${measured.errors[side]} errors`;
   };
   const ratios = `${ratioOf(turns, LOOKUPS).toFixed(2)} and ${ratioOf(turns, POLICY).toFixed(2)} times`;

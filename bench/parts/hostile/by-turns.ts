@@ -57,7 +57,12 @@ export function ratioOf<T>(turns: readonly Turn<T>[], figure: (measured: T) => n
   return middle(turns.map(({ alone, under }) => figure(under) / figure(alone)));
 }
 
-export function middle(values: readonly number[]): number {
+/** The middle of one side's turns. */
+export function middleOf<T>(turns: readonly Turn<T>[], side: keyof Turn<T>, figure: (measured: T) => number): number {
+  return middle(turns.map((turn) => figure(turn[side])));
+}
+
+function middle(values: readonly number[]): number {
   return median(values) ?? 0;
 }
 

@@ -7,7 +7,7 @@ import { startAttack } from "../../start-attack.ts";
 import type { Bench, Subject } from "../../subjects.ts";
 import { visit } from "../../visits.ts";
 import { lookUp } from "../../well-behaved.ts";
-import { byTurns, middle, ratioOf, type Side, type Turn } from "./by-turns.ts";
+import { byTurns, middleOf, ratioOf, type Side, type Turn } from "./by-turns.ts";
 import { span, VISITS } from "./method.ts";
 
 /** Attacks that cost a server of Node.js something for each connection, whatever it does. */
@@ -28,12 +28,15 @@ export interface Floor {
   readonly turns: readonly Turn<number>[];
 }
 
+/** Nothing else is measured. */
+const P99 = (us: number): number => us;
+
 export function floorTable(rounds: readonly (readonly Floor[])[]): Table {
   const rows = (rounds[0] ?? []).map(({ attack, server }, at) => {
     const measured = rounds.flatMap((round) => round[at] ?? []);
     const turns = measured.flatMap((one) => one.turns);
-    const of = (side: "alone" | "under"): string => milliseconds(middle(turns.map((turn) => turn[side])));
-    return [attack, server, of("alone"), of("under"), ratioOf(turns, (us) => us).toFixed(1)];
+    const p99 = (side: keyof Turn<number>): string => milliseconds(middleOf(turns, side, P99));
+    return [attack, server, p99("alone"), p99("under"), ratioOf(turns, P99).toFixed(1)];
   });
   return {
     title: "The same lookups of echo servers: medians",
@@ -79,8 +82,8 @@ async function floorUnder(
     under: sideOf(bench, under.server),
     startAttack: () => startAttack(attack, protocol, under.target),
   });
-  const p99 = (side: "alone" | "under"): string => `p99 ${middle(turns.map((turn) => turn[side])).toFixed(0)} us`;
-  const ratio = `${ratioOf(turns, (us) => us).toFixed(2)} times`;
+  const p99 = (side: keyof Turn<number>): string => `p99 ${middleOf(turns, side, P99).toFixed(0)} us`;
+  const ratio = `${ratioOf(turns, P99).toFixed(2)} times`;
   bench.say(`hostile: ${attack} on ${name}: ${p99("under")}; alone: ${p99("alone")}; ${ratio}`);
   return { attack, server: name, turns };
 }
